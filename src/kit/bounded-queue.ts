@@ -6,7 +6,8 @@ export class BoundedQueue<T> {
   #refused = 0;
 
   constructor(limit: number) {
-    if (!Number.isInteger(limit) || limit < 1) throw new RangeError(`queue limit must be a positive integer, not ${limit}`);
+    if (!Number.isInteger(limit) || limit < 1)
+      throw new RangeError(`queue limit must be a positive integer, not ${limit}`);
     this.limit = limit;
   }
 

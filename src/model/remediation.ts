@@ -1,0 +1,42 @@
+// An answer to a deviation: planned, carried out, verified by reading back, and how to undo it.
+import { Type, type Static } from 'typebox';
+import { IsoTime, VmId } from './name.ts';
+
+export const Action = Type.Enum(['alert', 'suspend', 'resume', 'snapshot', 'power-off']);
+export type Action = Static<typeof Action>;
+
+/** The executor has no choice left: one action on one VM, what must be true afterwards, what takes it back. */
+export const Plan = Type.Object({
+  id: Type.String({ maxLength: 64, description: 'made from its cause, so that the same cause gives the same plan' }),
+  vm: VmId,
+  action: Action,
+  why: Type.String({ maxLength: 1000 }),
+  expect: Type.String({
+    description: 'state read back from the hypervisor: paused, running, snapshot NAME exists, gone',
+  }),
+  undo: Type.Union([Action, Type.Null()]),
+  /** Name of the snapshot to make; only for action snapshot. */
+  snapshot: Type.Optional(Type.String({ maxLength: 64 })),
+});
+export type Plan = Static<typeof Plan>;
+
+/** unconfirmed = carried out, but reading back did not show it: never reported as done. */
+export const RemediationState = Type.Enum(['planned', 'executing', 'done', 'unconfirmed', 'failed']);
+export type RemediationState = Static<typeof RemediationState>;
+
+export const Remediation = Type.Object({
+  id: Type.String({ maxLength: 64 }),
+  plan: Plan,
+  /** standing-order = the sentinel alone; person = somebody asked for it. */
+  origin: Type.Enum(['standing-order', 'person']),
+  by: Type.String({ maxLength: 256 }),
+  alarm: Type.Union([Type.String({ maxLength: 64 }), Type.Null()]),
+  /** Alarm group key of the finding that caused it; joins it to its alarm. */
+  group: Type.Union([Type.String({ maxLength: 64 }), Type.Null()]),
+  state: RemediationState,
+  /** What was read back, in the hypervisor's words. */
+  evidence: Type.String({ maxLength: 4000 }),
+  startedAt: IsoTime,
+  endedAt: Type.Union([IsoTime, Type.Null()]),
+});
+export type Remediation = Static<typeof Remediation>;

@@ -1,0 +1,68 @@
+// What a sentinel and a manager say to each other. A batch is numbered and stays in the sentinel's spool until the manager
+// has stored it; an instruction is signed, so that whoever carries it cannot change it.
+import { Type, type Static } from 'typebox';
+import { Finding } from '../model/finding.ts';
+import { IsoTime, VmId } from '../model/name.ts';
+import { Observed } from '../model/observation.ts';
+import { Coverage } from '../model/profile.ts';
+import { Plan, Remediation } from '../model/remediation.ts';
+import { Vm } from '../model/vm.ts';
+
+/** Something about Plumbline's own trust that a person must know: it becomes a guard alarm. */
+export const GuardEvent = Type.Object({
+  vm: VmId,
+  at: IsoTime,
+  what: Type.Enum([
+    'manifest-tampered',
+    'manifest-rolled-back',
+    'manifest-missing',
+    'lost-sight',
+    'identity-doubled',
+    'guest-went-back',
+  ]),
+  detail: Type.String({ maxLength: 2000 }),
+});
+export type GuardEvent = Static<typeof GuardEvent>;
+
+/** Rises by one for each batch of a sentinel; the manager stores each number once, so a batch sent twice counts once. */
+export const SentinelBatch = Type.Object({
+  sentinel: Type.String({ maxLength: 128 }),
+  seq: Type.Integer({ minimum: 1 }),
+  sentAt: IsoTime,
+  /** All VMs of the host when anything about them changed; absent otherwise. */
+  vms: Type.Optional(Type.Array(Vm, { maxItems: 10_000 })),
+  /** Capture mode only: what each VM did since the last batch, repetitions counted. */
+  observed: Type.Array(Type.Object({ vm: VmId, items: Type.Array(Observed, { maxItems: 10_000 }) }), {
+    maxItems: 10_000,
+  }),
+  /** Seconds watched and lost since the last batch (not totals). */
+  coverage: Type.Array(Coverage, { maxItems: 10_000 }),
+  findings: Type.Array(Finding, { maxItems: 10_000 }),
+  guard: Type.Array(GuardEvent, { maxItems: 10_000 }),
+  remediations: Type.Array(Remediation, { maxItems: 10_000 }),
+});
+export type SentinelBatch = Static<typeof SentinelBatch>;
+
+export const BatchAck = Type.Object({ seq: Type.Integer({ minimum: 1 }) });
+export type BatchAck = Static<typeof BatchAck>;
+
+/** DSSE payload types; the envelope's payload is the canonical JSON of the value named here. */
+export const payloadTypes = {
+  manifest: 'application/vnd.plumbline.manifest+json',
+  order: 'application/vnd.plumbline.order+json',
+  withdrawal: 'application/vnd.plumbline.withdrawal+json',
+} as const;
+
+/** A person's order to act on a VM now. Runs once: a sentinel remembers the plan's id until it has expired. */
+export const Order = Type.Object({
+  plan: Plan,
+  by: Type.String({ maxLength: 256 }),
+  alarm: Type.Union([Type.String(), Type.Null()]),
+  issuedAt: IsoTime,
+  expiresAt: IsoTime,
+});
+export type Order = Static<typeof Order>;
+
+/** The VM left its service: stop watching, keep the generation so that an old manifest cannot come back. */
+export const Withdrawal = Type.Object({ vm: VmId, generation: Type.Integer({ minimum: 1 }), issuedAt: IsoTime });
+export type Withdrawal = Static<typeof Withdrawal>;
