@@ -1,0 +1,24 @@
+// One QEMU guest on this host: how to name it and how to reach it. Values only.
+
+export type MonitorAddress =
+  /** A QMP socket of the guest's own. It serves one client at a time. */
+  | { readonly kind: 'qmp'; readonly path: string }
+  /** libvirt holds the monitor and passes commands on; `socket` is libvirt's. */
+  | { readonly kind: 'libvirt'; readonly socket: string; readonly domain: string; readonly uuid: string }
+  | { readonly kind: 'none'; readonly why: string };
+
+export type Accelerator = 'kvm' | 'tcg' | 'xen' | 'hvf' | 'nvmm' | 'whpx' | 'unknown';
+
+export interface GuestHandle {
+  /** What its owner calls it (`-name guest=`), else `qemu-PID`. */
+  readonly name: string;
+  /** Lower-case with dashes; null when QEMU was given none. */
+  readonly uuid: string | null;
+  /** QEMU's process id on this host. */
+  readonly pid: number;
+  /** When that process started: clock ticks after the host's boot, as `/proc/PID/stat` has it. With `pid`, names one run. */
+  readonly startTicks: number;
+  readonly accelerator: Accelerator;
+  readonly memoryMiB: number | null;
+  readonly monitor: MonitorAddress;
+}
