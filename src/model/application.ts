@@ -17,6 +17,8 @@ export const Service = Type.Object({
   name: Name,
   description: Type.String({ maxLength: 2000 }),
   members: Type.Array(Member, { maxItems: 10_000 }),
+  /** Named as members before any VM of that name or id appeared; each joins when it does. */
+  awaited: Type.Array(Type.String({ maxLength: 256 }), { maxItems: 10_000 }),
   rules: Type.Array(Rule, { maxItems: 100 }),
 });
 export type Service = Static<typeof Service>;

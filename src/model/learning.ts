@@ -1,0 +1,62 @@
+// How complete the picture of a scope is: what was learned, how long was really watched, and whether anything new still appears.
+import { Type, type Static } from 'typebox';
+import { Mode } from './application.ts';
+import { IsoTime, Name } from './name.ts';
+import { Coverage } from './profile.ts';
+
+export const EntryCounts = Type.Object({
+  process: Type.Integer(),
+  outbound: Type.Integer(),
+  inbound: Type.Integer(),
+  listen: Type.Integer(),
+});
+export type EntryCounts = Static<typeof EntryCounts>;
+
+/** New behaviours and repetitions of known ones within one minute. */
+export const LearningMinute = Type.Object({
+  minute: IsoTime,
+  newBehaviours: Type.Integer({ minimum: 0 }),
+  repetitions: Type.Integer({ minimum: 0 }),
+});
+export type LearningMinute = Static<typeof LearningMinute>;
+
+/** Sums over the members of a service. */
+export const Completeness = Type.Object({
+  entries: Type.Integer({ minimum: 0 }),
+  observedSeconds: Type.Number({ minimum: 0 }),
+  lossSeconds: Type.Number({ minimum: 0 }),
+  missed: Type.Integer({ minimum: 0 }),
+  /** When a behaviour was last seen for the first time; null = nothing learned. */
+  lastNewAt: Type.Union([IsoTime, Type.Null()]),
+  /** What speaks against freezing this picture, in words; empty = nothing does. */
+  doubts: Type.Array(Type.String()),
+});
+export type Completeness = Static<typeof Completeness>;
+
+export const ServiceLearning = Type.Object({
+  service: Name,
+  entries: EntryCounts,
+  completeness: Completeness,
+  coverage: Type.Array(Coverage),
+  curve: Type.Array(LearningMinute),
+});
+export type ServiceLearning = Static<typeof ServiceLearning>;
+
+export const Learning = Type.Object({ scope: Name, mode: Mode, services: Type.Array(ServiceLearning) });
+export type Learning = Static<typeof Learning>;
+
+/** What changing a scope's mode did. */
+export const ModeChange = Type.Object({
+  scope: Name,
+  from: Mode,
+  to: Mode,
+  services: Type.Array(
+    Type.Object({
+      service: Name,
+      completeness: Completeness,
+      issued: Type.Array(Type.Object({ vm: Type.String(), name: Type.String(), generation: Type.Integer() })),
+    }),
+  ),
+  notes: Type.Array(Type.String()),
+});
+export type ModeChange = Static<typeof ModeChange>;
