@@ -1,0 +1,29 @@
+// The lab's own programs for guests, compiled static by the host's gcc, once per source text.
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ok, type Result } from '../src/kit/result.ts';
+import { cached, fingerprint } from './cache.ts';
+import { runCommand } from './commands.ts';
+
+const sources = join(import.meta.dirname, 'programs');
+
+/** Path of the compiled `lab/programs/NAME.c`. */
+export async function guestProgram(name: string): Promise<Result<string>> {
+  const source = join(sources, `${name}.c`);
+  const key = `programs/${name}-${fingerprint(await readFile(source))}`;
+  const place = await cached(key, async (directory) => {
+    await mkdir(directory, { recursive: true });
+    const compiled = await runCommand([
+      'gcc',
+      '-O1',
+      '-static',
+      '-s',
+      '-o',
+      join(directory, name),
+      source,
+      '-lpthread',
+    ]);
+    return compiled.ok ? ok(undefined) : compiled;
+  });
+  return place.ok ? ok(join(place.value, name)) : place;
+}

@@ -1,0 +1,202 @@
+// One running virtual machine of the lab: started, asked, frozen, brought back and stopped. Dies with the process that started it.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { openSync, closeSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { problem, sayProblem } from '../src/kit/problem.ts';
+import { fail, ok, type Result } from '../src/kit/result.ts';
+import { runCommand } from './commands.ts';
+import { openGuestChannel, type CommandOutcome, type GuestChannel } from './guest-channel.ts';
+import type { Kernel } from './kernels.ts';
+import {
+  guestFiles,
+  qemuArguments,
+  stableUuid,
+  type GuestHardware,
+  type GuestMachine,
+  type GuestNetwork,
+} from './qemu-command.ts';
+import { openQmpLine, type QmpLine } from './qmp-line.ts';
+
+export interface GuestSpec {
+  readonly name: string;
+  readonly kernel: Kernel;
+  readonly initramfs: string;
+  /** Read-only base of the guest's disk holding its root file system; without it the guest lives in its initramfs. */
+  readonly disk?: string;
+  readonly hardware?: Partial<GuestHardware>;
+  readonly network?: GuestNetwork;
+  /** Process whose network namespace QEMU joins; its own otherwise. */
+  readonly namespaceOf?: number;
+  readonly append?: readonly string[];
+  /** Parent of the guest's own directory. */
+  readonly runDirectory: string;
+}
+
+export interface Guest {
+  readonly name: string;
+  readonly uuid: string;
+  readonly kernel: Kernel;
+  /** The product's QMP socket; the lab uses another one. */
+  readonly qmpSocket: string;
+  readonly consoleLog: string;
+  /** Process id of its QEMU, or undefined when it is powered off. A restore after power-off changes it. */
+  pid(): number | undefined;
+  /** A shell command as root in the guest. Throws when the guest cannot answer, which is never what a test asks about. */
+  run(command: string, timeoutMs?: number): Promise<CommandOutcome>;
+  /** The lab's own QMP line to the running QEMU. */
+  qmp(): QmpLine;
+  /** Keeps memory, devices and disk under a name. */
+  snapshot(name: string): Promise<Result<void>>;
+  /** Back to a snapshot and running, whether it runs, is suspended or was powered off. */
+  restore(name: string): Promise<Result<void>>;
+  stop(): Promise<void>;
+}
+
+export const defaultHardware: GuestHardware = {
+  vcpus: 1,
+  memoryMib: 192,
+  machine: 'pc',
+  accelerator: 'tcg',
+  memory: 'anonymous',
+};
+
+const bootPatienceMs = 120_000;
+const commandLimitMs = 20_000;
+
+interface Life {
+  readonly child: ChildProcess;
+  readonly line: QmpLine;
+  readonly channel: GuestChannel;
+}
+
+/** Starts a guest and returns once its command channel answers. */
+export async function bootGuest(spec: GuestSpec): Promise<Result<Guest>> {
+  const directory = join(spec.runDirectory, spec.name);
+  await mkdir(directory, { recursive: true });
+  const machine: GuestMachine = {
+    name: spec.name,
+    uuid: stableUuid(spec.name),
+    directory,
+    vmlinuz: spec.kernel.vmlinuz,
+    initramfs: spec.initramfs,
+    rootOnDisk: spec.disk !== undefined,
+    hardware: { ...defaultHardware, ...spec.hardware },
+    ...(spec.network === undefined ? {} : { network: spec.network }),
+    append: spec.append ?? [],
+  };
+  const disk = await makeDisk(guestFiles(directory).disk, spec.disk);
+  if (!disk.ok) return disk;
+  const life = await startLife(machine, spec.namespaceOf);
+  if (!life.ok) return life;
+  const ready = await waitUntilAnswering(machine, life.value);
+  if (!ready.ok) return ready;
+  return ok(guestOver(spec, machine, life.value));
+}
+
+/** A snapshot needs a writable qcow2, so even a guest without a disk of its own gets a small one. */
+async function makeDisk(path: string, base: string | undefined): Promise<Result<string>> {
+  const from = base === undefined ? [] : ['-b', base, '-F', 'qcow2'];
+  const size = base === undefined ? ['16M'] : [];
+  return runCommand(['qemu-img', 'create', '-q', '-f', 'qcow2', ...from, path, ...size]);
+}
+
+async function startLife(
+  machine: GuestMachine,
+  namespaceOf: number | undefined,
+  snapshot?: string,
+): Promise<Result<Life>> {
+  const files = guestFiles(machine.directory);
+  const enter = namespaceOf === undefined ? [] : ['nsenter', `--net=/proc/${namespaceOf}/ns/net`];
+  // The kernel ends QEMU when this process ends, however it ends: no guest is ever left behind.
+  const argv = ['--pdeathsig', 'KILL', ...enter, ...qemuArguments(machine, snapshot)];
+  const words = openSync(join(machine.directory, 'qemu.log'), 'a');
+  const child = spawn('setpriv', argv, { stdio: ['ignore', words, words] });
+  closeSync(words);
+  const ended = new Promise<'ended'>((resolve) => {
+    child.once('exit', () => resolve('ended'));
+    child.once('error', () => resolve('ended'));
+  });
+  const line = await Promise.race([openQmpLine(files.labQmp), ended]);
+  if (line === 'ended' || !line.ok) {
+    child.kill('SIGKILL');
+    return fail(
+      problem('failed', `QEMU for ${machine.name} did not start: ${await lastWords(machine.directory, 'qemu.log')}`),
+    );
+  }
+  const channel = await openGuestChannel(files.commandPort);
+  if (!channel.ok) {
+    child.kill('SIGKILL');
+    return channel;
+  }
+  return ok({ child, line: line.value, channel: channel.value });
+}
+
+async function waitUntilAnswering(machine: GuestMachine, life: Life): Promise<Result<void>> {
+  const answer = await life.channel.run('true', bootPatienceMs);
+  if (answer.ok && answer.value.code === 0) return ok(undefined);
+  life.child.kill('SIGKILL');
+  const said = await lastWords(machine.directory, 'console.log');
+  return fail(
+    problem(
+      'failed',
+      `${machine.name} did not come up within ${bootPatienceMs / 1000} s. Its console ends with: ${said}`,
+    ),
+  );
+}
+
+async function lastWords(directory: string, file: string): Promise<string> {
+  const text = await readFile(join(directory, file), 'utf8').catch(() => '');
+  return text.trim().slice(-600) || 'nothing';
+}
+
+function guestOver(spec: GuestSpec, machine: GuestMachine, firstLife: Life): Guest {
+  let life = firstLife;
+  const alive = (): boolean => life.child.exitCode === null && life.child.signalCode === null;
+  const files = guestFiles(machine.directory);
+  const monitor = async (command: string): Promise<Result<void>> => {
+    const said = await life.line.monitor(command);
+    if (!said.ok) return said;
+    // These commands say nothing when they worked.
+    return said.value.trim() === ''
+      ? ok(undefined)
+      : fail(problem('failed', `QEMU refused ${command}: ${said.value.trim()}`));
+  };
+  const end = async (): Promise<void> => {
+    life.line.close();
+    life.channel.close();
+    if (!alive()) return;
+    const gone = new Promise((resolve) => life.child.once('exit', resolve));
+    life.child.kill('SIGKILL');
+    await gone;
+  };
+  return {
+    name: machine.name,
+    uuid: machine.uuid,
+    kernel: spec.kernel,
+    qmpSocket: files.productQmp,
+    consoleLog: files.console,
+    pid: () => (alive() ? life.child.pid : undefined),
+    qmp: () => life.line,
+    async run(command, timeoutMs = commandLimitMs) {
+      const outcome = await life.channel.run(command, timeoutMs);
+      if (!outcome.ok) throw new Error(`${machine.name}: ${sayProblem(outcome.error)}`);
+      return outcome.value;
+    },
+    snapshot: async (name) => monitor(`savevm ${name}`),
+    async restore(name) {
+      if (!alive()) {
+        await end();
+        const again = await startLife(machine, spec.namespaceOf, name);
+        if (!again.ok) return again;
+        life = again.value;
+      } else {
+        const loaded = await monitor(`loadvm ${name}`);
+        if (!loaded.ok) return loaded;
+      }
+      const running = await life.line.execute('cont');
+      return running.ok ? waitUntilAnswering(machine, life) : running;
+    },
+    stop: end,
+  };
+}

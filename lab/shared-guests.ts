@@ -1,0 +1,38 @@
+// Guests that many test files use: booted when first asked for, once per process, gone when the process is.
+import { sayProblem } from '../src/kit/problem.ts';
+import type { Guest } from './guest.ts';
+import type { KernelRelease } from './kernels.ts';
+import { bootPlainGuest, type PlainGuestOptions } from './plain-guest.ts';
+
+const booted = new Map<string, Promise<Guest>>();
+
+/**
+ * The plain guest of a kernel release, shared by every test of this process; with options, one guest per set of options.
+ * A test leaves it as it found it. Throws when it cannot boot. No test has to stop it, but the last one may (`stopSharedGuests`).
+ */
+export async function sharedGuest(
+  kernel: KernelRelease,
+  options: Omit<PlainGuestOptions, 'kernel'> = {},
+): Promise<Guest> {
+  const key = JSON.stringify([kernel, options]);
+  const known = booted.get(key);
+  if (known !== undefined) return known;
+  const booting = boot({ kernel, name: `shared-${kernel}-${booted.size + 1}`, ...options });
+  booted.set(key, booting);
+  return booting;
+}
+
+async function boot(options: PlainGuestOptions): Promise<Guest> {
+  const guest = await bootPlainGuest(options);
+  if (!guest.ok) throw new Error(sayProblem(guest.error));
+  return guest.value;
+}
+
+/** Stops all of them, so that their memory and processor time are free for what follows. */
+export async function stopSharedGuests(): Promise<void> {
+  const all = [...booted.values()];
+  booted.clear();
+  for (const guest of await Promise.allSettled(all)) {
+    if (guest.status === 'fulfilled') await guest.value.stop();
+  }
+}
