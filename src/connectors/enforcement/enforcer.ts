@@ -1,0 +1,37 @@
+// The contract every hypervisor keeps that carries out plans: what it can do, doing it, and reading back what is true.
+// An enforcer decides nothing; a plan is never reported done because a command was accepted.
+import type { Problem } from '../../kit/problem.ts';
+import type { Result } from '../../kit/result.ts';
+import type { Action, Plan } from '../../model/remediation.ts';
+
+/** What can be done to a VM; `alert` is not an action on it. */
+export type VmAction = Exclude<Action, 'alert'>;
+
+/** gone = the QEMU process of this run has ended. */
+export type RunState = 'running' | 'paused' | 'gone';
+
+export interface VmReading {
+  readonly run: RunState;
+  /** The hypervisor's own word for it: `paused`, `postmigrate`, `no such process` ... */
+  readonly words: string;
+  readonly snapshots: readonly string[];
+}
+
+export type ActOutcome =
+  | { readonly state: 'done' | 'unconfirmed'; readonly evidence: string }
+  | { readonly state: 'failed'; readonly evidence: string; readonly problem: Problem };
+
+export interface Enforcer {
+  /** What this VM's hypervisor offers here and now; a missing one comes with the reason. */
+  capabilities(): Promise<readonly Capability[]>;
+  /** Carries out one plan and reads back what it made true. Doing it twice does no more than once. Never throws. */
+  act(plan: Plan): Promise<ActOutcome>;
+  readState(): Promise<Result<VmReading>>;
+}
+
+export interface Capability {
+  readonly action: VmAction;
+  readonly available: boolean;
+  /** Why not, and what would mend it. */
+  readonly why: string | null;
+}

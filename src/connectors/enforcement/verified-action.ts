@@ -1,0 +1,130 @@
+// How a plan is carried out, whatever the hypervisor: read, act when it is not true already, read back until it is true
+// or the deadline has passed. The hypervisor's commands come in as `VmControl`; the reading is independent of their answers.
+import type { Clock } from '../../kit/clock.ts';
+import { type Problem, problem, sayProblem } from '../../kit/problem.ts';
+import type { Result } from '../../kit/result.ts';
+import type { Plan } from '../../model/remediation.ts';
+import type { ActOutcome, Capability, Enforcer, VmAction, VmReading } from './enforcer.ts';
+
+/** One hypervisor's commands for one VM. Each may be accepted without having happened yet. */
+export interface VmControl {
+  suspend(): Promise<Result<void>>;
+  resume(): Promise<Result<void>>;
+  /** Memory and disks under this name, inside the VM's own disk image. */
+  snapshot(name: string): Promise<Result<void>>;
+  powerOff(): Promise<Result<void>>;
+  readState(): Promise<Result<VmReading>>;
+  /** Null when a snapshot can be made; otherwise what stands in the way. */
+  snapshotObstacle(): Promise<Problem | null>;
+}
+
+export interface Patience {
+  readonly clock: Clock;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+/** How long reading back may take to show what was ordered, before the answer is `unconfirmed`. */
+const deadlinesMs: Readonly<Record<VmAction, number>> = {
+  suspend: 5000,
+  resume: 5000,
+  snapshot: 60_000,
+  'power-off': 10_000,
+};
+const readEveryMs = 50;
+
+export function verifiedEnforcer(control: VmControl, patience: Patience): Enforcer {
+  return {
+    capabilities: () => capabilitiesOf(control),
+    act: (plan) => carryOut(plan, control, patience),
+    readState: () => control.readState(),
+  };
+}
+
+async function capabilitiesOf(control: VmControl): Promise<readonly Capability[]> {
+  const obstacle = await control.snapshotObstacle();
+  const always = (['suspend', 'resume', 'power-off'] as const).map((action) => ({
+    action,
+    available: true,
+    why: null,
+  }));
+  return [...always, { action: 'snapshot', available: obstacle === null, why: obstacle && sayProblem(obstacle) }];
+}
+
+async function carryOut(plan: Plan, control: VmControl, patience: Patience): Promise<ActOutcome> {
+  const { action } = plan;
+  if (action === 'alert')
+    return refused(problem('refused', `Plan ${plan.id} asks for an alert, which is no action on a VM.`));
+  if (action === 'snapshot' && plan.snapshot === undefined)
+    return refused(problem('refused', `Plan ${plan.id} asks for a snapshot without a name.`));
+
+  const before = await control.readState();
+  if (!before.ok) return refused(before.error);
+  if (holds(plan, before.value)) return { state: 'done', evidence: `already so: ${describe(before.value)}` };
+  if (before.value.run === 'gone')
+    return refused(problem('refused', `VM ${plan.vm} is not running, so that ${action} has nothing to act on.`));
+
+  const ordered = await order(action, plan, control);
+  // A refused command may still have taken effect (an answer lost on the way): what was read decides, not the answer.
+  const last = await readUntil(plan, control, patience, ordered.ok ? deadlinesMs[action] : 0);
+  if (last.ok && holds(plan, last.value)) return { state: 'done', evidence: describe(last.value) };
+  if (!ordered.ok) return refused(ordered.error);
+  const words = last.ok ? describe(last.value) : sayProblem(last.error);
+  return {
+    state: 'unconfirmed',
+    evidence: `${plan.expect} was not seen within ${deadlinesMs[action]} ms; read back: ${words}`,
+  };
+}
+
+async function order(action: VmAction, plan: Plan, control: VmControl): Promise<Result<void>> {
+  switch (action) {
+    case 'suspend':
+      return control.suspend();
+    case 'resume':
+      return control.resume();
+    case 'power-off':
+      return control.powerOff();
+    case 'snapshot': {
+      const obstacle = await control.snapshotObstacle();
+      return obstacle === null ? control.snapshot(plan.snapshot ?? '') : { ok: false, error: obstacle };
+    }
+  }
+}
+
+async function readUntil(
+  plan: Plan,
+  control: VmControl,
+  { clock, sleep }: Patience,
+  patienceMs: number,
+): Promise<Result<VmReading>> {
+  const deadline = clock.monotonic() + patienceMs;
+  for (;;) {
+    const reading = await control.readState();
+    if ((reading.ok && holds(plan, reading.value)) || clock.monotonic() >= deadline) return reading;
+    await sleep(readEveryMs);
+  }
+}
+
+/** Whether what the plan wants to be true is true. A paused VM stays paused through a snapshot, so only its name is asked. */
+function holds(plan: Plan, reading: VmReading): boolean {
+  switch (plan.action) {
+    case 'suspend':
+      return reading.run === 'paused';
+    case 'resume':
+      return reading.run === 'running';
+    case 'power-off':
+      return reading.run === 'gone';
+    case 'snapshot':
+      return plan.snapshot !== undefined && reading.snapshots.includes(plan.snapshot);
+    case 'alert':
+      return false;
+  }
+}
+
+function describe(reading: VmReading): string {
+  const snapshots = reading.snapshots.length === 0 ? '' : `; snapshots: ${reading.snapshots.slice(0, 50).join(', ')}`;
+  return `${reading.words}${snapshots}`.slice(0, 4000);
+}
+
+function refused(why: Problem): ActOutcome {
+  return { state: 'failed', evidence: sayProblem(why).slice(0, 4000), problem: why };
+}
