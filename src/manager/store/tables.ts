@@ -1,0 +1,90 @@
+// The tables as TypeScript sees them. A value that is only ever read whole stands as JSON in `doc`; what is searched or
+// sorted by stands beside it. `migrations.ts` makes them.
+import type { Kysely } from 'kysely';
+import type { AlarmKind, AlarmStatus } from '../../model/alarm.ts';
+import type { Mode } from '../../model/application.ts';
+import type { AuditEntry } from '../../model/audit-entry.ts';
+import type { Action, RemediationState } from '../../model/remediation.ts';
+
+type Text<T extends string = string> = T;
+type IssueKind = 'manifest' | 'withdrawal';
+
+export interface Tables {
+  vms: { id: Text; name: Text; host: Text; sentinel: Text; pid: number | null; state: Text; doc: Text };
+  scopes: { name: Text; description: Text; mode: Text<Mode>; modeSince: Text };
+  services: { scope: Text; name: Text; description: Text; rules: Text };
+  /** `reference` = how a person named it; `vm` is null until a VM of that name or id appears. */
+  members: { scope: Text; service: Text; reference: Text; vm: Text | null; name: Text };
+  profileEntries: { scope: Text; service: Text; id: Text; kind: Text; firstAt: Text; doc: Text };
+  /** While in capture: what counts towards a profile. */
+  coverage: { scope: Text; service: Text; vm: Text; observedSeconds: number; lossSeconds: number; missed: number };
+  /** In every mode: how well each VM was ever watched. */
+  watched: { vm: Text; observedSeconds: number; lossSeconds: number; missed: number };
+  curve: { scope: Text; service: Text; minute: Text; newBehaviours: number; repetitions: number };
+  /** `vm` is empty for an approval that holds for the whole service. */
+  approvals: { scope: Text; service: Text; vm: Text; id: Text; doc: Text };
+  issues: {
+    vm: Text;
+    generation: number;
+    kind: Text<IssueKind>;
+    mode: Text<Mode> | null;
+    scope: Text | null;
+    service: Text | null;
+    entries: number;
+    reason: Text;
+    issuedAt: Text;
+    envelope: Text;
+  };
+  /** One row for each VM that ever had an issue: what should be in force and what the sentinel confirmed. */
+  deliveries: {
+    vm: Text;
+    generation: number;
+    kind: Text<IssueKind>;
+    mode: Text<Mode> | null;
+    installed: number | null;
+    why: Text | null;
+    attempts: number;
+    issuedAt: Text;
+  };
+  alarms: {
+    id: Text;
+    kind: Text<AlarmKind>;
+    vm: Text;
+    scope: Text | null;
+    service: Text | null;
+    groupKey: Text;
+    status: Text<AlarmStatus>;
+    severityRank: number;
+    lastAt: Text;
+    settledBy: Text | null;
+    settledAt: Text | null;
+    activitiesDropped: number;
+    doc: Text;
+  };
+  alarmActivities: { alarm: Text; key: Text; seenAt: Text; doc: Text };
+  pendingAnswers: { alarm: Text; action: Text<Action>; since: Text; answeredBy: Text | null };
+  remediations: {
+    id: Text;
+    vm: Text;
+    alarm: Text | null;
+    groupKey: Text | null;
+    state: Text<RemediationState>;
+    startedAt: Text;
+    doc: Text;
+  };
+  audit: {
+    seq: number;
+    at: Text;
+    by: Text;
+    verb: Text;
+    subject: Text;
+    outcome: Text<AuditEntry['outcome']>;
+    detail: Text;
+  };
+  sentinels: { name: Text; lastBatchAt: Text | null; batches: number; repeated: number };
+  /** Which batches are stored, by number and content. */
+  batches: { sentinel: Text; seq: number; digest: Text };
+}
+
+/** Either the whole database or a transaction on it: queries do not care. */
+export type Db = Kysely<Tables>;
