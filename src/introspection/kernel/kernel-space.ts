@@ -1,0 +1,89 @@
+// Reads the running kernel's data. An object is named by its *physical* address: nearly everything a kernel points to lies in
+// memory that is mapped linearly, so a pointer becomes a plain exact Number the moment it is read, two addresses of one object
+// compare equal, and no 64-bit arithmetic is left to get wrong (see `PhysicalAddress`).
+import type { PhysicalAddress } from '../memory/guest-memory.ts';
+import type { PageCache } from '../memory/page-cache.ts';
+import type { KernelImage } from './find-kernel.ts';
+import type { KernelProfile, OptionalSymbolName, SymbolName } from './kernel-profile.ts';
+import { translate } from './page-table.ts';
+import type { PageTableRoot } from './page-table.ts';
+
+/** A pointer that is NULL, or that leads to no possible object. No kernel object lies at physical address 0. */
+export const nowhere = 0;
+
+export class KernelSpace {
+  readonly pages: PageCache;
+  readonly profile: KernelProfile;
+  readonly image: KernelImage;
+  /** The kernel's own page tables: valid whichever process runs. */
+  readonly root: PageTableRoot;
+  readonly #directMapHigh: number;
+  readonly #directMapLow: number;
+  readonly #memoryEnd: number;
+
+  constructor(pages: PageCache, image: KernelImage, profile: KernelProfile) {
+    this.pages = pages;
+    this.profile = profile;
+    this.image = image;
+    this.#memoryEnd = pages.memory.end;
+    const base = image.textPhysical + profile.symbols.page_offset_base;
+    this.#directMapLow = pages.u32(base);
+    this.#directMapHigh = pages.u32(base + 4);
+    this.root = { address: image.textPhysical + profile.symbols.init_top_pgt, la57: image.root.la57 };
+  }
+
+  symbol(name: SymbolName): PhysicalAddress {
+    return this.image.textPhysical + this.profile.symbols[name];
+  }
+
+  optionalSymbol(name: OptionalSymbolName): PhysicalAddress | null {
+    const offset = this.profile.symbols[name];
+    return offset === undefined ? null : this.image.textPhysical + offset;
+  }
+
+  /** The object that the pointer at `at` leads to; `nowhere` for NULL, for user addresses and for garbage. */
+  pointer(at: PhysicalAddress): PhysicalAddress {
+    return this.linear(this.pages.u32(at + 4), this.pages.u32(at));
+  }
+
+  /** Where the kernel address `high`:`low` lies when it is in the direct map or in the image, the two linear mappings. */
+  linear(high: number, low: number): PhysicalAddress {
+    const direct = (high - this.#directMapHigh) * 0x1_0000_0000 + (low - this.#directMapLow);
+    if (direct > 0 && direct < this.#memoryEnd) return direct;
+    if (high !== 0xffff_ffff) return nowhere;
+    const offset = low - this.image.textLow;
+    return offset >= 0 && offset < this.image.sizeBytes ? this.image.textPhysical + offset : nowhere;
+  }
+
+  /**
+   * Where any kernel address lies: large tables and modules are mapped page by page, so this holds up to the end of
+   * its page only.
+   */
+  anywhere(high: number, low: number): PhysicalAddress {
+    const linear = this.linear(high, low);
+    if (linear !== nowhere || high < 0xff00_0000) return linear;
+    return translate(this.pages, this.root, high, low);
+  }
+
+  /** Reads element after element of an array that may be mapped page by page: the address of element `index` of the array at `at`. */
+  element(array: KernelArray, index: number, sizeBytes: number): PhysicalAddress {
+    if (array.linear !== nowhere) return array.linear + index * sizeBytes;
+    const low = array.low + index * sizeBytes;
+    const carry = Math.floor(low / 0x1_0000_0000);
+    return this.anywhere(array.high + carry, low % 0x1_0000_0000);
+  }
+
+  /** The array that the pointer at `at` leads to; null for NULL. */
+  array(at: PhysicalAddress): KernelArray | null {
+    const low = this.pages.u32(at);
+    const high = this.pages.u32(at + 4);
+    return high < 0xff00_0000 ? null : { high, low, linear: this.linear(high, low) };
+  }
+}
+
+/** A kernel array: at once linear, or somewhere that takes a page walk for each page. */
+export interface KernelArray {
+  readonly high: number;
+  readonly low: number;
+  readonly linear: PhysicalAddress;
+}

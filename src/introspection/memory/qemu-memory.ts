@@ -1,0 +1,156 @@
+// The memory of a running QEMU guest, read through the host: /proc/PID/mem for anonymous RAM, the backing file for
+// shared RAM (half the price). Opened read-only, always; nothing here can change a guest.
+import { closeSync, openSync, readFileSync, readdirSync, readSync, statSync } from 'node:fs';
+import { causeOf, problem } from '../../kit/problem.ts';
+import type { Problem } from '../../kit/problem.ts';
+import { fail, ok } from '../../kit/result.ts';
+import type { Result } from '../../kit/result.ts';
+import { findMapping } from './memory-map.ts';
+import type { ProcessMapping, RamStretch } from './memory-map.ts';
+import type { GuestMemory, PhysicalAddress } from './guest-memory.ts';
+
+/** A RAM stretch with the host virtual address at which QEMU maps it. */
+export interface MappedStretch extends RamStretch {
+  readonly hostAddress: number;
+}
+
+interface OpenStretch {
+  readonly start: PhysicalAddress;
+  readonly end: PhysicalAddress;
+  readonly file: number;
+  /** Position in `file` of the stretch's first byte. */
+  readonly position: number;
+}
+
+const procRootDefault = '/proc';
+const filesMax = 1024;
+
+/** Opens the memory of process `pid` for reading; `stretches` ascending and without overlap. */
+export function openQemuMemory(
+  pid: number,
+  stretches: readonly MappedStretch[],
+  procRoot: string = procRootDefault,
+): Result<GuestMemory> {
+  const files = new Map<string, number>();
+  try {
+    const maps = readFileSync(`${procRoot}/${pid}/maps`, 'latin1');
+    const open = stretches.map((stretch) => openStretch(`${procRoot}/${pid}`, maps, stretch, files));
+    return ok(new QemuMemory(coalesce(open), [...files.values()]));
+  } catch (thrown) {
+    for (const file of files.values()) closeSync(file);
+    return fail(openProblem(pid, thrown));
+  }
+}
+
+function openProblem(pid: number, thrown: unknown): Problem {
+  const code = (thrown as NodeJS.ErrnoException).code;
+  if (code === 'EACCES' || code === 'EPERM') {
+    return problem(
+      'refused',
+      `May not read the memory of QEMU process ${pid}.`,
+      'Run as root or with the capability CAP_SYS_PTRACE.',
+    );
+  }
+  if (code === 'ENOENT' || code === 'ESRCH') return problem('not-found', `QEMU process ${pid} has ended.`);
+  return problem('failed', `Could not open the memory of QEMU process ${pid}: ${causeOf(thrown)}.`);
+}
+
+function openStretch(process: string, maps: string, stretch: MappedStretch, files: Map<string, number>): OpenStretch {
+  const { start, end, hostAddress } = stretch;
+  const mapping = findMapping(maps, hostAddress);
+  // A private mapping of a file is not the guest's memory any more once the guest wrote to it.
+  const backed = mapping?.shared === true && mapping.inode !== 0 && hostAddress + (end - start) <= mapping.end;
+  const path = backed ? descriptorOf(process, mapping) : null;
+  if (mapping !== null && path !== null) {
+    return { start, end, file: openOnce(path, files), position: hostAddress - mapping.start + mapping.fileOffset };
+  }
+  return { start, end, file: openOnce(`${process}/mem`, files), position: hostAddress };
+}
+
+function openOnce(path: string, files: Map<string, number>): number {
+  const known = files.get(path);
+  if (known !== undefined) return known;
+  const file = openSync(path, 'r');
+  files.set(path, file);
+  return file;
+}
+
+/** The file behind a shared mapping, by way of the descriptor QEMU keeps on it; works for deleted files and memfds. */
+function descriptorOf(process: string, mapping: ProcessMapping): string | null {
+  const [major = 0, minor = 0] = mapping.device.split(':').map((part) => Number.parseInt(part, 16));
+  for (const name of readdirSync(`${process}/fd`).slice(0, filesMax)) {
+    const path = `${process}/fd/${name}`;
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.ino === mapping.inode && sameDevice(found.dev, major, minor)) return path;
+  }
+  return null;
+}
+
+/** Linux's encoding of a device number: 12 bits of major between the low 8 and the high 12 bits of minor. */
+function sameDevice(device: number, major: number, minor: number): boolean {
+  return ((device >>> 8) & 0xfff) === major && ((device & 0xff) | ((device >>> 12) & 0xfff00)) === minor;
+}
+
+function coalesce(stretches: readonly OpenStretch[]): readonly OpenStretch[] {
+  const joined: OpenStretch[] = [];
+  for (const stretch of stretches) {
+    const last = joined.at(-1);
+    const adjoins =
+      last?.end === stretch.start &&
+      last.file === stretch.file &&
+      last.position + (last.end - last.start) === stretch.position;
+    if (last !== undefined && adjoins) joined[joined.length - 1] = { ...last, end: stretch.end };
+    else joined.push(stretch);
+  }
+  return joined;
+}
+
+class QemuMemory implements GuestMemory {
+  readonly end: PhysicalAddress;
+  readonly #stretches: readonly OpenStretch[];
+  #files: readonly number[];
+
+  constructor(stretches: readonly OpenStretch[], files: readonly number[]) {
+    this.#stretches = stretches;
+    this.#files = files;
+    this.end = stretches.at(-1)?.end ?? 0;
+  }
+
+  read(address: PhysicalAddress, into: Uint8Array, offset: number, length: number): boolean {
+    let at = address;
+    let to = offset;
+    const last = offset + length;
+    while (to < last) {
+      const stretch = this.#stretchAt(at);
+      if (stretch === null) return false;
+      const take = Math.min(last - to, stretch.end - at);
+      const got = readSome(stretch.file, into, to, take, stretch.position + (at - stretch.start));
+      if (got === 0) return false;
+      at += got;
+      to += got;
+    }
+    return true;
+  }
+
+  close(): void {
+    for (const file of this.#files) closeSync(file);
+    this.#files = [];
+  }
+
+  #stretchAt(address: PhysicalAddress): OpenStretch | null {
+    if (this.#files.length === 0) return null;
+    for (const stretch of this.#stretches) {
+      if (address >= stretch.start && address < stretch.end) return stretch;
+    }
+    return null;
+  }
+}
+
+/** 0 = could not. The process may end between any two reads: that is no bug. */
+function readSome(file: number, into: Uint8Array, offset: number, length: number, position: number): number {
+  try {
+    return readSync(file, into, offset, length, position);
+  } catch {
+    return 0;
+  }
+}
