@@ -24,6 +24,8 @@ export async function buildInitramfs(kernel: Kernel): Promise<Result<string>> {
   if (!agent.ok) return agent;
   const workload = await guestProgram('workload');
   if (!workload.ok) return workload;
+  const procLook = await guestProgram('proc-look');
+  if (!procLook.ok) return procLook;
   const archive = packCpio([
     ...skeleton,
     ...(await imageFiles()),
@@ -31,6 +33,7 @@ export async function buildInitramfs(kernel: Kernel): Promise<Result<string>> {
     ...appletLinks(applets.value),
     { kind: 'file', path: 'sbin/lab-agent', content: await readFile(agent.value), mode: 0o755 },
     { kind: 'file', path: 'bin/workload', content: await readFile(workload.value), mode: 0o755 },
+    { kind: 'file', path: 'bin/proc-look', content: await readFile(procLook.value), mode: 0o755 },
     ...(await moduleFiles(kernel)),
   ]);
   const place = await cached(`initramfs/${kernel.version}-${fingerprint(archive)}`, async (directory) => {
