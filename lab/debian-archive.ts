@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { problem } from '../src/kit/problem.ts';
 import { fail, ok, type Result } from '../src/kit/result.ts';
-import { cacheRoot, locked } from './cache.ts';
+import { cached, cacheRoot, fingerprint, locked } from './cache.ts';
 import { runCommand } from './commands.ts';
 
 export interface Suite {
@@ -18,8 +18,10 @@ export interface Suite {
 export interface Archive {
   /** Fields of the newest version of a package. */
   show(name: string): Promise<Result<ReadonlyMap<string, string>>>;
-  /** Fetches packages and, with `dependencies`, all they depend on. Returns the .deb files. */
-  fetch(names: readonly string[], options: { readonly dependencies: boolean }): Promise<Result<readonly string[]>>;
+  /** Fetches these packages. Returns the .deb files. */
+  fetch(names: readonly string[]): Promise<Result<readonly string[]>>;
+  /** Names of these packages and of all they depend on, as apt would install them on an empty machine. */
+  withDependencies(names: readonly string[]): Promise<Result<readonly string[]>>;
 }
 
 const mirror = 'http://deb.debian.org';
@@ -101,39 +103,44 @@ async function refreshLists(home: string, configuration: string): Promise<Result
 
 function archiveAt(home: string, configuration: string): Archive {
   const debs = join(home, 'debs');
+  const ask = async (argv: readonly string[]): Promise<Result<string>> => askOnce(home, argv);
   return {
     async show(name) {
-      const shown = await runCommand(['apt-cache', '-c', configuration, '--no-all-versions', 'show', name]);
+      const shown = await ask(['apt-cache', '-c', configuration, '--no-all-versions', 'show', name]);
       return shown.ok ? ok(readStanza(shown.value)) : shown;
     },
-    async fetch(names, { dependencies }) {
-      return locked(`${home}/debs`, async () => {
-        if (!dependencies) return downloadInto(debs, configuration, names);
-        const closure = await namesWithDependencies(configuration, names);
-        return closure.ok ? downloadInto(debs, configuration, closure.value) : closure;
-      });
+    async fetch(names) {
+      const uris = await ask(['apt-get', '-q', '-c', configuration, '--print-uris', 'download', ...names]);
+      if (!uris.ok) return uris;
+      const files = [...uris.value.matchAll(/^'[^']+' (\S+) \d+/gm)].map((match) => match[1] ?? '');
+      return locked(debs, async () => download(debs, configuration, names, files));
+    },
+    async withDependencies(names) {
+      const plan = await ask(['apt-get', '-q', '-c', configuration, '--simulate', 'install', ...names]);
+      if (!plan.ok) return plan;
+      return ok([...plan.value.matchAll(/^Inst (\S+) /gm)].map((match) => match[1] ?? ''));
     },
   };
 }
 
-/** What apt would unpack on an empty machine, in its words `Inst NAME (VERSION ...)`. */
-async function namesWithDependencies(
-  configuration: string,
-  names: readonly string[],
-): Promise<Result<readonly string[]>> {
-  const plan = await runCommand(['apt-get', '-q', '-c', configuration, '--simulate', 'install', ...names]);
-  if (!plan.ok) return plan;
-  return ok([...plan.value.matchAll(/^Inst (\S+) /gm)].map((match) => match[1] ?? ''));
+/** What apt answers about lists that have not changed since it was last asked; apt takes a second to think each time. */
+async function askOnce(home: string, argv: readonly string[]): Promise<Result<string>> {
+  const { mtimeMs } = await stat(join(home, 'refreshed'));
+  const place = await cached(`answers/${fingerprint(...argv, String(mtimeMs))}`, async (directory) => {
+    const answer = await runCommand(argv);
+    if (!answer.ok) return answer;
+    await writeFile(join(directory, 'answer'), answer.value);
+    return ok(undefined);
+  });
+  return place.ok ? ok(await readFile(join(place.value, 'answer'), 'utf8')) : place;
 }
 
-async function downloadInto(
+async function download(
   debs: string,
   configuration: string,
   names: readonly string[],
+  files: readonly string[],
 ): Promise<Result<readonly string[]>> {
-  const uris = await runCommand(['apt-get', '-q', '-c', configuration, '--print-uris', 'download', ...names]);
-  if (!uris.ok) return uris;
-  const files = [...uris.value.matchAll(/^'[^']+' (\S+) \d+/gm)].map((match) => match[1] ?? '');
   const missing = names.filter((_, index) => !existsSync(join(debs, files[index] ?? '')));
   if (missing.length > 0) {
     const loaded = await runCommand(['apt-get', '-q', '-c', configuration, 'download', ...missing], { cwd: debs });

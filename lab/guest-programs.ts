@@ -7,10 +7,11 @@ import { runCommand } from './commands.ts';
 
 const sources = join(import.meta.dirname, 'programs');
 
-/** Path of the compiled `lab/programs/NAME.c`. */
-export async function guestProgram(name: string): Promise<Result<string>> {
+/** Path of the compiled `lab/programs/NAME.c`; a program that has a version takes it here. */
+export async function guestProgram(name: string, version?: string): Promise<Result<string>> {
   const source = join(sources, `${name}.c`);
-  const key = `programs/${name}-${fingerprint(await readFile(source))}`;
+  const defines = version === undefined ? [] : [`-DVERSION="${version}"`];
+  const key = `programs/${name}-${fingerprint(await readFile(source), ...defines)}`;
   const place = await cached(key, async (directory) => {
     await mkdir(directory, { recursive: true });
     const compiled = await runCommand([

@@ -3,8 +3,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { openSync, closeSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { problem, sayProblem } from '../src/kit/problem.ts';
 import { fail, ok, type Result } from '../src/kit/result.ts';
+import type { Monitor } from '../src/protocols/qmp/monitor.ts';
+import { openQmp } from '../src/protocols/qmp/qmp-client.ts';
 import { runCommand } from './commands.ts';
 import { openGuestChannel, type CommandOutcome, type GuestChannel } from './guest-channel.ts';
 import type { Kernel } from './kernels.ts';
@@ -16,13 +19,12 @@ import {
   type GuestMachine,
   type GuestNetwork,
 } from './qemu-command.ts';
-import { openQmpLine, type QmpLine } from './qmp-line.ts';
 
 export interface GuestSpec {
   readonly name: string;
   readonly kernel: Kernel;
   readonly initramfs: string;
-  /** Read-only base of the guest's disk holding its root file system; without it the guest lives in its initramfs. */
+  /** Read-only raw base of the guest's disk holding its root file system; without it the guest lives in its initramfs. */
   readonly disk?: string;
   readonly hardware?: Partial<GuestHardware>;
   readonly network?: GuestNetwork;
@@ -44,8 +46,8 @@ export interface Guest {
   pid(): number | undefined;
   /** A shell command as root in the guest. Throws when the guest cannot answer, which is never what a test asks about. */
   run(command: string, timeoutMs?: number): Promise<CommandOutcome>;
-  /** The lab's own QMP line to the running QEMU. */
-  qmp(): QmpLine;
+  /** The lab's own line to the running QEMU, beside the product's. */
+  qmp(): Monitor;
   /** Keeps memory, devices and disk under a name. */
   snapshot(name: string): Promise<Result<void>>;
   /** Back to a snapshot and running, whether it runs, is suspended or was powered off. */
@@ -63,10 +65,12 @@ export const defaultHardware: GuestHardware = {
 
 const bootPatienceMs = 120_000;
 const commandLimitMs = 20_000;
+const listenPatienceMs = 15_000;
+const snapshotPatienceMs = 60_000;
 
 interface Life {
   readonly child: ChildProcess;
-  readonly line: QmpLine;
+  readonly monitor: Monitor;
   readonly channel: GuestChannel;
 }
 
@@ -96,7 +100,7 @@ export async function bootGuest(spec: GuestSpec): Promise<Result<Guest>> {
 
 /** A snapshot needs a writable qcow2, so even a guest without a disk of its own gets a small one. */
 async function makeDisk(path: string, base: string | undefined): Promise<Result<string>> {
-  const from = base === undefined ? [] : ['-b', base, '-F', 'qcow2'];
+  const from = base === undefined ? [] : ['-b', base, '-F', 'raw'];
   const size = base === undefined ? ['16M'] : [];
   return runCommand(['qemu-img', 'create', '-q', '-f', 'qcow2', ...from, path, ...size]);
 }
@@ -117,8 +121,8 @@ async function startLife(
     child.once('exit', () => resolve('ended'));
     child.once('error', () => resolve('ended'));
   });
-  const line = await Promise.race([openQmpLine(files.labQmp), ended]);
-  if (line === 'ended' || !line.ok) {
+  const monitor = await Promise.race([openWhenListening(files.labQmp), ended]);
+  if (monitor === 'ended' || !monitor.ok) {
     child.kill('SIGKILL');
     return fail(
       problem('failed', `QEMU for ${machine.name} did not start: ${await lastWords(machine.directory, 'qemu.log')}`),
@@ -129,7 +133,17 @@ async function startLife(
     child.kill('SIGKILL');
     return channel;
   }
-  return ok({ child, line: line.value, channel: channel.value });
+  return ok({ child, monitor: monitor.value, channel: channel.value });
+}
+
+/** QEMU listens some milliseconds after it was started. */
+async function openWhenListening(path: string): Promise<Result<Monitor>> {
+  const deadline = performance.now() + listenPatienceMs;
+  for (;;) {
+    const opened = await openQmp(path);
+    if (opened.ok || performance.now() > deadline) return opened;
+    await wait(20);
+  }
 }
 
 async function waitUntilAnswering(machine: GuestMachine, life: Life): Promise<Result<void>> {
@@ -154,8 +168,8 @@ function guestOver(spec: GuestSpec, machine: GuestMachine, firstLife: Life): Gue
   let life = firstLife;
   const alive = (): boolean => life.child.exitCode === null && life.child.signalCode === null;
   const files = guestFiles(machine.directory);
-  const monitor = async (command: string): Promise<Result<void>> => {
-    const said = await life.line.monitor(command);
+  const order = async (command: string): Promise<Result<void>> => {
+    const said = await life.monitor.hmp(command, { timeoutMs: snapshotPatienceMs });
     if (!said.ok) return said;
     // These commands say nothing when they worked.
     return said.value.trim() === ''
@@ -163,7 +177,7 @@ function guestOver(spec: GuestSpec, machine: GuestMachine, firstLife: Life): Gue
       : fail(problem('failed', `QEMU refused ${command}: ${said.value.trim()}`));
   };
   const end = async (): Promise<void> => {
-    life.line.close();
+    life.monitor.close();
     life.channel.close();
     if (!alive()) return;
     const gone = new Promise((resolve) => life.child.once('exit', resolve));
@@ -177,13 +191,13 @@ function guestOver(spec: GuestSpec, machine: GuestMachine, firstLife: Life): Gue
     qmpSocket: files.productQmp,
     consoleLog: files.console,
     pid: () => (alive() ? life.child.pid : undefined),
-    qmp: () => life.line,
+    qmp: () => life.monitor,
     async run(command, timeoutMs = commandLimitMs) {
       const outcome = await life.channel.run(command, timeoutMs);
       if (!outcome.ok) throw new Error(`${machine.name}: ${sayProblem(outcome.error)}`);
       return outcome.value;
     },
-    snapshot: async (name) => monitor(`savevm ${name}`),
+    snapshot: async (name) => order(`savevm ${name}`),
     async restore(name) {
       if (!alive()) {
         await end();
@@ -191,10 +205,10 @@ function guestOver(spec: GuestSpec, machine: GuestMachine, firstLife: Life): Gue
         if (!again.ok) return again;
         life = again.value;
       } else {
-        const loaded = await monitor(`loadvm ${name}`);
+        const loaded = await order(`loadvm ${name}`);
         if (!loaded.ok) return loaded;
       }
-      const running = await life.line.execute('cont');
+      const running = await life.monitor.execute('cont');
       return running.ok ? waitUntilAnswering(machine, life) : running;
     },
     stop: end,

@@ -61,7 +61,7 @@ async function unpackKernel(archive: Archive, image: string, directory: string):
   const stanza = await archive.show(image);
   if (!stanza.ok) return stanza;
   const parts = (stanza.value.get('Depends') ?? '').match(/\blinux-(?:binary|modules)-\S+/g) ?? [];
-  const debs = await archive.fetch([image, ...parts], { dependencies: false });
+  const debs = await archive.fetch([image, ...parts]);
   if (!debs.ok) return debs;
   const unpacked = join(directory, 'unpacked');
   for (const deb of debs.value) {

@@ -115,12 +115,11 @@ function networkArguments({ tap, mac }: GuestNetwork): readonly string[] {
   ];
 }
 
-function kernelParameters({ name, network, rootOnDisk, append }: GuestMachine): string {
+function kernelParameters({ network, rootOnDisk, append }: GuestMachine): string {
   return [
     'console=ttyS0',
     'quiet',
     'panic=-1',
-    `lab.name=${name}`,
     ...(rootOnDisk ? ['lab.root=/dev/vda'] : []),
     ...(network === undefined ? [] : [`lab.address=${network.address}`, `lab.gateway=${network.gateway}`]),
     ...append,

@@ -52,7 +52,7 @@ static int cmd_exit(char **args) {
 }
 
 static int cmd_hold(char **args) {
-  (void)args;
+  if (args[0]) return (int)sleep((unsigned)atoi(args[0]));
   return hold();
 }
 
