@@ -21,6 +21,8 @@ export const Deviation = Type.Object({
   activity: Activity,
   /** The generation of the manifest that was asked. */
   generation: Type.Integer(),
+  /** The executable in its line of descent, itself included for sockets, that the manifest lets be reached from the network. */
+  server: Type.Optional(Type.String()),
   nearest: Type.Union([
     Type.Object({ entry: Type.String(), behaviour: Behaviour, differences: Type.Array(Difference) }),
     Type.Null(),

@@ -1,5 +1,6 @@
 // One issued manifest as a person reads it: the sealed bytes, what they say, whether the seal holds, and what is doubtful.
 import { Type, type Static } from 'typebox';
+import { Severity } from './finding.ts';
 import { Manifest, SealedManifest } from './manifest.ts';
 import { IsoTime, VmId } from './name.ts';
 import { Mode } from './application.ts';
@@ -10,7 +11,7 @@ export const ManifestReading = Type.Object({
   verified: Type.Boolean(),
   keyid: Type.Union([Type.String(), Type.Null()]),
   /** What a careful reader would object to: entries that admit too much, orders that may hurt. */
-  notes: Type.Array(Type.String()),
+  notes: Type.Array(Type.Object({ severity: Severity, note: Type.String() })),
 });
 export type ManifestReading = Static<typeof ManifestReading>;
 

@@ -1,28 +1,34 @@
 // The tables as TypeScript sees them. A value that is only ever read whole stands as JSON in `doc`; what is searched or
 // sorted by stands beside it. `migrations.ts` makes them.
 import type { Kysely } from 'kysely';
-import type { AlarmKind, AlarmStatus } from '../../model/alarm.ts';
+import type { Alarm, AlarmKind, AlarmStatus } from '../../model/alarm.ts';
 import type { Mode } from '../../model/application.ts';
 import type { AuditEntry } from '../../model/audit-entry.ts';
-import type { Action, RemediationState } from '../../model/remediation.ts';
+import type { ManifestEntry, SealedManifest } from '../../model/manifest.ts';
+import type { Activity } from '../../model/observation.ts';
+import type { ProfileEntry } from '../../model/profile.ts';
+import type { Action, Remediation, RemediationState } from '../../model/remediation.ts';
+import type { Rule } from '../../model/rule.ts';
+import type { Vm } from '../../model/vm.ts';
+import type { Doc } from './doc.ts';
 
 type Text<T extends string = string> = T;
 type IssueKind = 'manifest' | 'withdrawal';
 
 export interface Tables {
-  vms: { id: Text; name: Text; host: Text; sentinel: Text; pid: number | null; state: Text; doc: Text };
+  vms: { id: Text; name: Text; host: Text; sentinel: Text; pid: number | null; state: Text; doc: Doc<Vm> };
   scopes: { name: Text; description: Text; mode: Text<Mode>; modeSince: Text };
-  services: { scope: Text; name: Text; description: Text; rules: Text };
+  services: { scope: Text; name: Text; description: Text; rules: Doc<readonly Rule[]> };
   /** `reference` = how a person named it; `vm` is null until a VM of that name or id appears. */
   members: { scope: Text; service: Text; reference: Text; vm: Text | null; name: Text };
-  profileEntries: { scope: Text; service: Text; id: Text; kind: Text; firstAt: Text; doc: Text };
+  profileEntries: { scope: Text; service: Text; id: Text; kind: Text; firstAt: Text; doc: Doc<ProfileEntry> };
   /** While in capture: what counts towards a profile. */
   coverage: { scope: Text; service: Text; vm: Text; observedSeconds: number; lossSeconds: number; missed: number };
   /** In every mode: how well each VM was ever watched. */
   watched: { vm: Text; observedSeconds: number; lossSeconds: number; missed: number };
   curve: { scope: Text; service: Text; minute: Text; newBehaviours: number; repetitions: number };
   /** `vm` is empty for an approval that holds for the whole service. */
-  approvals: { scope: Text; service: Text; vm: Text; id: Text; doc: Text };
+  approvals: { scope: Text; service: Text; vm: Text; id: Text; doc: Doc<ManifestEntry> };
   issues: {
     vm: Text;
     generation: number;
@@ -33,7 +39,7 @@ export interface Tables {
     entries: number;
     reason: Text;
     issuedAt: Text;
-    envelope: Text;
+    envelope: Doc<SealedManifest>;
   };
   /** One row for each VM that ever had an issue: what should be in force and what the sentinel confirmed. */
   deliveries: {
@@ -59,9 +65,9 @@ export interface Tables {
     settledBy: Text | null;
     settledAt: Text | null;
     activitiesDropped: number;
-    doc: Text;
+    doc: Doc<Alarm>;
   };
-  alarmActivities: { alarm: Text; key: Text; seenAt: Text; doc: Text };
+  alarmActivities: { alarm: Text; key: Text; seenAt: Text; doc: Doc<Activity> };
   pendingAnswers: { alarm: Text; action: Text<Action>; since: Text; answeredBy: Text | null };
   remediations: {
     id: Text;
@@ -70,7 +76,7 @@ export interface Tables {
     groupKey: Text | null;
     state: Text<RemediationState>;
     startedAt: Text;
-    doc: Text;
+    doc: Doc<Remediation>;
   };
   audit: {
     seq: number;

@@ -1,0 +1,67 @@
+// The one way to change anything: in a transaction, with who did it in the audit log, and told to listeners only once stored.
+// A change that was refused is in the log as well.
+import { isoTime } from '../../kit/clock.ts';
+import { sayProblem } from '../../kit/problem.ts';
+import { ok, type Result } from '../../kit/result.ts';
+import type { Announcement } from '../../model/announcement.ts';
+import type { Desk } from '../desk.ts';
+import { appendAudit } from '../store/audit.ts';
+import type { Db } from '../store/tables.ts';
+
+/** Who does what to which thing. */
+export interface Act {
+  readonly by: string;
+  readonly verb: string;
+  readonly subject: string;
+}
+
+export interface Turn {
+  readonly db: Db;
+  readonly at: string;
+  /** Who acts; for provenance. */
+  readonly by: string;
+  /** Goes out after the commit, and not at all when the change is taken back. */
+  announce(announcement: Announcement): void;
+  /** Adds a line to the audit log beside the act's own. */
+  record(verb: string, subject: string, detail: string): Promise<void>;
+  /** What the act's own line in the audit log will say it did. */
+  detail(text: string): void;
+}
+
+export async function change<T>(desk: Desk, act: Act, work: (turn: Turn) => Promise<Result<T>>): Promise<Result<T>> {
+  const announcements: Announcement[] = [];
+  const at = isoTime(desk.clock.now());
+  const done = await desk.store.write(async (db) => {
+    let detail = '';
+    const result = await work({
+      db,
+      at,
+      by: act.by,
+      announce: (announcement) => void announcements.push(announcement),
+      record: async (verb, subject, text) =>
+        await appendAudit(db, { at, by: act.by, verb, subject, outcome: 'done', detail: text }),
+      detail: (text) => void (detail = text),
+    });
+    if (result.ok) await appendAudit(db, { at, ...act, outcome: 'done', detail });
+    return result;
+  });
+  if (done.ok) for (const announcement of announcements) desk.announcements.publish(announcement);
+  else await record(desk, act, 'failed', sayProblem(done.error));
+  return done;
+}
+
+/** For acts that reach outside the database: one line before, one after. */
+export async function record(
+  desk: Desk,
+  act: Act,
+  outcome: 'begun' | 'done' | 'failed',
+  detail: string,
+): Promise<Result<null>> {
+  const at = isoTime(desk.clock.now());
+  const written = await desk.store.write(async (db) => {
+    await appendAudit(db, { at, ...act, outcome, detail });
+    return ok(null);
+  });
+  if (!written.ok) desk.log.error('the audit log cannot be written', { verb: act.verb, cause: written.error.message });
+  return written;
+}

@@ -1,0 +1,20 @@
+// What every verb of the manager has at hand. Made once by main and handed in; nothing here is global.
+import type { Clock } from '../kit/clock.ts';
+import type { Log } from '../kit/log.ts';
+import type { Announcements } from './announcements.ts';
+import type { Losses } from './losses.ts';
+import type { AttachedSentinels } from './sentinels.ts';
+import type { Seals } from './signing/seals.ts';
+import type { Store } from './store/store.ts';
+
+export interface Desk {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly seals: Seals;
+  readonly announcements: Announcements;
+  readonly sentinels: AttachedSentinels;
+  readonly losses: Losses;
+  /** A name for something new that nobody can guess and nothing else has. */
+  newId(): string;
+}

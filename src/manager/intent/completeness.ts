@@ -1,0 +1,61 @@
+// How complete a picture is, and what speaks against freezing it. Pure: the numbers come in, the judgement goes out.
+import type { EntryCounts, Completeness } from '../../model/learning.ts';
+import type { ManifestEntry } from '../../model/manifest.ts';
+import type { Profile } from '../../model/profile.ts';
+
+/** Above this share of lost time a capture is lossy: it may have missed what happens once a day. */
+export const lossShareMax = 0.05;
+const quietSeconds = 60;
+
+/** What forbids freezing altogether, what forbids it unless forced, and what is merely worth knowing. */
+export interface Verdict {
+  readonly completeness: Completeness;
+  readonly nothingLearned: boolean;
+  readonly lossy: boolean;
+}
+
+export function judgeCapture(profile: Profile, approved: readonly ManifestEntry[], nowIso: string): Verdict {
+  const learned = Object.values(profile.entries);
+  const entries = learned.length + approved.length;
+  const sum = (pick: (coverage: Profile['coverage'][number]) => number) =>
+    profile.coverage.reduce((total, coverage) => total + pick(coverage), 0);
+  const observedSeconds = sum((coverage) => coverage.observedSeconds);
+  const lossSeconds = sum((coverage) => coverage.lossSeconds);
+  const missed = sum((coverage) => coverage.missed);
+  const lastNewAt = learned.reduce<string | null>(
+    (latest, entry) => (latest === null || entry.firstAt > latest ? entry.firstAt : latest),
+    null,
+  );
+  const nothingLearned = entries === 0;
+  const lossy = observedSeconds === 0 || lossSeconds > observedSeconds * lossShareMax;
+  const doubts = [
+    ...(nothingLearned ? ['nothing was learned'] : []),
+    ...(observedSeconds === 0 ? ['its members were never watched'] : []),
+    ...(observedSeconds > 0 && lossy
+      ? [`${seconds(lossSeconds)} of ${seconds(observedSeconds)} watched may have missed something`]
+      : []),
+    ...(missed > 0 ? [`${missed} observations are known to be missing`] : []),
+    ...(lastNewAt !== null && secondsBetween(lastNewAt, nowIso) < quietSeconds
+      ? [`something new appeared ${seconds(Math.max(0, secondsBetween(lastNewAt, nowIso)))} ago`]
+      : []),
+  ];
+  return {
+    completeness: { entries, observedSeconds, lossSeconds, missed, lastNewAt, doubts },
+    nothingLearned,
+    lossy,
+  };
+}
+
+export function countEntries(profile: Profile): EntryCounts {
+  const counts = { process: 0, outbound: 0, inbound: 0, listen: 0 };
+  for (const { behaviour } of Object.values(profile.entries)) counts[behaviour.kind] += 1;
+  return counts;
+}
+
+function secondsBetween(from: string, to: string): number {
+  return (Date.parse(to) - Date.parse(from)) / 1000;
+}
+
+function seconds(count: number): string {
+  return count < 120 ? `${Math.round(count)} s` : `${Math.round(count / 60)} min`;
+}

@@ -1,0 +1,18 @@
+// Pages by position, not by number: what is added at the top meanwhile neither repeats nor hides a row further down.
+
+export interface Page<T> {
+  readonly items: T[];
+  readonly next: string | null;
+  readonly total: number;
+}
+
+export function cursorOf(at: string, id: string): string {
+  return `${at}~${id}`;
+}
+
+/** Null for none, and for one that was never handed out: the list then begins at its beginning. */
+export function readCursor(text: string | undefined): { readonly at: string; readonly id: string } | null {
+  const cut = text?.indexOf('~') ?? -1;
+  if (text === undefined || cut < 0) return null;
+  return { at: text.slice(0, cut), id: text.slice(cut + 1) };
+}

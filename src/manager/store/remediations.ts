@@ -1,0 +1,96 @@
+// Answers given, with the state that was read back.
+import type { Remediation, RemediationState } from '../../model/remediation.ts';
+import { fromDoc, toDoc } from './doc.ts';
+import { cursorOf, readCursor, type Page } from './paging.ts';
+import type { Db } from './tables.ts';
+
+const settled: readonly RemediationState[] = ['done', 'failed'];
+
+/** A state that was settled stays: a late report of an earlier step changes nothing. False = nothing changed. */
+export async function saveRemediation(db: Db, remediation: Remediation): Promise<boolean> {
+  const known = await remediationById(db, remediation.id);
+  if (known !== null && (settled.includes(known.state) || known.state === remediation.state)) return false;
+  const row = {
+    vm: remediation.plan.vm,
+    alarm: remediation.alarm,
+    groupKey: remediation.group,
+    state: remediation.state,
+    startedAt: remediation.startedAt,
+    doc: toDoc(remediation),
+  };
+  await db
+    .insertInto('remediations')
+    .values({ id: remediation.id, ...row })
+    .onConflict((on) => on.column('id').doUpdateSet(row))
+    .execute();
+  return true;
+}
+
+export async function remediationById(db: Db, id: string): Promise<Remediation | null> {
+  const row = await db.selectFrom('remediations').select('doc').where('id', '=', id).executeTakeFirst();
+  return row === undefined ? null : fromDoc(row.doc);
+}
+
+export async function remediationsOfAlarm(db: Db, alarm: string): Promise<Remediation[]> {
+  const rows = await db
+    .selectFrom('remediations')
+    .select('doc')
+    .where('alarm', '=', alarm)
+    .orderBy('startedAt')
+    .orderBy('id')
+    .execute();
+  return rows.map((row) => fromDoc(row.doc));
+}
+
+/** Remediations of a VM and group that no alarm claimed yet: a sentinel may report its answer before its finding. */
+export async function unclaimedRemediations(db: Db, vm: string, group: string): Promise<Remediation[]> {
+  const rows = await db
+    .selectFrom('remediations')
+    .select('doc')
+    .where('vm', '=', vm)
+    .where('groupKey', '=', group)
+    .where('alarm', 'is', null)
+    .execute();
+  return rows.map((row) => fromDoc(row.doc));
+}
+
+export async function claimRemediation(db: Db, remediation: Remediation, alarm: string): Promise<void> {
+  await db
+    .updateTable('remediations')
+    .set({ alarm, doc: toDoc({ ...remediation, alarm }) })
+    .where('id', '=', remediation.id)
+    .execute();
+}
+
+export async function remediationsIn(db: Db, state: RemediationState): Promise<Remediation[]> {
+  const rows = await db.selectFrom('remediations').select('doc').where('state', '=', state).execute();
+  return rows.map((row) => fromDoc(row.doc));
+}
+
+export async function listRemediations(
+  db: Db,
+  filter: { readonly vm?: string; readonly state?: RemediationState; readonly limit: number; readonly after?: string },
+): Promise<Page<Remediation>> {
+  let query = db.selectFrom('remediations');
+  if (filter.vm !== undefined) query = query.where('vm', '=', filter.vm);
+  if (filter.state !== undefined) query = query.where('state', '=', filter.state);
+  const counted = await query.select((eb) => eb.fn.countAll().as('total')).executeTakeFirstOrThrow();
+  const cursor = readCursor(filter.after);
+  if (cursor !== null)
+    query = query.where((eb) =>
+      eb.or([eb('startedAt', '<', cursor.at), eb.and([eb('startedAt', '=', cursor.at), eb('id', '<', cursor.id)])]),
+    );
+  const rows = await query
+    .select(['id', 'startedAt', 'doc'])
+    .orderBy('startedAt', 'desc')
+    .orderBy('id', 'desc')
+    .limit(filter.limit + 1)
+    .execute();
+  const shown = rows.slice(0, filter.limit);
+  const last = shown.at(-1);
+  return {
+    items: shown.map((row) => fromDoc(row.doc)),
+    next: rows.length > filter.limit && last !== undefined ? cursorOf(last.startedAt, last.id) : null,
+    total: Number(counted.total),
+  };
+}

@@ -1,0 +1,67 @@
+// The inventory: every VM a sentinel ever reported, by id.
+import type { Vm } from '../../model/vm.ts';
+import { fromDoc, toDoc } from './doc.ts';
+import type { Db } from './tables.ts';
+
+export async function saveVm(db: Db, sentinel: string, vm: Vm): Promise<void> {
+  const row = { name: vm.name, host: vm.host, sentinel, pid: vm.pid, state: vm.state, doc: toDoc(vm) };
+  await db
+    .insertInto('vms')
+    .values({ id: vm.id, ...row })
+    .onConflict((on) => on.column('id').doUpdateSet(row))
+    .execute();
+}
+
+export async function listVms(db: Db): Promise<Vm[]> {
+  const rows = await db.selectFrom('vms').select('doc').orderBy('name').orderBy('id').execute();
+  return rows.map((row) => fromDoc(row.doc));
+}
+
+export async function vmsOfSentinel(db: Db, sentinel: string): Promise<Vm[]> {
+  const rows = await db.selectFrom('vms').select('doc').where('sentinel', '=', sentinel).execute();
+  return rows.map((row) => fromDoc(row.doc));
+}
+
+export async function vmById(db: Db, id: string): Promise<Vm | null> {
+  const row = await db.selectFrom('vms').select('doc').where('id', '=', id).executeTakeFirst();
+  return row === undefined ? null : fromDoc(row.doc);
+}
+
+/** All VMs that a reference by id, pid or name could mean; ids win over pids, pids over names. VMs that are gone count last. */
+export async function vmsNamed(db: Db, reference: string): Promise<Vm[]> {
+  const byId = await vmById(db, reference);
+  if (byId !== null) return [byId];
+  const pid = /^[0-9]{1,10}$/.test(reference) ? Number(reference) : null;
+  const byPid =
+    pid === null
+      ? []
+      : await db.selectFrom('vms').select('doc').where('pid', '=', pid).where('state', '!=', 'gone').execute();
+  const rows =
+    byPid.length > 0 ? byPid : await db.selectFrom('vms').select('doc').where('name', '=', reference).execute();
+  const vms = rows.map((row) => fromDoc(row.doc));
+  const present = vms.filter((vm) => vm.state !== 'gone');
+  return present.length > 0 ? present : vms;
+}
+
+export async function sentinelOfVm(db: Db, id: string): Promise<string | null> {
+  const row = await db.selectFrom('vms').select('sentinel').where('id', '=', id).executeTakeFirst();
+  return row?.sentinel ?? null;
+}
+
+export async function addWatched(
+  db: Db,
+  vm: string,
+  seconds: { readonly observedSeconds: number; readonly lossSeconds: number; readonly missed: number },
+): Promise<void> {
+  await db
+    .insertInto('watched')
+    .values({ vm, ...seconds })
+    .onConflict((on) =>
+      on.column('vm').doUpdateSet((eb) => ({
+        observedSeconds: eb('watched.observedSeconds', '+', seconds.observedSeconds),
+        lossSeconds: eb('watched.lossSeconds', '+', seconds.lossSeconds),
+        missed: eb('watched.missed', '+', seconds.missed),
+      })),
+    )
+    .execute();
+}
