@@ -1,0 +1,73 @@
+// The behaviour one activity stands for: what learning keeps of it, what allowing it allows, and what groups its repetitions.
+import type { Behaviour } from '../model/behaviour.ts';
+import type { Activity, ProcessImage } from '../model/observation.ts';
+import { parseAddress, printAddress, unmapped } from './address.ts';
+import { generaliseArgv, generalisePath } from './generalise.ts';
+import { matchesPeer } from './peer-pattern.ts';
+
+export function behaviourOf(activity: Activity): Behaviour {
+  switch (activity.kind) {
+    case 'process': {
+      const { image, parent } = activity;
+      return {
+        kind: 'process',
+        exe: exeOf(image),
+        argv: generaliseArgv(image.exe, image.argv),
+        user: userOf(image) ?? 'any',
+        parent: pathOf(parent?.exe ?? null),
+      };
+    }
+    case 'outbound':
+      return {
+        kind: 'outbound',
+        exe: exeOf(activity.image),
+        proto: activity.proto,
+        peer: peerOf(activity.remoteAddr),
+        port: String(activity.remotePort),
+      };
+    case 'inbound':
+      // The port the other end happened to use says nothing.
+      return {
+        kind: 'inbound',
+        exe: exeOf(activity.image),
+        proto: activity.proto,
+        peer: peerOf(activity.remoteAddr),
+        port: String(activity.localPort),
+      };
+    case 'listen':
+      return {
+        kind: 'listen',
+        exe: exeOf(activity.image),
+        proto: activity.proto,
+        port: String(activity.localPort),
+      };
+  }
+}
+
+/** Whose rights a process has: the effective user, where it is known. */
+export function effectiveUser(image: ProcessImage): number | null {
+  return image.euid ?? image.uid;
+}
+
+function userOf(image: ProcessImage): string | null {
+  const user = effectiveUser(image);
+  // (uid_t)-1 and the like mean that there is none.
+  return user === null || user < 0 || user > 0xff_ff_ff_ff ? null : String(user);
+}
+
+function exeOf(image: ProcessImage | null): string {
+  return pathOf(image?.exe ?? null);
+}
+
+function pathOf(path: string | null): string {
+  return path === null || path === '' ? '?' : generalisePath(path);
+}
+
+/** Every loopback address is the machine itself; IPv6 link-local ones change with the network card. */
+function peerOf(text: string): string {
+  if (matchesPeer('loopback', text)) return 'loopback';
+  const address = parseAddress(text);
+  if (address === null) return 'any';
+  const plain = unmapped(address);
+  return plain.bits === 128 && matchesPeer('link-local', text) ? 'link-local' : printAddress(plain);
+}

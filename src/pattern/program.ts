@@ -1,0 +1,81 @@
+// Which known program an executable is, and which of its arguments carry meaning that must not be generalised.
+import { type CodeArguments, type Program, multiCallBinaries, programs } from './programs.data.ts';
+
+const byName: ReadonlyMap<string, Program> = new Map(
+  programs.flatMap((program) => program.names.map((name) => [name, program] as const)),
+);
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** `python3.11`, `perl5.36-x86_64-linux-gnu`, `nc.openbsd`, `vim.basic` and `-bash` without what only tells builds apart. */
+function plainName(path: string): string {
+  const name = baseName(path).replace(/^-/, '');
+  if (byName.has(name)) return name;
+  if (/^ld-(linux|musl)/.test(name)) return name.startsWith('ld-musl') ? 'ld-musl' : 'ld-linux';
+  return name.replace(/\.(openbsd|traditional|basic|tiny|gtk3|nox)$/, '').replace(/-?[0-9][0-9._]*(-[\w-]+)?$/, '');
+}
+
+/** The program's name; for a multi-call binary the applet's. Null exe falls back to what the process calls itself. */
+export function programName(exe: string | null, argv: readonly string[]): string {
+  const own = exe === null ? '' : plainName(exe);
+  if (own !== '' && !multiCallBinaries.includes(own)) return own;
+  const called = plainName(argv[0] ?? '');
+  const applet = multiCallBinaries.includes(called) ? plainName(argv[1] ?? '') : called;
+  return applet === '' ? own : applet;
+}
+
+export function knownProgram(exe: string | null, argv: readonly string[]): Program | null {
+  return byName.get(programName(exe, argv)) ?? null;
+}
+
+/**
+ * For each argument, whether it is code. A known program named inside the arguments of another (`timeout 5 sh -c ...`,
+ * `env X=1 perl -e ...`) makes its own arguments code as well.
+ */
+export function codeArguments(exe: string | null, argv: readonly string[]): readonly boolean[] {
+  const isCode = argv.map(() => false);
+  const own = knownProgram(exe, argv);
+  if (own !== null) mark(isCode, argv, 0, own.code);
+  for (let at = 1; at < argv.length; at += 1) {
+    const named = byName.get(plainName(argv[at] ?? ''));
+    if (named !== undefined) mark(isCode, argv, at, named.code);
+  }
+  return isCode;
+}
+
+function mark(isCode: boolean[], argv: readonly string[], start: number, code: CodeArguments): void {
+  if (code === 'all') return void isCode.fill(true, start);
+  const args = argv.slice(start + 1);
+  const coded = args.findIndex((arg) => code.options.some((option) => gives(arg, option)));
+  if (!code.script) {
+    // `-exec rm {} ;` runs to its end, which only the program knows: everything behind it stays.
+    if (coded !== -1) isCode.fill(true, start + 1 + coded);
+    return;
+  }
+  const operand = scriptOperand(args);
+  const codeComesFirst = coded !== -1 && (operand === -1 || coded <= operand);
+  if (codeComesFirst || operand === -1) isCode.fill(true, start);
+  else isCode.fill(true, start, start + 2 + operand);
+}
+
+/** `-c`, `--eval`, `--eval=...`, glued `-e'...'` and clusters such as `-lc`. */
+function gives(arg: string, option: string): boolean {
+  if (arg === option) return true;
+  if (option.startsWith('--')) return arg.startsWith(`${option}=`);
+  if (option.length > 2) return arg.startsWith(option);
+  return /^-[^-]/.test(arg) && arg.includes(option.slice(1));
+}
+
+/** Options may take a value we know nothing of, so after any option the second operand is the safe guess. */
+function scriptOperand(args: readonly string[]): number {
+  const first = args.findIndex((arg) => !isOption(arg));
+  if (first <= 0) return first;
+  const second = args.findIndex((arg, at) => at > first && !isOption(arg));
+  return second === -1 ? args.length - 1 : second;
+}
+
+function isOption(arg: string): boolean {
+  return arg.startsWith('-') && arg !== '-';
+}
