@@ -1,0 +1,77 @@
+// From a profile and what people approved to the manifest of one member. Same input, same manifest, byte for byte.
+import type { Mode } from '../../model/application.ts';
+import type { Manifest, ManifestDiff, ManifestEntry, Provenance } from '../../model/manifest.ts';
+import type { Activity } from '../../model/observation.ts';
+import type { Profile, ProfileEntry } from '../../model/profile.ts';
+import type { Rule } from '../../model/rule.ts';
+import { behaviourId } from '../../pattern/behaviour-id.ts';
+import { behaviourOf } from '../../pattern/behaviour-of.ts';
+import { compareEntries } from './order.ts';
+import { withoutOrphans } from './orphans.ts';
+
+export interface DraftInput {
+  readonly profile: Profile;
+  readonly scope: string;
+  readonly service: string;
+  readonly vm: string;
+  readonly vmName: string;
+  readonly mode: Mode;
+  readonly orders: readonly Rule[];
+  readonly generation: number;
+  readonly issuedAt: string;
+  /** Entries that people or declarations added; they keep their provenance where learning found the same. */
+  readonly approved: readonly ManifestEntry[];
+}
+
+export function draft(input: DraftInput): Manifest {
+  const entries = new Map<string, ManifestEntry>();
+  for (const entry of withoutOrphans(Object.values(input.profile.entries))) {
+    const learned = entryOf(entry);
+    entries.set(learned.id, learned);
+  }
+  for (const entry of input.approved) {
+    const known = entries.get(entry.id);
+    if (known === undefined || outweighs(entry.provenance, known.provenance)) entries.set(entry.id, entry);
+  }
+  const { vm, vmName, scope, service, mode, generation, issuedAt } = input;
+  return {
+    format: 'plumbline.manifest/1',
+    vm,
+    vmName,
+    scope,
+    service,
+    mode,
+    generation,
+    issuedAt,
+    entries: [...entries.values()].sort(compareEntries),
+    orders: [...input.orders],
+  };
+}
+
+function entryOf({ behaviour, count, firstAt, members }: ProfileEntry): ManifestEntry {
+  const provenance: Provenance = { kind: 'learned', at: firstAt, count, members: members.length };
+  return { id: behaviourId(behaviour), behaviour, provenance };
+}
+
+/** A person's or a source's word says more than having been seen; between two of them the earlier one stays. */
+function outweighs(newer: Provenance, older: Provenance): boolean {
+  const weight = { learned: 0, knowledge: 1, package: 2, approved: 3, declared: 4 } as const;
+  return weight[newer.kind] > weight[older.kind];
+}
+
+/** What allowing an activity adds: exactly what learning would have made of it. */
+export function allowEntry(activity: Activity, provenance: Provenance): ManifestEntry {
+  const behaviour = behaviourOf(activity);
+  return { id: behaviourId(behaviour), behaviour, provenance };
+}
+
+/** By entry id: what `b` has and `a` has not, and the other way round. */
+export function diffManifests(a: Manifest, b: Manifest): ManifestDiff {
+  const before = new Set(a.entries.map((entry) => entry.id));
+  const after = new Set(b.entries.map((entry) => entry.id));
+  return {
+    added: b.entries.filter((entry) => !before.has(entry.id)),
+    removed: a.entries.filter((entry) => !after.has(entry.id)),
+    unchanged: b.entries.filter((entry) => before.has(entry.id)).length,
+  };
+}
