@@ -1,0 +1,74 @@
+// Asks a manifest about one activity: null when an entry allows it, otherwise the deviation with the allowed behaviour that
+// comes nearest. It weighs nothing; that is assess.
+import { type Result, ok } from '../../kit/result.ts';
+import type { Deviation } from '../../model/deviation.ts';
+import type { Manifest } from '../../model/manifest.ts';
+import type { Activity } from '../../model/observation.ts';
+import { admits } from '../../pattern/behaviour-pattern.ts';
+import { behaviourOf } from '../../pattern/behaviour-of.ts';
+import { knownProgram } from '../../pattern/program.ts';
+import { type EntryIndex, behaviourText, candidates, indexEntries } from './entry-index.ts';
+import { nearestEntry } from './nearest.ts';
+
+declare const compiled: unique symbol;
+
+/** A manifest made ready for many questions; opaque but for its generation. */
+export interface CompiledManifest {
+  readonly generation: number;
+  readonly [compiled]: EntryIndex;
+}
+
+interface Compiled {
+  readonly generation: number;
+  readonly index: EntryIndex;
+}
+
+/** A problem when an entry is not in the language: such a manifest allows nothing and must not be used. */
+export function compileManifest(manifest: Manifest): Result<CompiledManifest> {
+  const index = indexEntries(manifest.entries);
+  if (!index.ok) return index;
+  const value: Compiled = { generation: manifest.generation, index: index.value };
+  return ok(value as unknown as CompiledManifest);
+}
+
+export function detect(manifest: CompiledManifest, activity: Activity): Deviation | null {
+  const { generation, index } = manifest as unknown as Compiled;
+  if (isAllowed(index, activity)) return null;
+  const server = serverBehind(index, activity);
+  return {
+    kind: activity.kind,
+    vm: activity.vm,
+    at: activity.at,
+    activity,
+    generation,
+    ...(server === null ? {} : { server }),
+    nearest: nearestEntry(index, activity),
+  };
+}
+
+function isAllowed(index: EntryIndex, activity: Activity): boolean {
+  if (index.texts.has(behaviourText(behaviourOf(activity)))) return true;
+  const asked = adopted(activity);
+  for (const { pattern } of candidates(index, activity)) if (admits(pattern, asked)) return true;
+  return false;
+}
+
+/**
+ * A process whose parent has ended is adopted by init, and who started it can no longer be told: its parent counts as unknown.
+ * Not for programs whose arguments are code, since any process can have itself adopted.
+ */
+function adopted(activity: Activity): Activity {
+  if (activity.kind !== 'process' || activity.ppid !== 1) return activity;
+  return knownProgram(activity.image.exe, activity.image.argv) === null ? { ...activity, parent: null } : activity;
+}
+
+function serverBehind(index: EntryIndex, activity: Activity): string | null {
+  const line =
+    activity.kind === 'process' ? [activity.parent?.exe ?? '', ...activity.ancestors] : [activity.image?.exe ?? ''];
+  return line.find((exe) => index.servers.has(exe) && !isInit(exe)) ?? null;
+}
+
+/** Everything descends from init, and with socket activation it owns listeners (systemd.socket(5)). */
+function isInit(exe: string): boolean {
+  return /\/(init|systemd)$/.test(exe);
+}
