@@ -1,0 +1,136 @@
+// Why a deviation deserves attention: each reason one factor of the table, said in a clause with what was seen.
+import type { Deviation } from '../../model/deviation.ts';
+import type { Reason } from '../../model/finding.ts';
+import type {
+  ConnectionObservation,
+  ListenObservation,
+  ProcessImage,
+  ProcessObservation,
+} from '../../model/observation.ts';
+import { effectiveUser } from '../../pattern/behaviour-of.ts';
+import { isPrivate } from '../../pattern/peer-pattern.ts';
+import { knownProgram, programName } from '../../pattern/program.ts';
+import { isWorldWritable } from '../../pattern/world-writable.ts';
+import { type FactorName, administrationPorts, factors, metadataServices } from './factors.data.ts';
+import { telltales } from './telltales.data.ts';
+
+export function reasonsOf(deviation: Deviation): readonly Reason[] {
+  const { activity } = deviation;
+  const origin = activity.image === null ? [] : originReasons(activity.image);
+  switch (activity.kind) {
+    case 'process':
+      return [...processReasons(deviation, activity), ...origin];
+    case 'outbound':
+      return [...outboundReasons(deviation, activity), ...ownerReasons(activity), ...origin];
+    case 'inbound':
+      return [...inboundReasons(deviation, activity), ...ownerReasons(activity), ...origin];
+    case 'listen':
+      return [...listenReasons(deviation, activity), ...ownerReasons(activity), ...origin];
+  }
+}
+
+function reason(factor: FactorName, text: string): Reason {
+  return { factor, points: factors[factor].points, text };
+}
+
+function differs(deviation: Deviation, field: string): boolean {
+  return deviation.nearest?.differences.some((difference) => difference.field.startsWith(field)) ?? true;
+}
+
+/** No entry of the same kind names the executable: the nearest one is of another, or there is none. */
+function isNewExecutable(deviation: Deviation): boolean {
+  return differs(deviation, 'exe');
+}
+
+function processReasons(deviation: Deviation, activity: ProcessObservation): readonly Reason[] {
+  const { image, parent } = activity;
+  const exe = image.exe ?? 'an executable that could not be read';
+  const reasons: Reason[] = [];
+  if (isNewExecutable(deviation)) reasons.push(reason('new-executable', `${exe} has never been allowed on this VM`));
+  else {
+    if (differs(deviation, 'argv'))
+      reasons.push(reason('other-arguments', `${exe} is allowed, but not with these arguments`));
+    if (differs(deviation, 'parent'))
+      reasons.push(
+        reason('other-parent', `${exe} is allowed, but not when started by ${parent?.exe ?? 'this parent'}`),
+      );
+    if (differs(deviation, 'user')) reasons.push(userReason(image));
+  }
+  return [...reasons, ...roleReasons(deviation, activity), ...telltaleReasons(image)];
+}
+
+function userReason(image: ProcessImage): Reason {
+  return effectiveUser(image) === 0
+    ? reason('became-root', 'it runs as root, which is only allowed to another user')
+    : reason('other-user', `it runs as user ${effectiveUser(image) ?? '?'}, which is not the allowed one`);
+}
+
+function roleReasons({ server }: Deviation, { image }: ProcessObservation): readonly Reason[] {
+  const role = knownProgram(image.exe, image.argv)?.role;
+  const name = programName(image.exe, image.argv);
+  const reasons: Reason[] = [];
+  const runsCode = role === 'shell' || role === 'interpreter';
+  if (server !== undefined && runsCode)
+    reasons.push(reason('shell-from-server', `${server} can be reached from the network and now runs ${name}`));
+  else if (server !== undefined)
+    reasons.push(reason('child-of-server', `it descends from ${server}, which can be reached from the network`));
+  if (role === 'downloader') reasons.push(reason('download-tool', `${name} fetches files from elsewhere`));
+  if (role === 'remote') reasons.push(reason('remote-tool', `${name} connects to other machines`));
+  if (role === 'permission') reasons.push(reason('permission-tool', `${name} changes who may do what`));
+  return reasons;
+}
+
+function telltaleReasons(image: ProcessImage): readonly Reason[] {
+  const text = image.argv.join(' ');
+  const found = telltales.find((telltale) => telltale.text.test(text));
+  return found === undefined ? [] : [reason('telltale-argument', `the command ${found.says} (${found.source})`)];
+}
+
+function originReasons({ exe, deleted, argv }: ProcessImage): readonly Reason[] {
+  const reasons: Reason[] = [];
+  if (/^\[.*\]$/.test(argv[0] ?? '')) reasons.push(reason('false-name', 'it calls itself a kernel thread and is none'));
+  if (exe === null) return reasons;
+  const name = exe.slice(exe.lastIndexOf('/') + 1);
+  if (exe.startsWith('memfd:')) reasons.push(reason('never-a-file', `${exe} exists in memory only`));
+  else if (deleted)
+    reasons.push(reason('deleted-executable', `${exe} has been deleted or replaced since it was started`));
+  if (isWorldWritable(exe)) reasons.push(reason('temporary-path', `${exe} lies where everybody may write`));
+  if (name.startsWith('.')) reasons.push(reason('hidden-name', `the name ${name} is hidden from listings`));
+  return reasons;
+}
+
+function ownerReasons({ image }: ConnectionObservation | ListenObservation): readonly Reason[] {
+  return image === null ? [reason('unattributed', 'no process owned the socket when it was seen')] : [];
+}
+
+function outboundReasons(deviation: Deviation, activity: ConnectionObservation): readonly Reason[] {
+  const { remoteAddr, remotePort, image } = activity;
+  const caller = image?.exe ?? 'an unknown process';
+  const reasons: Reason[] = [];
+  if (isNewExecutable(deviation)) reasons.push(reason('new-caller', `${caller} has never been allowed to connect`));
+  else if (differs(deviation, 'port'))
+    reasons.push(reason('new-port', `${caller} has never used remote port ${remotePort}`));
+  else reasons.push(reason('new-peer', `${caller} has never connected to ${remoteAddr}`));
+  if (deviation.server !== undefined)
+    reasons.push(reason('new-peer-from-server', `${deviation.server} serves others and now begins to call`));
+  if (metadataServices.has(remoteAddr))
+    reasons.push(reason('metadata-service', `${remoteAddr} hands out the credentials of the machine`));
+  else if (!isPrivate(remoteAddr)) reasons.push(reason('public-address', `${remoteAddr} is on the internet`));
+  if (administrationPorts.has(remotePort))
+    reasons.push(reason('administration-port', `port ${remotePort} is for administering other machines`));
+  return reasons;
+}
+
+function inboundReasons(deviation: Deviation, { remoteAddr, localPort }: ConnectionObservation): readonly Reason[] {
+  const reasons = [reason('new-client', `${remoteAddr} has never been allowed to connect to port ${localPort}`)];
+  if (differs(deviation, 'port')) reasons.push(reason('new-listener', `port ${localPort} was never reached before`));
+  if (!isPrivate(remoteAddr)) reasons.push(reason('public-address', `${remoteAddr} is on the internet`));
+  return reasons;
+}
+
+function listenReasons(deviation: Deviation, { localPort, image }: ListenObservation): readonly Reason[] {
+  const owner = image?.exe ?? 'an unknown process';
+  return differs(deviation, 'port')
+    ? [reason('new-listener', `${owner} opened port ${localPort}, which nobody may listen on`)]
+    : [reason('port-of-another', `port ${localPort} belongs to another executable than ${owner}`)];
+}

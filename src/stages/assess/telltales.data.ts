@@ -1,0 +1,37 @@
+// Texts in arguments that an application's own work rarely needs and an intruder's often does.
+// Sources: MITRE ATT&CK for Linux, technique ids beside each.
+
+export interface Telltale {
+  readonly text: RegExp;
+  readonly says: string;
+  readonly source: string;
+}
+
+/** Each expression is free of nested repetition: arguments are hostile and long. */
+export const telltales: readonly Telltale[] = [
+  { text: /\/dev\/(tcp|udp)\//, says: 'opens a connection from inside a shell', source: 'T1059.004' },
+  { text: /\bpty\.spawn\b|\bsubprocess\.call\(\["\/bin/, says: 'turns a pipe into a terminal', source: 'T1059' },
+  { text: /base64 +(-d|--decode)\b|\bb64decode\b/, says: 'decodes hidden text', source: 'T1140' },
+  { text: /\/etc\/(shadow|gshadow|sudoers)\b/, says: 'names the password or privilege files', source: 'T1003.008' },
+  { text: /\bauthorized_keys\b/, says: 'touches the keys that may log in', source: 'T1098.004' },
+  { text: /\/etc\/ld\.so\.preload\b|\bLD_PRELOAD=/, says: 'injects a library', source: 'T1574.006' },
+  {
+    text: /\bchmod +(-\w+ +)?(\+s|u\+s|[2467]\d{3})\b/,
+    says: 'makes a file run with its owner rights',
+    source: 'T1548.001',
+  },
+  { text: /\b(nc|ncat|netcat)\b.{0,80} -\w*[ec]\b/, says: 'ties a shell to a connection', source: 'T1059.004' },
+  { text: /\b(curl|wget)\b.{0,500}\| *(ba|da|z)?sh\b/, says: 'runs what it downloads', source: 'T1105' },
+  {
+    text: /\bhistory +-c\b|\bHISTFILE=\/dev\/null|\bunset +HISTFILE\b/,
+    says: 'hides what was typed',
+    source: 'T1070.003',
+  },
+  { text: /\b(xmrig|stratum\+tcp)\b/, says: 'mines coins', source: 'T1496' },
+  {
+    text: /\biptables +(-F|--flush)\b|\bufw +disable\b|\bsetenforce +0\b/,
+    says: 'switches a defence off',
+    source: 'T1562',
+  },
+  { text: /\bcrontab +-( |$)|\/etc\/cron\.d\//, says: 'installs a job', source: 'T1053.003' },
+];
