@@ -1,13 +1,16 @@
 // One QEMU guest on this host: how to name it and how to reach it. Values only.
 
 export type MonitorAddress =
-  /** A QMP socket of the guest's own. It serves one client at a time. */
-  | { readonly kind: 'qmp'; readonly path: string }
+  /** A QMP socket of the guest's own; each serves one client at a time. `others` are tried in order when `path` is taken. */
+  | { readonly kind: 'qmp'; readonly path: string; readonly others: readonly string[] }
   /** libvirt holds the monitor and passes commands on; `socket` is libvirt's. */
   | { readonly kind: 'libvirt'; readonly socket: string; readonly domain: string; readonly uuid: string }
   | { readonly kind: 'none'; readonly why: string };
 
 export type Accelerator = 'kvm' | 'tcg' | 'xen' | 'hvf' | 'nvmm' | 'whpx' | 'unknown';
+
+/** Memory encrypted by the processor: nothing can be read from outside, by design. */
+export type ConfidentialGuest = 'sev' | 'sev-snp' | 'tdx';
 
 export interface GuestHandle {
   /** What its owner calls it (`-name guest=`), else `qemu-PID`. */
@@ -20,5 +23,6 @@ export interface GuestHandle {
   readonly startTicks: number;
   readonly accelerator: Accelerator;
   readonly memoryMiB: number | null;
+  readonly confidential: ConfidentialGuest | null;
   readonly monitor: MonitorAddress;
 }

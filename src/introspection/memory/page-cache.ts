@@ -8,8 +8,6 @@ import type { GuestMemory, PhysicalAddress } from './guest-memory.ts';
 
 const wordsPerPage = pageBytes / 4;
 const firstCapacity = 128;
-/** 32 MiB of guest pages at most; past it the arena starts over, at the price of reading some pages twice. */
-const capacityMax = 8192;
 /** Holes up to this many pages are read along rather than costing a system call of their own. */
 const gapPages = 2;
 /** Longest stretch read with one system call. */
@@ -17,8 +15,19 @@ const runPages = 64;
 /** Slot 0 is the page of zeros that stands for every page that cannot be read. */
 const zeroSlot = 0;
 
+export interface PageCacheOptions {
+  /** Pages kept at most; past it the cache starts over, at the price of reading some twice. Default 8192 (32 MiB). */
+  readonly pagesMax?: number;
+  /** Start each sweep by reading what the last one looked at. Default true. */
+  readonly readAhead?: boolean;
+}
+
+const pagesMaxDefault = 8192;
+
 export class PageCache {
   readonly memory: GuestMemory;
+  readonly #pagesMax: number;
+  readonly #ahead: boolean;
   #bytes = Buffer.alloc(firstCapacity * pageBytes);
   #words = new Uint32Array(this.#bytes.buffer);
   #halves = new Uint16Array(this.#bytes.buffer);
@@ -35,8 +44,10 @@ export class PageCache {
   #looks = 0;
   #readLimit = Number.MAX_SAFE_INTEGER;
 
-  constructor(memory: GuestMemory) {
+  constructor(memory: GuestMemory, options: PageCacheOptions = {}) {
     this.memory = memory;
+    this.#pagesMax = options.pagesMax ?? pagesMaxDefault;
+    this.#ahead = options.readAhead ?? true;
   }
 
   /** How many times a page could not be read, or was beyond the limit, since `begin`. */
@@ -64,30 +75,27 @@ export class PageCache {
    * looked at are read at once in long stretches: the next sweep nearly always wants the same ones.
    */
   begin(readLimit: number): void {
-    const wanted = this.#pagesUsed();
+    const wanted = this.#ahead ? this.#pagesUsed() : new Float64Array();
     this.#sweep += 1;
     this.#faults = 0;
     this.#reads = 0;
     this.#looks = 0;
     this.#readLimit = readLimit;
-    this.#forget();
+    this.forget();
     if (wanted.length > 0) this.#readAhead(wanted);
   }
 
-  /** Reads the page of `address` again, now. */
+  /** Drops every page, so that what is looked at next is read anew; the limit goes on counting. */
+  forget(): void {
+    this.#slots.clear();
+    this.#nextSlot = 1;
+    this.#lastPage = -1;
+  }
+
+  /** Makes the next look at the page of `address` see it as it is then. */
   refresh(address: PhysicalAddress): void {
-    const page = Math.floor(address / pageBytes);
-    const slot = this.#slots.get(page);
-    if (slot === undefined || slot === zeroSlot) {
-      this.#slots.delete(page);
-      this.#lastPage = -1;
-      return;
-    }
-    this.#reads += 1;
-    if (!this.memory.read(page * pageBytes, this.#bytes, slot * pageBytes, pageBytes)) {
-      this.#bytes.fill(0, slot * pageBytes, (slot + 1) * pageBytes);
-      this.#faults += 1;
-    }
+    this.#slots.delete(Math.floor(address / pageBytes));
+    this.#lastPage = -1;
   }
 
   u8(address: PhysicalAddress): number {
@@ -156,7 +164,7 @@ export class PageCache {
 
   #fetch(page: number): number {
     if (this.exhausted || !(page >= 0)) return zeroSlot;
-    if (this.#nextSlot >= this.#pageOf.length && !this.#grow(this.#nextSlot + 1)) this.#forget();
+    if (this.#nextSlot >= this.#pageOf.length && !this.#grow(this.#nextSlot + 1)) this.forget();
     const slot = this.#nextSlot;
     this.#reads += 1;
     if (!this.memory.read(page * pageBytes, this.#bytes, slot * pageBytes, pageBytes)) {
@@ -172,12 +180,6 @@ export class PageCache {
     this.#looks += 1;
     this.#slots.set(page, slot);
     this.#pageOf[slot] = page;
-  }
-
-  #forget(): void {
-    this.#slots.clear();
-    this.#nextSlot = 1;
-    this.#lastPage = -1;
   }
 
   #pagesUsed(): Float64Array {
@@ -217,8 +219,8 @@ export class PageCache {
   }
 
   #grow(slots: number): boolean {
-    if (slots > capacityMax) return false;
-    const capacity = Math.min(capacityMax, Math.max(slots, this.#pageOf.length * 2));
+    if (slots > this.#pagesMax) return false;
+    const capacity = Math.min(this.#pagesMax, Math.max(slots, this.#pageOf.length * 2));
     const bytes = Buffer.alloc(capacity * pageBytes);
     bytes.set(this.#bytes);
     const pageOf = new Float64Array(capacity);

@@ -1,0 +1,42 @@
+// Walks the kernel's list of processes. The guest changes it meanwhile, so every step is checked from both sides.
+import type { PhysicalAddress } from '../memory/guest-memory.ts';
+import { nowhere } from '../kernel/kernel-space.ts';
+import type { KernelSpace } from '../kernel/kernel-space.ts';
+import type { Ledger } from './ledger.ts';
+
+/** More than any sane guest runs; Linux itself allows four million process ids. */
+export const tasksMax = 200_000;
+
+/** Addresses of all processes' task records in the kernel's order, the idle task left out. */
+export function listTasks(space: KernelSpace, ledger: Ledger): readonly PhysicalAddress[] {
+  const link = space.profile.fields['task_struct.tasks'];
+  const head = space.symbol('init_task') + link;
+  const tasks: PhysicalAddress[] = [];
+  let at = head;
+  for (;;) {
+    let next = space.pointer(at);
+    if (next === nowhere || space.pointer(next + 8) !== at) next = lookAgain(space, at, next, ledger);
+    if (next === head) return tasks;
+    if (next === nowhere) {
+      ledger.note('unreadable', 'the list of processes breaks off');
+      return tasks;
+    }
+    if (tasks.length >= tasksMax) {
+      ledger.note('bounded', `more than ${tasksMax} processes, or a list that goes in circles`);
+      return tasks;
+    }
+    tasks.push(next - link);
+    at = next;
+  }
+}
+
+/** A neighbour that does not point back was linked in or out while we looked: read both afresh, once. */
+function lookAgain(space: KernelSpace, at: PhysicalAddress, stale: PhysicalAddress, ledger: Ledger): PhysicalAddress {
+  space.pages.refresh(at);
+  if (stale !== nowhere) space.pages.refresh(stale);
+  const next = space.pointer(at);
+  if (next !== stale && next !== nowhere) space.pages.refresh(next);
+  if (next !== nowhere && space.pointer(next + 8) !== at)
+    ledger.note('torn', 'neighbours in the list of processes disagree');
+  return next;
+}

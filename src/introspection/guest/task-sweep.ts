@@ -1,0 +1,220 @@
+// All processes of a guest, remembering the last sweep: an unchanged task costs a dozen field reads and is the same object
+// again. Only a new program image has its paths and arguments read, through a space of its own that is forgotten at once.
+import type { PhysicalAddress } from '../memory/guest-memory.ts';
+import { nowhere } from '../kernel/kernel-space.ts';
+import type { KernelSpace } from '../kernel/kernel-space.ts';
+import type { TaskView } from './guest-view.ts';
+import type { Ledger } from './ledger.ts';
+import type { HolderOfFiles } from './open-sockets.ts';
+import { noDetails, readTaskDetails, sameDetails } from './task-details.ts';
+import type { TaskDetails } from './task-details.ts';
+import {
+  isForkedNotExeced,
+  isKernelThread,
+  livingFacts,
+  readTaskFacts,
+  sameFacts,
+  sameImage,
+  taskOffsets,
+  threadsOf,
+  transienceOf,
+} from './task-facts.ts';
+import type { TaskFacts, TaskOffsets } from './task-facts.ts';
+import { listTasks, tasksMax } from './task-list.ts';
+import type { Transience } from './guest-view.ts';
+
+interface Known {
+  readonly facts: TaskFacts;
+  readonly view: TaskView;
+  /** Whether exe, arguments and the rest were read for this program image. */
+  readonly described: boolean;
+}
+
+export interface TaskSweepOptions {
+  readonly light: boolean;
+  readonly threads: boolean;
+  /** Milliseconds since the epoch when the guest booted. */
+  readonly bootedMs: number;
+}
+
+export interface TaskSweepResult {
+  readonly views: readonly TaskView[];
+  readonly processes: readonly HolderOfFiles[];
+}
+
+/** Each description is checked against the guest again once in so many sweeps: programs do rewrite their arguments. */
+const refreshPeriodMin = 16;
+const refreshesPerSweep = 32;
+const microsecond = 1000n;
+
+export class TaskSweep {
+  readonly #space: KernelSpace;
+  /** For reading details: small, and emptied at each sweep. */
+  readonly #details: KernelSpace;
+  readonly #offsets: TaskOffsets;
+  #known = new Map<PhysicalAddress, Known>();
+  #bootedMs = 0;
+  #sweep = 0;
+
+  constructor(space: KernelSpace, details: KernelSpace) {
+    this.#space = space;
+    this.#details = details;
+    this.#offsets = taskOffsets(space.profile);
+  }
+
+  take(options: TaskSweepOptions, ledger: Ledger): TaskSweepResult {
+    // Start times are shown by the guest's clock: when that was set, every view is made anew.
+    if (options.bootedMs !== this.#bootedMs) this.#known.clear();
+    this.#bootedMs = options.bootedMs;
+    this.#sweep += 1;
+    const now = new Map<PhysicalAddress, Known>();
+    const views: TaskView[] = [];
+    const processes: HolderOfFiles[] = [];
+    const leaders = listTasks(this.#space, ledger);
+    const period = Math.max(refreshPeriodMin, Math.ceil(leaders.length / refreshesPerSweep));
+    for (const [index, task] of leaders.entries()) {
+      const refresh = index % period === this.#sweep % period;
+      const known = this.#look(task, true, options.light, refresh, ledger);
+      if (known === null || now.has(task)) continue;
+      now.set(task, known);
+      views.push(known.view);
+      if (known.facts.files !== nowhere) processes.push({ pid: known.facts.tgid, files: known.facts.files });
+      if (options.threads) this.#addThreads(task, options.light, now, views, ledger);
+    }
+    this.#known = now;
+    return { views, processes };
+  }
+
+  #addThreads(
+    leader: PhysicalAddress,
+    light: boolean,
+    now: Map<PhysicalAddress, Known>,
+    views: TaskView[],
+    ledger: Ledger,
+  ): void {
+    for (const thread of threadsOf(this.#space, leader, tasksMax)) {
+      if (now.has(thread)) continue;
+      if (now.size >= tasksMax) {
+        ledger.note('bounded', `more than ${tasksMax} threads`);
+        return;
+      }
+      const known = this.#look(thread, false, light, false, ledger);
+      if (known === null) continue;
+      now.set(thread, known);
+      views.push(known.view);
+    }
+  }
+
+  #look(task: PhysicalAddress, leader: boolean, light: boolean, refresh: boolean, ledger: Ledger): Known | null {
+    const faults = this.#space.pages.faults;
+    const facts = this.#facts(this.#space, task, leader);
+    if (this.#space.pages.faults !== faults || facts.pid === 0 || facts.cred === nowhere) {
+      ledger.note('unreadable', 'a process record that could not be read');
+      return null;
+    }
+    const transient = transienceOf(facts);
+    if (transient !== null)
+      ledger.note(
+        'transient',
+        transient === 'exit' ? 'processes on their way out' : 'processes in the middle of an exec',
+      );
+    const before = this.#known.get(task);
+    if (before !== undefined && sameFacts(before.facts, facts) && (before.described || light || transient !== null)) {
+      return refresh && before.described && transient === null ? this.#checkAgain(before, facts, leader) : before;
+    }
+    return light
+      ? this.#undescribed(facts, transient, before)
+      : this.#describe(facts, leader, transient, before, ledger);
+  }
+
+  /**
+   * Half-way through an exec or an exit, what hangs below a task is being replaced or torn down: only what was read
+   * before, of the same image, can be shown.
+   */
+  #undescribed(facts: TaskFacts, transient: Transience | null, before: Known | undefined): Known {
+    const kept = before?.described === true && sameImage(before.facts, facts);
+    return { facts, view: this.#view(facts, transient, kept ? before.view : noDetails), described: kept };
+  }
+
+  #describe(
+    facts: TaskFacts,
+    leader: boolean,
+    transient: Transience | null,
+    before: Known | undefined,
+    ledger: Ledger,
+  ): Known {
+    if (transient !== null) return this.#undescribed(facts, transient, before);
+    const details = this.#readStable(facts, leader);
+    if (details === null) {
+      ledger.note('torn', 'processes that changed while they were read');
+      return { ...this.#undescribed(facts, 'torn', before), described: false };
+    }
+    if (!isKernelThread(facts) && facts.mm !== nowhere && details.exe === null) {
+      ledger.note('unreadable', 'processes whose executable could not be read');
+    }
+    return { facts, view: this.#view(facts, null, details), described: true };
+  }
+
+  #checkAgain(before: Known, facts: TaskFacts, leader: boolean): Known {
+    const details = this.#readStable(facts, leader);
+    if (details === null || sameDetails(before.view, details)) return before;
+    // What became unreadable (swapped out) is remembered rather than lost.
+    const merged = { ...details, exe: details.exe ?? before.view.exe, argv: details.argv ?? before.view.argv };
+    return { facts, view: this.#view(facts, null, merged), described: true };
+  }
+
+  /** Details read between two equal readings of the task itself, or null. Tried twice. */
+  #readStable(facts: TaskFacts, leader: boolean): TaskDetails | null {
+    const { pages } = this.#details;
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      const faults = pages.faults;
+      const details = readTaskDetails(this.#details, isKernelThread(facts) ? { ...facts, mm: nowhere } : facts);
+      pages.refresh(facts.task + this.#offsets.pid);
+      pages.refresh(facts.task + this.#offsets.execGeneration);
+      const again = this.#facts(this.#details, facts.task, leader);
+      if (sameFacts(again, facts) && pages.faults === faults) return details;
+      pages.forget();
+    }
+    return null;
+  }
+
+  #facts(space: KernelSpace, task: PhysicalAddress, leader: boolean): TaskFacts {
+    const facts = readTaskFacts(space, this.#offsets, task);
+    return facts.exiting && leader ? livingFacts(space, this.#offsets, facts) : facts;
+  }
+
+  #view(facts: TaskFacts, transient: Transience | null, details: TaskDetails): TaskView {
+    const startedNs = (BigInt(facts.startHigh) << 32n) | BigInt(facts.startLow);
+    const startedAfterBootUs = Number(startedNs / microsecond);
+    return {
+      id: `${facts.pid}.${startedAfterBootUs}.${facts.execGeneration}`,
+      pid: facts.pid,
+      tgid: facts.tgid,
+      ppid: facts.parentTgid,
+      uid: facts.uid,
+      euid: facts.euid,
+      comm: commOf(facts),
+      kernelThread: isKernelThread(facts),
+      startedAfterBootUs,
+      startedMs: Math.round(this.#bootedMs + startedAfterBootUs / 1000),
+      execGeneration: facts.execGeneration,
+      forkedNotExeced: isForkedNotExeced(facts),
+      transient,
+      exe: details.exe,
+      argv: details.argv,
+      cgroup: details.cgroup,
+      namespaces: details.namespaces,
+    };
+  }
+}
+
+const commBytes = Buffer.alloc(16);
+
+function commOf(facts: TaskFacts): string {
+  commBytes.writeUInt32LE(facts.comm0, 0);
+  commBytes.writeUInt32LE(facts.comm1, 4);
+  commBytes.writeUInt32LE(facts.comm2, 8);
+  commBytes.writeUInt32LE(facts.comm3, 12);
+  const nul = commBytes.indexOf(0);
+  return commBytes.toString('utf8', 0, nul < 0 ? 16 : nul);
+}
