@@ -10,7 +10,7 @@ import { buildProfile } from './build-profile.ts';
 import { findKernel } from './find-kernel.ts';
 import type { KernelImage } from './find-kernel.ts';
 import type { KernelProfile } from './kernel-profile.ts';
-import { KernelSpace } from './kernel-space.ts';
+import { KernelSpace, nowhere } from './kernel-space.ts';
 import { loadProfile, saveProfile } from './profile-store.ts';
 
 export interface AttachedKernel {
@@ -24,8 +24,6 @@ export interface AttachedKernel {
 /** Page-table pages and validation; generous, since the page tables are the guest's to write. */
 const attachReadsMax = 4096;
 const buildIdBytes = 20;
-/** `system_state`: 0 booting, 1 scheduling, 2 freeing initial memory, 3 running. */
-const stateRunning = 3;
 
 /** `profileDirectory`: where profiles are kept; null = nowhere. */
 export function attachKernel(
@@ -60,9 +58,20 @@ interface ProfileInUse extends Omit<AttachedKernel, 'space'> {
 function settle(pages: PageCache, image: KernelImage, use: ProfileInUse): Result<AttachedKernel> {
   const { profile, profileFrom, cacheProblem } = use;
   const space = new KernelSpace(pages, image, profile);
-  const state = space.optionalSymbol('system_state');
-  if (state !== null && pages.u32(state) < stateRunning) return fail(notBooted);
+  if (!hasStartedInit(space)) return fail(notBooted);
   return ok({ space, profileFrom, cacheProblem });
+}
+
+/** The first process has a program of its own: the kernel has handed over to user space. */
+function hasStartedInit(space: KernelSpace): boolean {
+  const { fields } = space.profile;
+  const next = space.pointer(space.symbol('init_task') + fields['task_struct.tasks']);
+  const init = next - fields['task_struct.tasks'];
+  return (
+    next !== nowhere &&
+    space.pages.u32(init + fields['task_struct.pid']) === 1 &&
+    space.pointer(init + fields['task_struct.mm']) !== nowhere
+  );
 }
 
 function readBuildId(memory: GuestMemory, image: KernelImage, offset: number): string | null {

@@ -121,7 +121,6 @@ const requiredSymbols = [
 const optionalSymbols = [
   'vmlinux_build_id',
   '__start_notes',
-  'system_state',
   'modules',
   'tk_core',
   'timekeeper_data',
