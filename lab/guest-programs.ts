@@ -1,5 +1,5 @@
 // The lab's own programs for guests, compiled static by the host's gcc, once per source text.
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ok, type Result } from '../src/kit/result.ts';
 import { cached, fingerprint } from './cache.ts';
@@ -11,19 +11,10 @@ const sources = join(import.meta.dirname, 'programs');
 export async function guestProgram(name: string, version?: string): Promise<Result<string>> {
   const source = join(sources, `${name}.c`);
   const defines = version === undefined ? [] : [`-DVERSION="${version}"`];
-  const key = `programs/${name}-${fingerprint(await readFile(source), ...defines)}`;
+  const flags = ['-O1', '-static', '-s', ...defines];
+  const key = `programs/${name}-${fingerprint(await readFile(source), ...flags)}`;
   const place = await cached(key, async (directory) => {
-    await mkdir(directory, { recursive: true });
-    const compiled = await runCommand([
-      'gcc',
-      '-O1',
-      '-static',
-      '-s',
-      '-o',
-      join(directory, name),
-      source,
-      '-lpthread',
-    ]);
+    const compiled = await runCommand(['gcc', ...flags, '-o', join(directory, name), source, '-lpthread']);
     return compiled.ok ? ok(undefined) : compiled;
   });
   return place.ok ? ok(join(place.value, name)) : place;
