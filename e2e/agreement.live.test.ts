@@ -7,7 +7,7 @@ import type { GuestHardware } from '../lab/qemu-command.ts';
 import { sharedGuest } from '../lab/shared-guests.ts';
 import { lookInside } from './guest-truth.ts';
 import { assertSameSockets, assertSameTasks, type PrintedPs, type PrintedSockets } from './printed-views.ts';
-import { makeProduct, type Product } from './product.ts';
+import { makeProduct, type Product } from '../lab/product.ts';
 
 const product = await makeProduct();
 after(() => product.remove());

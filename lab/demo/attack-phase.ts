@@ -1,0 +1,170 @@
+// The intruder at work, one attack after the other: each must be seen, answered, and the answer read back from the hypervisor.
+import type { Alarm } from '../../src/model/alarm.ts';
+import type { Action } from '../../src/model/remediation.ts';
+import { attacks, runAttack, type Attack, type AttackTrace } from '../attacks.ts';
+import type { Guest } from '../guest.ts';
+import { tiers, type Tier } from '../tier-disk.ts';
+import { isBehind, type AttackWindow } from './alarm-ownership.ts';
+import type { Say } from './calm-phases.ts';
+import type { DemoAttack } from './demo-report.ts';
+import { answerOf, harmedTier } from './shop.ts';
+import { must, pause, type DemoWorld } from './world.ts';
+
+const detectPatienceMs = 12_000;
+const answerPatienceMs = 8000;
+
+export interface AttackOutcome {
+  readonly told: DemoAttack;
+  readonly windows: readonly AttackWindow[];
+}
+
+/** `settled` are alarms that were there before; they never count as this attack's. */
+export async function runAttacks(world: DemoWorld, say: Say, signal: AbortSignal): Promise<AttackOutcome[]> {
+  must(await world.lab.stopLoad());
+  const outcomes: AttackOutcome[] = [];
+  for (const attack of attacks) {
+    signal.throwIfAborted();
+    outcomes.push(await runOne(world, attack, say, signal));
+  }
+  return outcomes;
+}
+
+async function runOne(world: DemoWorld, attack: Attack, say: Say, signal: AbortSignal): Promise<AttackOutcome> {
+  say(`attack ${attack.name}: ${attack.description}`);
+  const settled = new Set((await openAlarms(world)).map(({ id }) => id));
+  const tier = harmedTier(attack.name);
+  const vm = world.lab.guests[tier].uuid;
+  const startedAtMs = Date.now();
+  const running = runAttack(world.lab, attack.name);
+  const found = await firstAlarm(world, vm, settled, signal);
+  const detectMs = found === null ? null : Date.now() - startedAtMs;
+  say(
+    found === null
+      ? '  not detected'
+      : `  seen after ${detectMs} ms: ${found.severity} (risk ${found.risk}): ${found.title}`,
+  );
+  const action = answerOf(tier);
+  const verified = found !== null && (await isAnswered(world.lab.guests[tier], action, signal));
+  if (found !== null)
+    say(`  answer ${action}: ${verified ? 'read back from the hypervisor' : 'could not be read back'}`);
+  // An attack that got no answer must come to its end before its machine is put back.
+  if (!verified) await running;
+  for (const one of tiers) must(await world.lab.restore(one));
+  await waitUntilWatched(world, signal);
+  const trace = must(await running);
+  const windows = windowsOf(world, trace, startedAtMs);
+  const detected = found !== null && windows.length > 0;
+  return {
+    told: {
+      name: attack.name,
+      detected,
+      detectMs,
+      alarmId: found?.id ?? null,
+      response: found === null ? null : action,
+      verified,
+    },
+    windows,
+  };
+}
+
+function windowsOf({ lab }: DemoWorld, trace: AttackTrace, startedAtMs: number): AttackWindow[] {
+  const untilMs = Date.now();
+  return trace.touched.map((touched) => ({
+    vm: lab.guests[touched.tier].uuid,
+    fromMs: startedAtMs - 100,
+    untilMs,
+    touched,
+    pids: touched.tier === 'web' ? trace.pids : [],
+  }));
+}
+
+async function openAlarms({ client }: DemoWorld): Promise<readonly Alarm[]> {
+  return must(await client.listAlarms({ status: 'open', kind: 'deviation' })).items;
+}
+
+/** The first alarm on the VM that calls for an answer. */
+async function firstAlarm(
+  world: DemoWorld,
+  vm: string,
+  settled: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<Alarm | null> {
+  const deadline = performance.now() + detectPatienceMs;
+  while (performance.now() < deadline) {
+    const found = (await openAlarms(world)).filter((alarm) => alarm.vm === vm && !settled.has(alarm.id));
+    const grave = found.find(({ severity }) => severity === 'serious' || severity === 'critical');
+    if (grave !== undefined) return grave;
+    await pause(25, signal);
+  }
+  return null;
+}
+
+/** Asks QEMU itself, over the lab's own monitor, what the product claims to have done. */
+async function isAnswered(guest: Guest, action: Action, signal: AbortSignal): Promise<boolean> {
+  const deadline = performance.now() + answerPatienceMs;
+  while (performance.now() < deadline) {
+    if (await isInForce(guest, action)) return true;
+    await pause(50, signal);
+  }
+  return false;
+}
+
+async function isInForce(guest: Guest, action: Action): Promise<boolean> {
+  if (action === 'power-off') return guest.pid() === undefined;
+  if (guest.pid() === undefined) return false;
+  if (action === 'snapshot') {
+    const listed = await guest.qmp().hmp('info snapshots');
+    return listed.ok && /^\S+\s+plumbline/m.test(listed.value);
+  }
+  const status = await guest.qmp().execute('query-status');
+  return status.ok && (status.value as { status?: string }).status === 'paused';
+}
+
+/** After the machines were put back, Plumbline must see into all of them again before the next attack may count. */
+async function waitUntilWatched({ client, lab }: DemoWorld, signal: AbortSignal): Promise<void> {
+  const wanted = new Set<string>(tiers.map((tier: Tier) => lab.guests[tier].uuid));
+  const deadline = performance.now() + 15_000;
+  while (performance.now() < deadline) {
+    const vms = must(await client.listVms({})).filter((vm) => wanted.has(vm.id));
+    if (vms.length === wanted.size && vms.every(({ state }) => state === 'running')) break;
+    await pause(100, signal);
+  }
+  await pause(700, signal);
+}
+
+/** Alarms that nothing explains: no attack's own doing, and no machine that was being answered. */
+export async function falseAlarms(
+  world: DemoWorld,
+  since: string,
+  outcomes: readonly AttackOutcome[],
+  allowed: readonly string[],
+): Promise<readonly Alarm[]> {
+  const windows = outcomes.flatMap((outcome) => outcome.windows);
+  const all = must(await world.client.listAlarms({ limit: 500 })).items.filter(
+    (alarm) => alarm.firstAt >= since && !allowed.includes(alarm.id),
+  );
+  const unexplained: Alarm[] = [];
+  for (const alarm of all) {
+    const { activities } = must(await world.client.getAlarm({ alarm: alarm.id }));
+    const isExplained =
+      alarm.kind === 'guard'
+        ? isAnsweredVm(alarm, outcomes)
+        : windows.some((window) => isBehind(window, alarm.vm, activities));
+    if (!isExplained) unexplained.push(alarm);
+  }
+  return unexplained;
+}
+
+/** Losing sight of a machine that was powered off or frozen is the answer's doing. */
+function isAnsweredVm(alarm: Alarm, outcomes: readonly AttackOutcome[]): boolean {
+  return outcomes.some(
+    ({ told, windows }) =>
+      told.response !== null &&
+      windows.some(
+        (one) =>
+          one.vm === alarm.vm &&
+          Date.parse(alarm.firstAt) >= one.fromMs &&
+          Date.parse(alarm.firstAt) <= one.untilMs + 5000,
+      ),
+  );
+}
