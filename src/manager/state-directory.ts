@@ -96,7 +96,8 @@ function writeWhole(file: string, text: string): Result<null> {
     rmSync(beside, { force: true });
     const handle = openSync(beside, 'wx', 0o600);
     try {
-      writeSync(handle, text);
+      const bytes = Buffer.from(text);
+      for (let written = 0; written < bytes.length;) written += writeSync(handle, bytes, written);
       fsyncSync(handle);
     } finally {
       closeSync(handle);

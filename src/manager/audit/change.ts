@@ -3,6 +3,7 @@
 import { isoTime } from '../../kit/clock.ts';
 import { sayProblem } from '../../kit/problem.ts';
 import { ok, type Result } from '../../kit/result.ts';
+import type { AuditEntry } from '../../model/audit-entry.ts';
 import type { Announcement } from '../../model/announcement.ts';
 import type { Desk } from '../desk.ts';
 import { appendAudit } from '../store/audit.ts';
@@ -13,6 +14,8 @@ export interface Act {
   readonly by: string;
   readonly verb: string;
   readonly subject: string;
+  /** No line of its own: for what happens every second and records what matters in it itself. */
+  readonly silent?: true;
 }
 
 export interface Turn {
@@ -42,11 +45,11 @@ export async function change<T>(desk: Desk, act: Act, work: (turn: Turn) => Prom
         await appendAudit(db, { at, by: act.by, verb, subject, outcome: 'done', detail: text }),
       detail: (text) => void (detail = text),
     });
-    if (result.ok) await appendAudit(db, { at, ...act, outcome: 'done', detail });
+    if (result.ok && act.silent !== true) await write(db, at, act, 'done', detail);
     return result;
   });
   if (done.ok) for (const announcement of announcements) desk.announcements.publish(announcement);
-  else await record(desk, act, 'failed', sayProblem(done.error));
+  else if (act.silent !== true) await record(desk, act, 'failed', sayProblem(done.error));
   return done;
 }
 
@@ -59,9 +62,14 @@ export async function record(
 ): Promise<Result<null>> {
   const at = isoTime(desk.clock.now());
   const written = await desk.store.write(async (db) => {
-    await appendAudit(db, { at, ...act, outcome, detail });
+    await write(db, at, act, outcome, detail);
     return ok(null);
   });
   if (!written.ok) desk.log.error('the audit log cannot be written', { verb: act.verb, cause: written.error.message });
   return written;
+}
+
+async function write(db: Db, at: string, act: Act, outcome: AuditEntry['outcome'], detail: string): Promise<void> {
+  const { by, verb, subject } = act;
+  await appendAudit(db, { at, by, verb, subject, outcome, detail });
 }

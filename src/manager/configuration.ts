@@ -1,0 +1,67 @@
+// The manager's configuration: one YAML file, one schema, read once. What is not in the schema is refused with its line.
+import { Type, type Static } from 'typebox';
+import { Value } from 'typebox/value';
+import { ok, type Result } from '../kit/result.ts';
+import { Severity } from '../model/finding.ts';
+import { findFaults } from '../model/shape-faults.ts';
+import { readYaml } from './yaml-document.ts';
+
+const strict = { additionalProperties: false } as const;
+
+const Webhook = Type.Object(
+  {
+    url: Type.String({ pattern: '^https?://', maxLength: 2000 }),
+    /** Signs each body (HMAC-SHA256), so that the receiver knows whom it comes from. */
+    secret: Type.Optional(Type.String({ minLength: 16, maxLength: 500 })),
+    minSeverity: Type.Optional(Severity),
+    timeoutMs: Type.Optional(Type.Integer({ minimum: 100, maximum: 60_000 })),
+    attempts: Type.Optional(Type.Integer({ minimum: 1, maximum: 20 })),
+  },
+  strict,
+);
+
+const Syslog = Type.Object(
+  {
+    host: Type.String({ minLength: 1, maxLength: 255 }),
+    port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
+    transport: Type.Optional(Type.Enum(['udp', 'tcp'])),
+    facility: Type.Optional(Type.Integer({ minimum: 0, maximum: 23 })),
+    minSeverity: Type.Optional(Severity),
+  },
+  strict,
+);
+
+export const Configuration = Type.Object(
+  {
+    api: Type.Optional(
+      Type.Object(
+        { port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535, description: '0 = any free one' })) },
+        strict,
+      ),
+    ),
+    store: Type.Optional(
+      Type.Object({ sizeMegabytesMax: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })) }, strict),
+    ),
+    notify: Type.Optional(
+      Type.Object(
+        {
+          webhooks: Type.Optional(Type.Array(Webhook, { maxItems: 20 })),
+          syslog: Type.Optional(Type.Array(Syslog, { maxItems: 20 })),
+        },
+        strict,
+      ),
+    ),
+  },
+  strict,
+);
+export type Configuration = Static<typeof Configuration>;
+
+export const defaultPort = 7420;
+export const sizeMegabytesMaxDefault = 10_240;
+
+/** An empty file is the default configuration. `file` is named in messages only. */
+export function readConfiguration(text: string, file: string): Result<Configuration> {
+  const read = readYaml(text, file, (value) => findFaults(Configuration, value ?? {}));
+  if (!read.ok) return read;
+  return ok(Value.Parse(Configuration, read.value ?? {}));
+}

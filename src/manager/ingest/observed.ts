@@ -1,0 +1,60 @@
+// What VMs did while their scope is in capture becomes the profile of their service; in any other mode nothing is learned.
+import type { Profile } from '../../model/profile.ts';
+import { cover, learn } from '../../stages/learn/learn.ts';
+import type { SentinelBatch } from '../../wire/messages.ts';
+import type { Turn } from '../audit/change.ts';
+import type { Desk } from '../desk.ts';
+import { memberOfVm } from '../store/applications.ts';
+import { addToCurve, readProfile, saveProfile } from '../store/profiles.ts';
+import { addWatched } from '../store/vms.ts';
+
+/** A service that showed so many behaviours is not one a person could review; more are counted as missed. */
+const profileEntriesMax = 20_000;
+
+export async function takeObserved(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<void> {
+  for (const { vm, items } of batch.observed) {
+    const place = await placeInCapture(turn, vm);
+    if (place === null || items.length === 0) continue;
+    const before = await readProfile(turn.db, place.scope, place.service);
+    const learned = learn(before, vm, items);
+    const after = withinLimit(before, learned) ? learned : missing(before, vm, items.length);
+    if (after !== learned) desk.losses.behavioursNotLearned += items.length;
+    await saveProfile(turn.db, before, after);
+    const fresh = Object.keys(after.entries).filter((id) => before.entries[id] === undefined).length;
+    const repetitions = items.reduce((sum, item) => sum + item.count, 0);
+    const minute = `${turn.at.slice(0, 16)}:00.000Z`;
+    await addToCurve(turn.db, place.scope, place.service, minute, fresh, Math.max(0, repetitions - fresh));
+  }
+}
+
+export async function takeCoverage(turn: Turn, batch: SentinelBatch): Promise<void> {
+  for (const coverage of batch.coverage) {
+    const { vm, ...seconds } = coverage;
+    await addWatched(turn.db, vm, seconds);
+    const place = await placeInCapture(turn, vm);
+    if (place === null) continue;
+    const before = await readProfile(turn.db, place.scope, place.service);
+    await saveProfile(turn.db, before, cover(before, coverage));
+  }
+}
+
+async function placeInCapture(turn: Turn, vm: string): Promise<{ scope: string; service: string } | null> {
+  const member = await memberOfVm(turn.db, vm);
+  if (member === null) return null;
+  const scope = await turn.db
+    .selectFrom('scopes')
+    .select('mode')
+    .where('name', '=', member.scope)
+    .executeTakeFirstOrThrow();
+  return scope.mode === 'capture' ? { scope: member.scope, service: member.service } : null;
+}
+
+function withinLimit(before: Profile, after: Profile): boolean {
+  const entries = Object.keys(after.entries).length;
+  return entries <= profileEntriesMax || entries <= Object.keys(before.entries).length;
+}
+
+/** What could not be learned is a loss like any other, so that the picture does not pass for complete. */
+function missing(profile: Profile, vm: string, missed: number): Profile {
+  return cover(profile, { vm, observedSeconds: 0, lossSeconds: 0, missed });
+}
