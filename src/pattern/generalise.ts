@@ -2,7 +2,7 @@
 // names) becomes a typed token, every other character stays. The result always admits the text it came from.
 import { quoteArgument } from './argv-pattern.ts';
 import { quotePath } from './path-pattern.ts';
-import { codeArguments } from './program.ts';
+import { argumentRoles } from './program.ts';
 import { templateLengthMax } from './template.ts';
 import type { TokenName } from './token.ts';
 
@@ -34,7 +34,8 @@ const tmp: Rule = {
 const random: Rule = {
   token: 'random',
   shape: new RegExp(`[A-Za-z0-9]{6,12}${wordEnd}`, 'y'),
-  holds: (found, place) => place.temporary && /[.-]/.test(place.text[place.start - 1] ?? '') && looksRandom(found),
+  holds: (found, place) =>
+    /[.-]/.test(place.text[place.start - 1] ?? '') && (place.temporary ? looksRandom(found) : isRandom(found)),
 };
 const uuid: Rule = {
   token: 'uuid',
@@ -70,6 +71,8 @@ const procNumber: Rule = {
   holds: (_, place) => place.text.startsWith('/proc/') && standsAlone(place),
 };
 
+/** What nobody chooses. */
+const randomRules = [tmp, random, uuid];
 const argumentRules = [tmp, random, uuid, date, time, hex, number];
 /** A number in an executable's path is its version, hence part of what it is. */
 const pathRules = [tmp, random, uuid, hex, procNumber];
@@ -88,8 +91,12 @@ export function generalisePath(path: string): string {
 
 /** Arguments that carry code stay as they are: there the text is the identity. */
 export function generaliseArgv(exe: string | null, argv: readonly string[]): string[] {
-  const isCode = codeArguments(exe, argv);
-  return argv.map((arg, at) => (isCode[at] === true ? quoteArgument(arg) : generaliseArgument(arg)));
+  const roles = argumentRoles(exe, argv);
+  return argv.map((arg, at) => {
+    const role = roles[at];
+    if (role === 'code') return quoteArgument(arg);
+    return generalise(arg, role === 'values' ? randomRules : argumentRules, quoteArgument);
+  });
 }
 
 function generalise(text: string, rules: readonly Rule[], quote: (text: string) => string): string {
@@ -164,4 +171,13 @@ function standsAlone({ text, start, end }: Place): boolean {
 function looksRandom(name: string): boolean {
   if (/[0-9]/.test(name)) return /[A-Za-z]/.test(name);
   return /[a-z]/.test(name) && /.[A-Z]/.test(name);
+}
+
+/** Changes between small, capital and digit so often that it was drawn, wherever it lies. */
+function isRandom(name: string): boolean {
+  const kinds = name
+    .replace(/[a-z]+/g, 'a')
+    .replace(/[A-Z]+/g, 'A')
+    .replace(/[0-9]+/g, '0');
+  return kinds.length >= 5 && /a/.test(kinds) && /A/.test(kinds);
 }

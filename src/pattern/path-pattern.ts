@@ -40,13 +40,16 @@ export function parsePath(text: string): Result<PathPattern> {
   if (text === '') return fail(problem('usage', 'The path pattern is empty.', 'Write ? for any executable.'));
   const pieces: Piece[] = [];
   const segments = text.split('/');
+  let start = 0;
   for (const [at, segment] of segments.entries()) {
     const isLast = at === segments.length - 1;
+    const offset = start;
+    start += segment.length + 1;
     if (segment === '**') {
       pieces.push(isLast ? wild('**', someText) : wild('**/', optional(sequence(someText, literal('/')))));
       continue;
     }
-    const parsed = parseSegment(segment, segments.slice(0, at).join('/').length + (at === 0 ? 0 : 1));
+    const parsed = parseSegment(segment, offset);
     if (!parsed.ok) return parsed;
     pieces.push(...parsed.value, ...(isLast ? [] : [textPiece('/')]));
   }
@@ -69,11 +72,13 @@ function parseSegment(segment: string, offset: number): Result<readonly Piece[]>
   if (segment === '*') return ok([wild('*', segmentText)]);
   const parts = segment.split('*');
   const pieces: Piece[] = [];
+  let start = offset;
   for (const [at, part] of parts.entries()) {
     if (at > 0) pieces.push(wild('*', optional(segmentText)));
-    const parsed = parsePieces(part, pathSyntax);
+    const parsed = parsePieces(part, pathSyntax, start);
     if (!parsed.ok) return parsed;
     pieces.push(...parsed.value);
+    start += part.length + 1;
   }
   return ok(pieces);
 }

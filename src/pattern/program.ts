@@ -1,4 +1,4 @@
-// Which known program an executable is, and which of its arguments carry meaning that must not be generalised.
+// Which known program an executable is, and which of its arguments carry meaning that must not be generalised away.
 import { type CodeArguments, type Program, multiCallBinaries, programs } from './programs.data.ts';
 
 const byName: ReadonlyMap<string, Program> = new Map(
@@ -31,33 +31,42 @@ export function knownProgram(exe: string | null, argv: readonly string[]): Progr
 }
 
 /**
- * For each argument, whether it is code. A known program named inside the arguments of another (`timeout 5 sh -c ...`,
+ * How freely an argument may be generalised. `code` = not at all. `values` = only what is random by nature may change: a mode,
+ * a uid or a port says what is done. `data` = freely.
+ */
+export type ArgumentRole = 'data' | 'values' | 'code';
+
+/**
+ * The role of each argument. A known program named inside the arguments of another (`timeout 5 sh -c ...`,
  * `env X=1 perl -e ...`) makes its own arguments code as well.
  */
-export function codeArguments(exe: string | null, argv: readonly string[]): readonly boolean[] {
-  const isCode = argv.map(() => false);
+export function argumentRoles(exe: string | null, argv: readonly string[]): readonly ArgumentRole[] {
+  const roles: ArgumentRole[] = argv.map(() => 'data');
   const own = knownProgram(exe, argv);
-  if (own !== null) mark(isCode, argv, 0, own.code);
+  if (own !== null) mark(roles, argv, 0, own.code);
   for (let at = 1; at < argv.length; at += 1) {
     const named = byName.get(plainName(argv[at] ?? ''));
-    if (named !== undefined) mark(isCode, argv, at, named.code);
+    if (named !== undefined) mark(roles, argv, at, named.code);
   }
-  return isCode;
+  return roles;
 }
 
-function mark(isCode: boolean[], argv: readonly string[], start: number, code: CodeArguments): void {
-  if (code === 'all') return void isCode.fill(true, start);
+function mark(roles: ArgumentRole[], argv: readonly string[], start: number, code: CodeArguments): void {
+  if (code === 'all') return void roles.fill('code', start);
+  if (code === 'values') {
+    for (let at = start; at < roles.length; at += 1) if (roles[at] === 'data') roles[at] = 'values';
+    return;
+  }
   const args = argv.slice(start + 1);
   const coded = args.findIndex((arg) => code.options.some((option) => gives(arg, option)));
   if (!code.script) {
     // `-exec rm {} ;` runs to its end, which only the program knows: everything behind it stays.
-    if (coded !== -1) isCode.fill(true, start + 1 + coded);
+    if (coded !== -1) roles.fill('code', start + 1 + coded);
     return;
   }
   const operand = scriptOperand(args);
   const codeComesFirst = coded !== -1 && (operand === -1 || coded <= operand);
-  if (codeComesFirst || operand === -1) isCode.fill(true, start);
-  else isCode.fill(true, start, start + 2 + operand);
+  roles.fill('code', start, codeComesFirst || operand === -1 ? undefined : start + 2 + operand);
 }
 
 /** `-c`, `--eval`, `--eval=...`, glued `-e'...'` and clusters such as `-lc`. */

@@ -7,10 +7,10 @@
 export type ProgramRole = 'shell' | 'interpreter' | 'downloader' | 'remote' | 'permission' | 'tool';
 
 /**
- * Which arguments are code. `all` = every one. Otherwise what follows (or is glued to) one of `options`, and, where `script`
+ * Which arguments are code. `all` = every one; `values` = none, but their numbers mean something. Otherwise what follows (or is glued to) one of `options`, and, where `script`
  * is true, everything up to and including the first operand, which names the program text.
  */
-export type CodeArguments = 'all' | { readonly options: readonly string[]; readonly script: boolean };
+export type CodeArguments = 'all' | 'values' | { readonly options: readonly string[]; readonly script: boolean };
 
 export interface Program {
   readonly names: readonly string[];
@@ -60,11 +60,11 @@ export const programs: readonly Program[] = [
   {
     names: ['chmod', 'chown', 'chgrp', 'chattr', 'setcap', 'setfacl', 'useradd', 'usermod', 'adduser', 'groupadd'],
     role: 'permission',
-    code: 'all',
+    code: 'values',
   },
-  { names: ['passwd', 'chpasswd', 'visudo', 'gpasswd', 'crontab', 'at', 'batch'], role: 'permission', code: 'all' },
-  { names: ['insmod', 'modprobe', 'kmod', 'rmmod', 'sysctl', 'mount', 'umount'], role: 'permission', code: 'all' },
-  { names: ['iptables', 'ip6tables', 'nft', 'ufw', 'ip', 'ebtables', 'tc'], role: 'permission', code: 'all' },
+  { names: ['passwd', 'chpasswd', 'visudo', 'gpasswd', 'crontab', 'at', 'batch'], role: 'permission', code: 'values' },
+  { names: ['insmod', 'modprobe', 'kmod', 'rmmod', 'sysctl', 'mount', 'umount'], role: 'permission', code: 'values' },
+  { names: ['iptables', 'ip6tables', 'nft', 'ufw', 'ip', 'ebtables', 'tc'], role: 'permission', code: 'values' },
   { names: ['openssl', 'gpg', 'strace', 'ltrace', 'bpftrace', 'systemd-run'], role: 'tool', code: 'all' },
 
   {

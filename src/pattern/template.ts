@@ -93,8 +93,11 @@ export interface Escapes {
   readonly tokens: readonly TokenName[];
 }
 
-/** Splits a pattern text at its `<...>`: texts stand for themselves, tokens and escapes are resolved. */
-export function parsePieces(text: string, escapes: Escapes): Result<readonly Piece[]> {
+/**
+ * Splits a pattern text at its `<...>`: texts stand for themselves, tokens and escapes are resolved. `offset` is where the text
+ * begins in what its author wrote, for the position in a problem.
+ */
+export function parsePieces(text: string, escapes: Escapes, offset = 0): Result<readonly Piece[]> {
   const pieces: Piece[] = [];
   let at = 0;
   while (at < text.length) {
@@ -106,7 +109,7 @@ export function parsePieces(text: string, escapes: Escapes): Result<readonly Pie
     const escaped = escapes.names.get(name);
     if (escaped !== undefined) pieces.push({ source: escaped, expression: null });
     else if (isTokenName(name) && escapes.tokens.includes(name)) pieces.push(tokenPiece(name));
-    else return fail(badToken(text, open, close, escapes));
+    else return fail(badToken(text, open, close, escapes, offset));
     at = close + 1;
   }
   return checkSize(text, pieces, escapes.subject);
@@ -121,12 +124,12 @@ function checkSize(text: string, pieces: readonly Piece[], subject: string): Res
   return ok(pieces);
 }
 
-function badToken(text: string, open: number, close: number, escapes: Escapes): Problem {
+function badToken(text: string, open: number, close: number, escapes: Escapes, offset: number): Problem {
   const written = close === -1 || close - open > 40 ? text.slice(open, open + 12) : text.slice(open, close + 1);
   const known = [...escapes.tokens, ...escapes.names.keys()].map((name) => `<${name}>`).join(' ');
   return problem(
     'usage',
-    `The ${escapes.subject} pattern has no meaning for ${written} at position ${open + 1}.`,
+    `The ${escapes.subject} pattern has no meaning for ${written} at position ${offset + open + 1}.`,
     `Known are ${known}; a plain < is written <lt>.`,
   );
 }
