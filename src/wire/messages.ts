@@ -38,6 +38,12 @@ export const SentinelBatch = Type.Object({
   /** Seconds watched and lost since the last batch (not totals). */
   coverage: Type.Array(Coverage, { maxItems: 10_000 }),
   findings: Type.Array(Finding, { maxItems: 10_000 }),
+  /** How often a finding of this batch happened again before it was sent: the very same activity, beyond the one told. */
+  repeated: Type.Optional(
+    Type.Array(Type.Object({ vm: VmId, group: Type.String({ maxLength: 64 }), count: Type.Integer({ minimum: 1 }) }), {
+      maxItems: 10_000,
+    }),
+  ),
   guard: Type.Array(GuardEvent, { maxItems: 10_000 }),
   remediations: Type.Array(Remediation, { maxItems: 10_000 }),
 });

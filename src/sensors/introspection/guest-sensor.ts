@@ -49,6 +49,12 @@ export class GuestSensor {
     this.#sockets = new SocketDiffer(options);
   }
 
+  /** The next look reports everything that is there, as the first one did. */
+  restate(): void {
+    this.#processes.restate();
+    this.#sockets.restate();
+  }
+
   /** The first look reports everything that runs; what came before it is nobody's loss but not seen either. */
   next(look: GuestLook, lookAtThreads: ThreadLook): News {
     const { sweep } = look;

@@ -62,10 +62,16 @@ export class ProcessDiffer {
   readonly #processes = new Map<string, Process>();
   /** Pid to key in #processes; a pid names one process at a time. */
   readonly #byPid = new Map<number, string>();
+  #restating = false;
 
   constructor(options: ProcessDifferOptions) {
     this.#host = options.host;
     this.#tableMax = options.tableMax ?? tableMaxDefault;
+  }
+
+  /** The next sweep reports everything that runs again, with the parents it was first seen with. */
+  restate(): void {
+    this.#restating = true;
   }
 
   get size(): number {
@@ -116,6 +122,7 @@ export class ProcessDiffer {
       if (report !== null) events.push(report);
       lookAgain ||= inFlux(process);
     }
+    this.#restating = false;
     const gone = this.#forgetAbsent(present, sweep.complete, at);
     return {
       events: [...events, ...gone.events],
@@ -161,7 +168,7 @@ export class ProcessDiffer {
     const state = `${program.id} ${users}`;
     if (process.reported === state) {
       process.pendingUsers = null;
-      return null;
+      return this.#restating ? startEvent(this.#host, at, view, program, process.parent) : null;
     }
     const sameImage = process.reported?.startsWith(`${program.id} `) === true;
     if (sameImage && process.pendingUsers !== users) {

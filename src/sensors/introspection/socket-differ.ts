@@ -10,8 +10,8 @@ import type { Program } from './program.ts';
 export type ProgramLookup = (pid: number) => Program | undefined;
 
 interface Record {
-  /** Image id of the program taken for the owner as long as it holds the socket; null while none is known. */
-  owner: string | null;
+  /** Taken for the owner as long as it holds the socket, and after that when nobody else does. */
+  owner: Program | null;
   /** Executables it was reported with; '' = reported without an owner. */
   readonly reportedAs: Set<string>;
   /** Looks in which the owner's program could not be read. */
@@ -51,6 +51,11 @@ export class SocketDiffer {
 
   get size(): number {
     return this.#records.size;
+  }
+
+  /** The next sweep reports every socket again, with the owner it is known to have had. */
+  restate(): void {
+    for (const record of this.#records.values()) record.reportedAs.clear();
   }
 
   next(sweep: SweepResult, programs: ProgramLookup): SocketChanges {
@@ -133,7 +138,7 @@ function settle(
   socket: SocketView,
   programs: ProgramLookup,
 ): { program: Program | null } | 'wait' | null {
-  const owner = ownerOf(record, socket, programs);
+  const owner = ownerOf(record, socket, programs) ?? (socket.holders.length === 0 ? record.owner : null);
   if (owner === null || owner.exe === null) {
     if (record.reportedAs.size > 0) return null;
     record.looksInTheDark += 1;
@@ -143,7 +148,7 @@ function settle(
     record.reportedAs.add('');
     return { program: null };
   }
-  record.owner = owner.id;
+  record.owner = owner;
   record.looksInTheDark = 0;
   const as = `${owner.exe}${owner.deleted ? '\0' : ''}`;
   if (record.reportedAs.has(as)) return null;
@@ -160,7 +165,7 @@ function ownerOf(record: Record, socket: SocketView, programs: ProgramLookup): P
   for (const { pid } of socket.holders) {
     const program = programs(pid);
     if (program === undefined) continue;
-    if (program.id === record.owner) return program;
+    if (program.id === record.owner?.id) return program;
     if (first === null || program.startedAfterBootUs < first.startedAfterBootUs) first = program;
   }
   return first;

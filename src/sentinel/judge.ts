@@ -1,0 +1,57 @@
+// What becomes of what a VM did: learned from while its scope is in capture, held against its manifest otherwise.
+import type { Finding } from '../model/finding.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { Activity } from '../model/observation.ts';
+import type { RawEvent } from '../model/raw-event.ts';
+import { assess } from '../stages/assess/assess.ts';
+import { type CompiledManifest, detect } from '../stages/detect/detect.ts';
+import { normalise } from '../stages/normalise/normalise.ts';
+import type { InForce } from './vault.ts';
+
+export interface JudgeOptions {
+  readonly inForce: (vm: string) => InForce<CompiledManifest> | null;
+  readonly learn: (vm: string, activity: Activity) => void;
+  readonly found: (finding: Finding, manifest: Manifest) => void;
+}
+
+/** Distinct reasons kept; the reasons of normalise are few and fixed. */
+const reasonsMax = 100;
+
+export class Judge {
+  readonly #options: JudgeOptions;
+  readonly #unusable = new Map<string, number>();
+
+  constructor(options: JudgeOptions) {
+    this.#options = options;
+  }
+
+  /** Events that could not be made into observations, by reason, since the sentinel started. */
+  get unusable(): ReadonlyMap<string, number> {
+    return this.#unusable;
+  }
+
+  hear(vm: string, events: readonly RawEvent[]): void {
+    const inForce = this.#options.inForce(vm);
+    if (inForce === null) return;
+    for (const event of events) {
+      // An exit is neither learned nor judged; a loss was counted where it was noticed.
+      if (event.kind === 'process_exit' || event.kind === 'loss') continue;
+      const observation = normalise(event);
+      if (!observation.ok) this.#countUnusable(observation.error.message);
+      else if (observation.value.kind !== 'loss') this.#judge(vm, observation.value, inForce);
+    }
+  }
+
+  #judge(vm: string, activity: Activity, { manifest, compiled }: InForce<CompiledManifest>): void {
+    if (manifest.mode === 'capture') return this.#options.learn(vm, activity);
+    const deviation = detect(compiled, activity);
+    if (deviation === null) return;
+    const { scope, service, mode } = manifest;
+    this.#options.found(assess(deviation, { scope, service, mode }), manifest);
+  }
+
+  #countUnusable(reason: string): void {
+    if (this.#unusable.has(reason) || this.#unusable.size < reasonsMax)
+      this.#unusable.set(reason, (this.#unusable.get(reason) ?? 0) + 1);
+  }
+}

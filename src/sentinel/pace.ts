@@ -1,0 +1,90 @@
+// When to look at a guest again. Pure: times come in, a decision goes out. Looks follow what happens in the guest, become rare
+// when nothing does, and never take more of a processor than their budget; what the budget puts off is counted.
+
+export interface PaceLimits {
+  /** Between two sweeps, at least. */
+  readonly minGapMs: number;
+  /** After a sweep that showed something new. */
+  readonly livelyMs: number;
+  /** When nothing has happened for long. */
+  readonly idleMs: number;
+  /** Share of one processor that sweeps may take, over time. */
+  readonly share: number;
+  /** What may be saved up in quiet times, in milliseconds of sweeping. */
+  readonly burstMs: number;
+}
+
+export const paceDefaults: PaceLimits = { minGapMs: 10, livelyMs: 250, idleMs: 2000, share: 0.25, burstMs: 250 };
+
+/** Of an unsettled look, in a row; a guest that keeps tasks half-way through an exec must not be looked at forever. */
+const restlessMax = 25;
+const idleGrowth = 1.5;
+
+export interface SweepDone {
+  readonly atMs: number;
+  readonly tookMs: number;
+  readonly lively: boolean;
+  readonly lookAgain: boolean;
+}
+
+export class Pace {
+  readonly #limits: PaceLimits;
+  #intervalMs: number;
+  #lastEndMs = Number.NEGATIVE_INFINITY;
+  #purseMs: number;
+  #purseAtMs: number;
+  #restless = 0;
+  #lookAgain = false;
+  #heldSinceMs: number | null = null;
+  #heldMs = 0;
+
+  constructor(limits: PaceLimits, nowMs: number) {
+    this.#limits = limits;
+    this.#intervalMs = limits.livelyMs;
+    this.#purseMs = limits.burstMs;
+    this.#purseAtMs = nowMs;
+  }
+
+  /** Whether to sweep now; `moved` = the guest's fork counter has moved since the last sweep began. */
+  due(nowMs: number, moved: boolean): boolean {
+    const sinceMs = nowMs - this.#lastEndMs;
+    const urgent = moved || this.#lookAgain;
+    const wanted = urgent ? sinceMs >= this.#limits.minGapMs : sinceMs >= this.#intervalMs;
+    if (!wanted) return false;
+    this.#fill(nowMs);
+    if (this.#purseMs >= 0) {
+      this.#release(nowMs);
+      return true;
+    }
+    this.#heldSinceMs ??= nowMs;
+    return false;
+  }
+
+  done({ atMs, tookMs, lively, lookAgain }: SweepDone): void {
+    this.#lastEndMs = atMs;
+    this.#fill(atMs);
+    this.#purseMs -= tookMs;
+    this.#restless = lookAgain ? this.#restless + 1 : 0;
+    this.#lookAgain = lookAgain && this.#restless <= restlessMax;
+    this.#intervalMs = lively ? this.#limits.livelyMs : Math.min(this.#intervalMs * idleGrowth, this.#limits.idleMs);
+  }
+
+  /** Milliseconds in which a look was due and the budget forbade it, since the last call. */
+  takeHeldMs(nowMs: number): number {
+    this.#release(nowMs);
+    const held = this.#heldMs;
+    this.#heldMs = 0;
+    return held;
+  }
+
+  #release(nowMs: number): void {
+    if (this.#heldSinceMs !== null) this.#heldMs += nowMs - this.#heldSinceMs;
+    this.#heldSinceMs = null;
+  }
+
+  #fill(nowMs: number): void {
+    const earned = Math.max(0, nowMs - this.#purseAtMs) * this.#limits.share;
+    this.#purseMs = Math.min(this.#purseMs + earned, this.#limits.burstMs);
+    this.#purseAtMs = nowMs;
+  }
+}

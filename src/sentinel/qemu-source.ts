@@ -1,0 +1,26 @@
+// Guests of real QEMU on this host, by way of introspection and the enforcers.
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Clock } from '../kit/clock.ts';
+import { qemuEnforcer } from '../connectors/enforcement/qemu/qemu-enforcer.ts';
+import { openMonitor } from '../introspection/hypervisor/open-monitor.ts';
+import { processStart } from '../introspection/hypervisor/process-scan.ts';
+import { attach, findGuests } from '../introspection/introspection.ts';
+import type { GuestSource } from './guest-source.ts';
+
+export interface QemuSourceOptions {
+  readonly clock: Clock;
+  /** Where kernel profiles are kept; null = learn each kernel anew. */
+  readonly profileDirectory: string | null;
+}
+
+export function qemuSource({ clock, profileDirectory }: QemuSourceOptions): GuestSource {
+  const alive: GuestSource['alive'] = (handle) => processStart(handle.pid) === handle.startTicks;
+  const patience = { clock, sleep: (ms: number) => wait(ms) };
+  return {
+    find: () => findGuests(),
+    alive,
+    connect: (handle) => openMonitor(handle),
+    attach: (handle, monitor) => attach(handle, { clock, profileDirectory, monitor }),
+    enforcer: (handle, monitor) => qemuEnforcer({ monitor, alive: () => alive(handle), patience }),
+  };
+}

@@ -1,0 +1,311 @@
+// One VM over one run of its QEMU process: attaches, looks at the right moments, attaches again when another system runs
+// there, and hands on what it saw and what it may have missed. It judges nothing.
+import { type Clock, isoTime } from '../kit/clock.ts';
+import type { Log } from '../kit/log.ts';
+import { problem } from '../kit/problem.ts';
+import { fail, type Result } from '../kit/result.ts';
+import type { Coverage } from '../model/profile.ts';
+import type { RawEvent } from '../model/raw-event.ts';
+import type { Vm } from '../model/vm.ts';
+import type { Enforcer } from '../connectors/enforcement/enforcer.ts';
+import type { Activity, SweepOptions, SweepResult } from '../introspection/guest/guest-view.ts';
+import { GuestSensor } from '../sensors/introspection/guest-sensor.ts';
+import type { GuardEvent } from '../wire/messages.ts';
+import { CoverageMeter } from './coverage-meter.ts';
+import { GuestLine } from './guest-line.ts';
+import type { GuestSession, GuestSource } from './guest-source.ts';
+import type { Incarnation, Sight } from './incarnation-memory.ts';
+import { Pace, type PaceLimits } from './pace.ts';
+import type { RosterEntry } from './roster.ts';
+import { Sleeper } from './sleeper.ts';
+import { viewOf } from './vm-view.ts';
+
+/** What a watch tells the sentinel. */
+export interface WatchListener {
+  news(vm: string, events: readonly RawEvent[]): void;
+  /** A session began; answers which life of the VM it looks at. */
+  attached(vm: string, sight: Sight): Incarnation;
+  note(vm: string, activity: Activity): void;
+  guard(event: GuardEvent): void;
+}
+
+export interface WatchOptions {
+  readonly entry: RosterEntry;
+  readonly source: GuestSource;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly host: string;
+  readonly pace: PaceLimits;
+  readonly listener: WatchListener;
+}
+
+/** none = only its inventory; watch = a manifest applies: everything it does is wanted. */
+export type Attention = 'none' | 'watch';
+
+const pollMs = 10;
+const pausedPollMs = 100;
+const unwatchedPollMs = 500;
+const unwatchedSweepMs = 15_000;
+const verifyEveryMs = 2000;
+const noteEveryMs = 5000;
+const retryMs = { least: 300, most: 5000 };
+/** A watched VM that runs and cannot be read for so long is a matter for a person. */
+const lostSightMs = 15_000;
+/** Attached this soon after its boot, what the VM does when it boots was seen. */
+const bootSeenMs = 120_000;
+
+export class VmWatch {
+  readonly entry: RosterEntry;
+  readonly #options: WatchOptions;
+  readonly #clock: Clock;
+  readonly #line: GuestLine;
+  readonly #meter: CoverageMeter;
+  readonly #sleeper = new Sleeper();
+  readonly #bornMs: number;
+  #attention: Attention = 'none';
+  #sensor: GuestSensor | null = null;
+  #pace: Pace;
+  #incarnation: Incarnation = { number: 0, began: null };
+  #forksAtSweep = 0;
+  #last: Activity | null = null;
+  #lastSweep: SweepResult | null = null;
+  #lastSweepAtMs = Number.NEGATIVE_INFINITY;
+  #verifiedAtMs = 0;
+  #notedAtMs = 0;
+  /** Since when a running VM could not be looked into, wall clock; null while it can or needs not. */
+  #blindSinceMs: number | null = null;
+  #toldLostSight = false;
+  #bootSeen = true;
+  #heldMs = 0;
+  #closed = false;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.entry = options.entry;
+    this.#clock = options.clock;
+    this.#line = new GuestLine(options.entry.handle, options.source, options.clock, () => this.#sleeper.wake());
+    this.#meter = new CoverageMeter(options.entry.id);
+    this.#pace = new Pace(options.pace, options.clock.monotonic());
+    this.#bornMs = options.clock.now();
+  }
+
+  get incarnation(): number {
+    return this.#incarnation.number;
+  }
+
+  get running(): boolean {
+    return this.#line.alive() && !this.#line.paused;
+  }
+
+  /** Runs until the QEMU process has ended or `close` was called. */
+  async run(): Promise<void> {
+    let waitMs = retryMs.least;
+    while (!this.#closed && this.#line.alive()) {
+      const had = this.#line.session;
+      const session = await this.#line.bring();
+      if (this.#closed) break;
+      if (session === null) {
+        this.#unseen();
+        await this.#sleeper.sleep(waitMs);
+        waitMs = Math.min(waitMs * 2, retryMs.most);
+        continue;
+      }
+      waitMs = retryMs.least;
+      if (session !== had) this.#begin(session);
+      await this.#sleeper.sleep(await this.#step(session));
+    }
+    this.#line.close();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#line.close();
+    this.#sleeper.wake();
+  }
+
+  /** Called when a manifest came, went or changed: what is there is reported again, to be judged by it. */
+  attend(attention: Attention): void {
+    this.#attention = attention;
+    if (attention === 'none') {
+      this.#sensor = null;
+      this.#meter.interrupted();
+      this.#blindSinceMs = null;
+    } else if (this.#sensor === null) this.#sensor = new GuestSensor({ host: this.entry.id });
+    else this.#sensor.restate();
+    this.#lastSweepAtMs = Number.NEGATIVE_INFINITY;
+    this.#sleeper.wake();
+  }
+
+  takeCoverage(): Coverage | null {
+    return this.#meter.take();
+  }
+
+  enforcer(): Enforcer | null {
+    return this.#line.enforcer();
+  }
+
+  /** A look for a person, beside those the watch takes. */
+  look(options: SweepOptions): Result<{ session: GuestSession; sweep: SweepResult; attachMs: number }> {
+    const { session, why, attachMs } = this.#line;
+    if (session === null)
+      return fail(
+        problem('unreadable', `VM ${this.entry.handle.name} cannot be looked into: ${why ?? 'not attached yet'}`),
+      );
+    const swept = session.sweep(options);
+    return swept.ok ? { ok: true, value: { session, sweep: swept.value, attachMs: attachMs ?? 0 } } : swept;
+  }
+
+  view(): Vm {
+    const { host } = this.#options;
+    const seenAt = isoTime(this.#clock.now());
+    return viewOf({ entry: this.entry, host, line: this.#line, sweep: this.#lastSweep, why: this.#remarks(), seenAt });
+  }
+
+  #remarks(): string | null {
+    const remarks = [
+      ...(this.#attention === 'watch' && !this.#bootSeen
+        ? ['its boot was not watched: what runs only then is not known']
+        : []),
+      ...(this.#heldMs >= 1000
+        ? [`looks were put off for ${Math.round(this.#heldMs / 1000)} s in all by the processor budget`]
+        : []),
+    ];
+    return remarks.length === 0 ? null : remarks.join('; ');
+  }
+
+  #begin(session: GuestSession): void {
+    const nowMs = this.#clock.now();
+    const activity = session.activity();
+    const { id, run } = this.entry;
+    this.#incarnation = this.#options.listener.attached(id, { run, identity: session.identity, activity });
+    this.#last = activity;
+    this.#verifiedAtMs = this.#clock.monotonic();
+    this.#bootSeen = nowMs - session.identity.bootedMs < bootSeenMs;
+    this.#lastSweep = null;
+    this.#lastSweepAtMs = Number.NEGATIVE_INFINITY;
+    this.#toldLostSight = false;
+    if (this.#attention === 'watch') this.#sensor = new GuestSensor({ host: id });
+    const wentBack = this.#incarnation.began === 'went-back';
+    if (wentBack && this.#attention === 'watch')
+      this.#guard(
+        'guest-went-back',
+        'The VM was put back to an earlier state of itself; what it did since is undone inside it.',
+      );
+    this.#options.log.info('guest attached', {
+      vm: id,
+      name: this.entry.handle.name,
+      attachMs: Math.round(this.#line.attachMs ?? 0),
+      incarnation: this.#incarnation.number,
+    });
+  }
+
+  /** One turn of the loop; answers how long to wait before the next. */
+  async #step(session: GuestSession): Promise<number> {
+    const monotonicMs = this.#clock.monotonic();
+    if (this.#line.suspect || monotonicMs - this.#verifiedAtMs > verifyEveryMs) {
+      this.#verifiedAtMs = monotonicMs;
+      if ((await this.#line.verify()) === 'changed') return 0;
+    }
+    const activity = session.activity();
+    if (activity.ticks < 0) {
+      this.#line.distrust();
+      return pausedPollMs;
+    }
+    if (this.#last !== null && (activity.forks < this.#last.forks || activity.ticks < this.#last.ticks)) {
+      this.#line.drop('another system runs in it now');
+      return 0;
+    }
+    this.#last = activity;
+    if (this.#attention === 'none') return this.#idleLook(session, monotonicMs);
+    if (monotonicMs - this.#notedAtMs > noteEveryMs) {
+      this.#notedAtMs = monotonicMs;
+      this.#options.listener.note(this.entry.id, activity);
+    }
+    if (this.#line.paused && this.#lastSweep !== null) {
+      this.#meter.interrupted();
+      return pausedPollMs;
+    }
+    const fresh = this.#lastSweepAtMs === Number.NEGATIVE_INFINITY;
+    if (fresh || this.#pace.due(monotonicMs, activity.forks !== this.#forksAtSweep)) this.#sweep(session, activity);
+    return pollMs;
+  }
+
+  #idleLook(session: GuestSession, monotonicMs: number): number {
+    if (monotonicMs - this.#lastSweepAtMs > unwatchedSweepMs) {
+      this.#lastSweepAtMs = monotonicMs;
+      const swept = session.sweep();
+      if (swept.ok) this.#lastSweep = swept.value;
+    }
+    return unwatchedPollMs;
+  }
+
+  #sweep(session: GuestSession, before: Activity): void {
+    const beganMs = this.#clock.monotonic();
+    this.#lastSweepAtMs = beganMs;
+    this.#forksAtSweep = before.forks;
+    const swept = session.sweep();
+    const nowMs = this.#clock.now();
+    this.#seenAgain(nowMs);
+    if (!swept.ok || this.#sensor === null) {
+      this.#line.distrust();
+      this.#blindSinceMs = nowMs;
+      this.#paced(beganMs, false, false);
+      return;
+    }
+    this.#lastSweep = swept.value;
+    const after = session.activity();
+    const look = {
+      sweep: swept.value,
+      forksBefore: before.forks,
+      forksAfter: after.ticks < 0 ? before.forks : after.forks,
+    };
+    const news = this.#sensor.next(look, () => {
+      const threads = session.sweep({ light: true, threads: true, sockets: false });
+      return threads.ok ? threads.value : null;
+    });
+    this.#paced(beganMs, news.lively, news.lookAgain);
+    for (const event of news.events) if (event.kind === 'loss') this.#countLoss(event, news.missed);
+    if (news.events.length > 0) this.#options.listener.news(this.entry.id, news.events);
+  }
+
+  #paced(beganMs: number, lively: boolean, lookAgain: boolean): void {
+    const atMs = this.#clock.monotonic();
+    const heldMs = this.#pace.takeHeldMs(beganMs);
+    if (heldMs > 0) this.#meter.lost(this.#clock.now() - heldMs, this.#clock.now(), 0);
+    this.#heldMs += heldMs;
+    this.#pace.done({ atMs, tookMs: atMs - beganMs, lively, lookAgain });
+  }
+
+  #countLoss(event: RawEvent, missed: number): void {
+    this.#meter.lost(Date.parse(event.ts ?? ''), Date.parse(event.until ?? ''), missed);
+  }
+
+  /** Nothing can be seen now. While the VM runs, somebody should be able to: the time counts as lost. */
+  #unseen(): void {
+    this.#meter.interrupted();
+    if (this.#attention === 'none' || this.#line.paused) {
+      this.#blindSinceMs = null;
+      return;
+    }
+    const nowMs = this.#clock.now();
+    this.#blindSinceMs ??= nowMs;
+    if (this.#toldLostSight || nowMs - Math.max(this.#blindSinceMs, this.#bornMs) < lostSightMs) return;
+    this.#toldLostSight = true;
+    this.#guard('lost-sight', `The VM runs and cannot be looked into: ${this.#line.why ?? 'no reason known'}`);
+  }
+
+  #seenAgain(nowMs: number): void {
+    if (this.#blindSinceMs !== null) this.#meter.blind(this.#blindSinceMs, nowMs);
+    this.#blindSinceMs = null;
+    this.#meter.watched(nowMs);
+  }
+
+  #guard(what: GuardEvent['what'], detail: string): void {
+    this.#options.listener.guard({
+      vm: this.entry.id,
+      at: isoTime(this.#clock.now()),
+      what,
+      detail: detail.slice(0, 2000),
+    });
+  }
+}
