@@ -62,6 +62,7 @@ function claim(path: string): Result<DatabaseSync> {
   const file = join(path, 'lock');
   let lock: DatabaseSync | null = null;
   try {
+    closeSync(openSync(file, 'a', 0o600));
     lock = new DatabaseSync(file, { timeout: 0 });
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return ok(lock);

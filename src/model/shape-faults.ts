@@ -16,7 +16,7 @@ export function findFaults(schema: TSchema, value: unknown): Fault[] {
   const faults: Fault[] = [];
   for (const error of Value.Errors(schema, value).slice(0, faultsMax)) {
     const path = pathOf(error.instancePath, value);
-    const message = messageOf(error);
+    const message = messageOf(error, schema);
     if (message !== null && !faults.some((fault) => fault.message === message && fault.path.join() === path.join()))
       faults.push({ path, message });
   }
@@ -25,15 +25,22 @@ export function findFaults(schema: TSchema, value: unknown): Fault[] {
 
 type ShapeError = ReturnType<typeof Value.Errors>[number];
 
-function messageOf(error: ShapeError): string | null {
+function messageOf(error: ShapeError, schema: TSchema): string | null {
   // Unknown fields are reported one by one, as a value that `false` refuses; the summary adds nothing.
   if (error.keyword === 'additionalProperties') return null;
   if (error.keyword === 'boolean') return 'is not a known field';
   if (error.keyword === 'required') return `lacks ${error.params.requiredProperties.join(', ')}`;
   if (error.keyword === 'enum') return `must be one of ${error.params.allowedValues.map(String).join(', ')}`;
-  if (error.keyword === 'pattern') return `must match ${String(error.params.pattern)}`;
+  if (error.keyword === 'pattern')
+    return `must be ${describedAt(schema, error.schemaPath) ?? `like ${String(error.params.pattern)}`}`;
   if (error.keyword === 'anyOf') return 'has none of the possible forms';
   return error.message;
+}
+
+/** What the schema says of itself at this place; words are kinder than a regular expression. */
+function describedAt(schema: TSchema, pointer: string): string | null {
+  const at = Value.Pointer.Get(schema, pointer.slice(1)) as { description?: unknown } | undefined;
+  return typeof at?.description === 'string' ? at.description : null;
 }
 
 export function sayFault({ path, message }: Fault): string {

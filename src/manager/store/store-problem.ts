@@ -5,7 +5,7 @@ import { causeOf, problem, type Problem } from '../../kit/problem.ts';
 const sqlite = { busy: 5, readonly: 8, ioerr: 10, corrupt: 11, full: 13, cantopen: 14, notadb: 26 } as const;
 
 export function storeProblem(thrown: unknown, place: string): Problem {
-  const code = ((thrown as { errcode?: number }).errcode ?? 0) & 0xff;
+  const code = ((thrown as { errcode?: number }).errcode ?? codeOfSystem(thrown)) & 0xff;
   switch (code) {
     case sqlite.full:
       return problem(
@@ -34,5 +34,22 @@ export function storeProblem(thrown: unknown, place: string): Problem {
       return problem('failed', `The disk under ${place} reported an error. Nothing was changed.`, 'Check the disk.');
     default:
       return problem('failed', `${place}: ${causeOf(thrown)}.`);
+  }
+}
+
+/** Opening the file itself may be refused before SQLite is asked. */
+function codeOfSystem(thrown: unknown): number {
+  switch ((thrown as NodeJS.ErrnoException).code) {
+    case 'EROFS':
+    case 'EACCES':
+    case 'EPERM':
+      return sqlite.readonly;
+    case 'ENOSPC':
+      return sqlite.full;
+    case 'ENOENT':
+    case 'EISDIR':
+      return sqlite.cantopen;
+    default:
+      return 0;
   }
 }

@@ -1,4 +1,5 @@
 // The manager's memory: committed or not there at all. Every trouble of the database is one Problem; no exception of it leaves.
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely, type Dialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
@@ -77,6 +78,8 @@ function unwrap<T>(result: Result<T>): T {
 function openDatabase({ file, sizeBytesMax }: SqliteSettings): Result<DatabaseSync> {
   let database: DatabaseSync | null = null;
   try {
+    // Its journals are made with the same permissions.
+    closeSync(openSync(file, 'a', 0o600));
     database = new DatabaseSync(file, { timeout: 5000, enableForeignKeyConstraints: true });
     database.exec(
       `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA max_page_count = ${Math.floor(sizeBytesMax / pageBytes)}`,

@@ -1,0 +1,102 @@
+// How the API introduces itself in openapi.json, and how the document is made short: each noun stands once, under its name.
+import { canonicalJson, type Json } from '../../kit/canonical-json.ts';
+import type { TSchema } from 'typebox';
+import { AlarmDetail, Allowance, PendingAnswer } from '../../model/alarm-detail.ts';
+import { Alarm } from '../../model/alarm.ts';
+import { Announcement } from '../../model/announcement.ts';
+import { Member, Mode, Scope, Service } from '../../model/application.ts';
+import { AuditEntry } from '../../model/audit-entry.ts';
+import { Behaviour } from '../../model/behaviour.ts';
+import { Applied, Declaration } from '../../model/declaration.ts';
+import { Delivery } from '../../model/delivery.ts';
+import { Deviation } from '../../model/deviation.ts';
+import { ProblemReply } from '../../model/endpoint.ts';
+import { Finding, Severity } from '../../model/finding.ts';
+import { Completeness, Learning, ModeChange } from '../../model/learning.ts';
+import { ManagerStatus } from '../../model/manager-status.ts';
+import { Generation, ManifestReading } from '../../model/manifest-reading.ts';
+import { Manifest, ManifestDiff, ManifestEntry, SealedManifest } from '../../model/manifest.ts';
+import { Activity } from '../../model/observation.ts';
+import { Coverage } from '../../model/profile.ts';
+import { Action, Plan, Remediation } from '../../model/remediation.ts';
+import { Rule } from '../../model/rule.ts';
+import { VmView } from '../../model/vm-view.ts';
+
+const nouns: Readonly<Record<string, TSchema>> = {
+  Action,
+  Activity,
+  Alarm,
+  AlarmDetail,
+  Allowance,
+  Announcement,
+  Applied,
+  AuditEntry,
+  Behaviour,
+  Completeness,
+  Coverage,
+  Declaration,
+  Delivery,
+  Deviation,
+  Finding,
+  Generation,
+  Learning,
+  ManagerStatus,
+  Manifest,
+  ManifestDiff,
+  ManifestEntry,
+  ManifestReading,
+  Member,
+  Mode,
+  ModeChange,
+  PendingAnswer,
+  Plan,
+  Problem: ProblemReply,
+  Remediation,
+  Rule,
+  Scope,
+  SealedManifest,
+  Service,
+  Severity,
+  VmView,
+};
+
+export function describeApi(version: string) {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Plumbline manager',
+      version,
+      description:
+        'Answers on 127.0.0.1 only, to who sends `Authorization: Bearer` with the token of its state directory. Errors are Problems: what could not be done, and what can be done about it.',
+    },
+    components: { securitySchemes: { token: { type: 'http' as const, scheme: 'bearer' } } },
+    security: [{ token: [] }],
+  };
+}
+
+/** The document with every noun replaced by a reference to its one definition. */
+export function shortenDocument(document: Json): Json {
+  const names = new Map(Object.entries(nouns).map(([name, schema]) => [canonicalJson(plain(schema)), name]));
+  const replace = (node: Json, isRoot: boolean): Json => {
+    if (node === null || typeof node !== 'object') return node;
+    const name = isRoot ? undefined : names.get(canonicalJson(node));
+    if (name !== undefined) return { $ref: `#/components/schemas/${name}` };
+    if (isList(node)) return node.map((item) => replace(item, false));
+    return Object.fromEntries(
+      Object.entries(node).map(([key, value]) => [key, value === undefined ? null : replace(value, false)]),
+    );
+  };
+  const whole = replace(document, true) as { readonly [key: string]: Json };
+  const schemas = Object.fromEntries(
+    Object.entries(nouns).map(([name, schema]) => [name, replace(plain(schema), true)]),
+  );
+  return { ...whole, components: { ...(whole['components'] as object), schemas } };
+}
+
+function plain(schema: TSchema): Json {
+  return JSON.parse(JSON.stringify(schema)) as Json;
+}
+
+function isList(node: Json): node is readonly Json[] {
+  return Array.isArray(node);
+}

@@ -1,0 +1,163 @@
+// The manager as a program: opens its state, wires its parts together, and closes them in the opposite order.
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { makeSyslog } from '../connectors/siem/syslog/syslog.ts';
+import { makeWebhook } from '../connectors/siem/webhook/webhook.ts';
+import { isoTime, type Clock } from '../kit/clock.ts';
+import type { Log } from '../kit/log.ts';
+import { ok, type Result } from '../kit/result.ts';
+import type { TrustList } from '../protocols/dsse/keys.ts';
+import type { ManagerEnd, SentinelEnd } from '../wire/link.ts';
+import { makeAnnouncements } from './announcements.ts';
+import { credentialsOf, makeToken } from './api/admission.ts';
+import { makeEventStream } from './api/events.ts';
+import { makeHandlers } from './api/handlers.ts';
+import { makeServer, type ApiServer } from './api/server.ts';
+import { settleInterrupted } from './broker/respond.ts';
+import { defaultPort, sizeMegabytesMaxDefault, type Configuration } from './configuration.ts';
+import type { Desk } from './desk.ts';
+import { makeIngest } from './ingest/ingest.ts';
+import { startDelivery, type Deliverer } from './intent/delivery.ts';
+import { noLosses } from './losses.ts';
+import { startNotifier, type Receiver } from './notify/notifier.ts';
+import { makeAttachedSentinels } from './sentinels.ts';
+import { openSeals } from './signing/seals.ts';
+import { openStateDirectory, type StateDirectory } from './state-directory.ts';
+import type { Identity } from './status.ts';
+import { openSqliteStore, type Store } from './store/store.ts';
+
+export interface ManagerSettings {
+  readonly stateDir: string;
+  readonly configuration: Configuration;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Manager {
+  /** Where the API listens: `http://127.0.0.1:7420`. */
+  readonly address: string;
+  readonly token: string;
+  /** What a sentinel must trust to believe this manager's manifests and orders. */
+  readonly trust: TrustList;
+  /** What a sentinel delivers to. */
+  readonly end: ManagerEnd;
+  /** Connects a sentinel; the value disconnects it. The same name again = it was started again. */
+  attachSentinel(end: SentinelEnd): () => void;
+  close(): Promise<void>;
+}
+
+/** Its files: where a client finds it, and the token it must show. */
+const addressFile = 'api.json';
+const tokenFile = 'token';
+
+export async function startManager(settings: ManagerSettings): Promise<Result<Manager>> {
+  const state = openStateDirectory(settings.stateDir);
+  if (!state.ok) return state;
+  const started = await startIn(state.value, settings);
+  if (!started.ok) state.value.close();
+  return started;
+}
+
+async function startIn(state: StateDirectory, settings: ManagerSettings): Promise<Result<Manager>> {
+  const seals = openSeals(state);
+  if (!seals.ok) return seals;
+  const token = state.readOrMake(tokenFile, makeToken);
+  if (!token.ok) return token;
+  const { store: storeSettings } = settings.configuration;
+  const sizeBytesMax = (storeSettings?.sizeMegabytesMax ?? sizeMegabytesMaxDefault) * 1024 * 1024;
+  const store = await openSqliteStore({ file: state.fileOf('manager.db'), sizeBytesMax });
+  if (!store.ok) return store;
+  const wired = await wire(settings, store.value, seals.value, token.value.trim());
+  const { desk, api, deliverer, identity } = wired;
+  const stop = async () => {
+    await api.close();
+    await deliverer.close();
+    wired.stopNotifier();
+    await store.value.close();
+  };
+  const recovered = await settleInterrupted(desk);
+  const listening = recovered.ok ? await api.listen(settings.configuration.api?.port ?? defaultPort) : recovered;
+  const written = listening.ok
+    ? state.write(addressFile, `${JSON.stringify({ address: listening.value })}\n`)
+    : listening;
+  if (!listening.ok || !written.ok) {
+    await stop();
+    return listening.ok ? (written as Result<never>) : listening;
+  }
+  identity.address = listening.value;
+  deliverer.wake();
+  settings.log.info('the manager listens', { address: listening.value });
+  return ok({
+    address: listening.value,
+    token: token.value.trim(),
+    trust: seals.value.trust,
+    end: makeIngest(desk),
+    attachSentinel: (end) => desk.sentinels.attach(end),
+    async close() {
+      state.remove(addressFile);
+      await stop();
+      state.close();
+    },
+  });
+}
+
+interface Wired {
+  readonly desk: Desk;
+  readonly api: ApiServer;
+  readonly deliverer: Deliverer;
+  readonly identity: Identity;
+  stopNotifier(): void;
+}
+
+async function wire(settings: ManagerSettings, store: Store, seals: Desk['seals'], token: string): Promise<Wired> {
+  const { clock, log, version, configuration } = settings;
+  const announcements = makeAnnouncements(log);
+  const losses = noLosses();
+  const sentinels = makeAttachedSentinels((name) => deliverer.greet(name));
+  const desk: Desk = {
+    store,
+    clock,
+    log,
+    seals,
+    announcements,
+    sentinels,
+    losses,
+    newId: () => randomBytes(6).toString('hex'),
+  };
+  const deliverer: Deliverer = startDelivery(desk);
+  const identity: Identity = { version, startedAt: isoTime(clock.now()), address: null };
+  const api = await makeServer({
+    handlers: makeHandlers(desk, identity),
+    events: makeEventStream(announcements, losses),
+    credentials: credentialsOf(token),
+    log,
+    version,
+  });
+  const stopNotifier = startNotifier(receiversOf(configuration), announcements, losses, log, {
+    queueMax: 1000,
+    retryMsFirst: 500,
+  });
+  return { desk, api, deliverer, identity, stopNotifier };
+}
+
+function receiversOf({ notify }: Configuration): Receiver[] {
+  const webhooks = (notify?.webhooks ?? []).map(({ url, secret, timeoutMs, attempts, minSeverity }) => ({
+    connector: makeWebhook({ url, secret: secret ?? null, timeoutMs: timeoutMs ?? 5000 }),
+    minSeverity: minSeverity ?? ('info' as const),
+    attempts: attempts ?? 5,
+  }));
+  const syslog = (notify?.syslog ?? []).map(({ host, port, transport, facility, minSeverity }) => ({
+    connector: makeSyslog({
+      host,
+      port: port ?? 514,
+      transport: transport ?? 'udp',
+      // security/authorization (RFC 5424 section 6.2.1)
+      facility: facility ?? 4,
+      hostname: hostname(),
+    }),
+    minSeverity: minSeverity ?? ('info' as const),
+    attempts: 5,
+  }));
+  return [...webhooks, ...syslog];
+}
