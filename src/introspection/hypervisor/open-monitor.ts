@@ -2,6 +2,7 @@
 import { problem } from '../../kit/problem.ts';
 import { fail } from '../../kit/result.ts';
 import type { Result } from '../../kit/result.ts';
+import { openLibvirtMonitor } from '../../protocols/libvirt/libvirt-monitor.ts';
 import { monitorProblem } from '../../protocols/qmp/monitor.ts';
 import type { Monitor, MonitorProblem } from '../../protocols/qmp/monitor.ts';
 import { openQmp } from '../../protocols/qmp/qmp-client.ts';
@@ -13,7 +14,7 @@ export async function openMonitor(guest: GuestHandle): Promise<Result<Monitor, M
     case 'qmp':
       return openFirst(monitor.path, monitor.others);
     case 'libvirt':
-      return fail(monitorProblem(problem('failed', 'Not yet.')));
+      return openLibvirtMonitor(monitor.socket, monitor.uuid);
     case 'none': {
       const mend = 'Give it one: -qmp unix:/run/NAME.qmp,server=on,wait=off';
       return fail(

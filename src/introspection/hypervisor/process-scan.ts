@@ -1,5 +1,5 @@
 // Finds the QEMU guests of this host by its process table. Asks nobody and changes nothing.
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { problem } from '../../kit/problem.ts';
 import { fail, ok } from '../../kit/result.ts';
@@ -11,18 +11,18 @@ import type { QemuCommandLine } from './qemu-command-line.ts';
 export interface ScanOptions {
   /** Default `/proc`. */
   readonly procRoot?: string;
-  /** Default `/run/libvirt/libvirt-sock`. */
+  /** Where libvirt listens; by default its QEMU daemon's socket or, where that is absent, the older one for everything. */
   readonly libvirtSocket?: string;
 }
 
-export const libvirtSocketDefault = '/run/libvirt/libvirt-sock';
+const libvirtSockets = { qemu: '/run/libvirt/virtqemud-sock', all: '/run/libvirt/libvirt-sock' } as const;
 const guestsMax = 4096;
 const qemu = /^(?:qemu-system-[a-z0-9_]+|qemu-kvm|kvm)$/;
 
 /** All guests of the host, by process id. A guest that ends while being looked at is left out. */
 export function scanProcesses(options: ScanOptions = {}): Result<readonly GuestHandle[]> {
   const procRoot = options.procRoot ?? '/proc';
-  const libvirtSocket = options.libvirtSocket ?? libvirtSocketDefault;
+  const libvirtSocket = options.libvirtSocket ?? defaultLibvirtSocket();
   try {
     const guests = readdirSync(procRoot)
       .filter((name) => /^\d+$/.test(name))
@@ -31,6 +31,10 @@ export function scanProcesses(options: ScanOptions = {}): Result<readonly GuestH
   } catch {
     return fail(problem('failed', `Could not list the host's processes in ${procRoot}.`, 'Mount procfs there.'));
   }
+}
+
+function defaultLibvirtSocket(): string {
+  return existsSync(libvirtSockets.qemu) ? libvirtSockets.qemu : libvirtSockets.all;
 }
 
 /** When process `pid` started, in clock ticks after the host's boot; null when there is no such process. */

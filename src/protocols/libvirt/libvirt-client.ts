@@ -1,0 +1,268 @@
+// libvirt's calls that Plumbline makes, by name. Numbers are only ever added to libvirt's protocol, never changed.
+// Source: src/remote/remote_protocol.x and src/remote/qemu_protocol.x in libvirt.
+import { problem } from '../../kit/problem.ts';
+import { fail, ok } from '../../kit/result.ts';
+import type { Result } from '../../kit/result.ts';
+import { connectRpc, libvirtProblem } from './rpc-connection.ts';
+import type { LibvirtProblem, Procedure, RpcConnection } from './rpc-connection.ts';
+import { XdrReader, XdrWriter } from './xdr.ts';
+
+export interface LibvirtDomain {
+  readonly name: string;
+  /** Lower-case with dashes. */
+  readonly uuid: string;
+  /** libvirt's number of the running domain; -1 when it does not run. Changes at each start. */
+  readonly id: number;
+}
+
+/** virDomainEventType with its detail, as libvirt numbers them. */
+export interface LifecycleEvent {
+  readonly domain: LibvirtDomain;
+  readonly event: LifecycleKind | 'unknown';
+  readonly detail: number;
+}
+
+export type LifecycleKind = (typeof lifecycleKinds)[number];
+
+export interface QemuEvent {
+  readonly domain: LibvirtDomain;
+  /** QEMU's own name, such as `RESET`. */
+  readonly name: string;
+  readonly atMs: number;
+  /** JSON text of its data, or null. */
+  readonly details: string | null;
+}
+
+const remote = 0x2000_8086;
+const qemu = 0x2000_8087;
+const procedures = {
+  open: { program: remote, number: 1 },
+  xml: { program: remote, number: 14 },
+  resume: { program: remote, number: 28 },
+  suspend: { program: remote, number: 34 },
+  authList: { program: remote, number: 66 },
+  managedSave: { program: remote, number: 182 },
+  snapshotCreate: { program: remote, number: 185 },
+  snapshotRevert: { program: remote, number: 192 },
+  state: { program: remote, number: 212 },
+  destroy: { program: remote, number: 234 },
+  listDomains: { program: remote, number: 273 },
+  registerEvent: { program: remote, number: 316 },
+  lifecycle: { program: remote, number: 318 },
+  monitorCommand: { program: qemu, number: 1 },
+  registerQemuEvent: { program: qemu, number: 4 },
+  qemuEvent: { program: qemu, number: 6 },
+} as const satisfies Record<string, Procedure>;
+
+const lifecycleKinds = [
+  'defined',
+  'undefined',
+  'started',
+  'suspended',
+  'resumed',
+  'stopped',
+  'shutdown',
+  'pm-suspended',
+  'crashed',
+] as const;
+const states = ['no-state', 'running', 'blocked', 'paused', 'shutdown', 'shut-off', 'crashed', 'pm-suspended'] as const;
+export type DomainState = (typeof states)[number];
+
+const eventLifecycle = 0;
+const authNone = 0;
+const domainsMax = 16_384;
+const uuidBytes = 16;
+const slowMs = 300_000;
+
+export const libvirtUri = 'qemu:///system';
+
+/** Connects and opens `uri`; only sockets that ask for no credentials (root, or a group) are supported. */
+export async function openLibvirt(
+  socket: string,
+  uri: string = libvirtUri,
+): Promise<Result<LibvirtClient, LibvirtProblem>> {
+  const connected = await connectRpc(socket);
+  if (!connected.ok) return connected;
+  const rpc = connected.value;
+  const opened = await introduce(rpc, socket, uri);
+  if (opened.ok) return ok(new LibvirtClient(rpc));
+  rpc.close();
+  return opened;
+}
+
+async function introduce(rpc: RpcConnection, socket: string, uri: string): Promise<Result<XdrReader, LibvirtProblem>> {
+  const offered = await rpc.call(procedures.authList, Buffer.alloc(0));
+  if (!offered.ok) return offered;
+  const count = Math.min(offered.value.u32(), 20);
+  const kinds = Array.from({ length: count }, () => offered.value.u32());
+  if (!kinds.includes(authNone)) {
+    const mend = 'Run as root, or set auth_unix_rw = "none" and unix_sock_group in libvirtd.conf.';
+    return fail(libvirtProblem(problem('refused', `libvirt at ${socket} asks for credentials.`, mend)));
+  }
+  return rpc.call(procedures.open, new XdrWriter().optionalText(uri).u32(0).bytes());
+}
+
+export class LibvirtClient {
+  readonly closed: Promise<LibvirtProblem | null>;
+  readonly #rpc: RpcConnection;
+
+  constructor(rpc: RpcConnection) {
+    this.#rpc = rpc;
+    this.closed = rpc.closed;
+  }
+
+  /** All domains, running or not. */
+  async domains(): Promise<Result<readonly LibvirtDomain[], LibvirtProblem>> {
+    const answer = await this.#rpc.call(procedures.listDomains, new XdrWriter().i32(1).u32(0).bytes());
+    if (!answer.ok) return answer;
+    const count = answer.value.u32();
+    const domains: LibvirtDomain[] = [];
+    for (let index = 0; index < Math.min(count, domainsMax) && !answer.value.broken; index += 1) {
+      domains.push(readDomain(answer.value));
+    }
+    return answer.value.broken ? fail(garbled()) : ok(domains);
+  }
+
+  /** The domain with this uuid; a problem of kind `not-found` when libvirt has none. */
+  async domain(uuid: string): Promise<Result<LibvirtDomain, LibvirtProblem>> {
+    const all = await this.domains();
+    if (!all.ok) return all;
+    const found = all.value.find((domain) => domain.uuid === uuid.toLowerCase());
+    if (found !== undefined) return ok(found);
+    return fail(libvirtProblem(problem('not-found', `libvirt has no domain ${uuid}.`)));
+  }
+
+  async state(domain: LibvirtDomain): Promise<Result<DomainState, LibvirtProblem>> {
+    const answer = await this.#rpc.call(procedures.state, writeDomain(domain).u32(0).bytes());
+    return answer.ok ? ok(states[answer.value.i32()] ?? 'no-state') : answer;
+  }
+
+  suspend(domain: LibvirtDomain): Promise<Result<void, LibvirtProblem>> {
+    return this.#do(procedures.suspend, writeDomain(domain));
+  }
+
+  resume(domain: LibvirtDomain): Promise<Result<void, LibvirtProblem>> {
+    return this.#do(procedures.resume, writeDomain(domain));
+  }
+
+  /** Power off at once, as by pulling the plug. */
+  destroy(domain: LibvirtDomain): Promise<Result<void, LibvirtProblem>> {
+    return this.#do(procedures.destroy, writeDomain(domain).u32(0));
+  }
+
+  /** Suspend to disk; the next start continues from there. */
+  managedSave(domain: LibvirtDomain): Promise<Result<void, LibvirtProblem>> {
+    return this.#do(procedures.managedSave, writeDomain(domain).u32(0), slowMs);
+  }
+
+  /** `xml` is a `<domainsnapshot>`. */
+  createSnapshot(domain: LibvirtDomain, xml: string): Promise<Result<void, LibvirtProblem>> {
+    return this.#do(procedures.snapshotCreate, writeDomain(domain).text(xml).u32(0), slowMs);
+  }
+
+  /** Starts a new QEMU process: whatever was attached to the old one must attach again. */
+  revertToSnapshot(domain: LibvirtDomain, snapshot: string): Promise<Result<void, LibvirtProblem>> {
+    const body = Buffer.concat([new XdrWriter().text(snapshot).bytes(), writeDomain(domain).u32(0).bytes()]);
+    return this.#call(procedures.snapshotRevert, body, slowMs);
+  }
+
+  async describe(domain: LibvirtDomain): Promise<Result<string, LibvirtProblem>> {
+    const answer = await this.#rpc.call(procedures.xml, writeDomain(domain).u32(0).bytes());
+    return answer.ok ? ok(answer.value.text()) : answer;
+  }
+
+  /** Passes a QMP command on; answers QEMU's whole reply as JSON text. libvirt marks the domain as tainted. */
+  async monitorCommand(
+    domain: LibvirtDomain,
+    json: string,
+    timeoutMs?: number,
+  ): Promise<Result<string, LibvirtProblem>> {
+    const body = writeDomain(domain).text(json).u32(0).bytes();
+    const answer = await this.#rpc.call(procedures.monitorCommand, body, timeoutMs);
+    return answer.ok ? ok(answer.value.text()) : answer;
+  }
+
+  /** Calls `listener` at each start, stop, suspend... of any domain. */
+  async onLifecycle(listener: (event: LifecycleEvent) => void): Promise<Result<() => void, LibvirtProblem>> {
+    const registered = await this.#rpc.call(
+      procedures.registerEvent,
+      new XdrWriter().i32(eventLifecycle).u32(0).bytes(),
+    );
+    if (!registered.ok) return registered;
+    const callback = registered.value.i32();
+    return ok(
+      this.#rpc.subscribe((program, procedure, body) => {
+        if (program !== procedures.lifecycle.program || procedure !== procedures.lifecycle.number) return;
+        if (body.i32() !== callback) return;
+        const domain = readDomain(body);
+        const event = lifecycleKinds[body.i32()] ?? 'unknown';
+        const detail = body.i32();
+        if (!body.broken) listener({ domain, event, detail });
+      }),
+    );
+  }
+
+  /** Calls `listener` at each event QEMU itself reports for one domain, or for all. */
+  async onQemuEvent(
+    domain: LibvirtDomain | null,
+    listener: (event: QemuEvent) => void,
+  ): Promise<Result<() => void, LibvirtProblem>> {
+    const whom =
+      domain === null
+        ? new XdrWriter().u32(0).bytes()
+        : Buffer.concat([new XdrWriter().u32(1).bytes(), writeDomain(domain).bytes()]);
+    const body = Buffer.concat([whom, new XdrWriter().optionalText(null).u32(0).bytes()]);
+    const registered = await this.#rpc.call(procedures.registerQemuEvent, body);
+    if (!registered.ok) return registered;
+    const callback = registered.value.i32();
+    return ok(
+      this.#rpc.subscribe((program, procedure, message) => {
+        if (program !== procedures.qemuEvent.program || procedure !== procedures.qemuEvent.number) return;
+        if (message.i32() !== callback) return;
+        const domain = readDomain(message);
+        const name = message.text();
+        const seconds = message.hyper();
+        const micros = message.u32();
+        const details = message.optionalText();
+        if (!message.broken) listener({ domain, name, atMs: seconds * 1000 + Math.floor(micros / 1000), details });
+      }),
+    );
+  }
+
+  close(): void {
+    this.#rpc.close();
+  }
+
+  #do(procedure: Procedure, body: XdrWriter, timeoutMs?: number): Promise<Result<void, LibvirtProblem>> {
+    return this.#call(procedure, body.bytes(), timeoutMs);
+  }
+
+  async #call(procedure: Procedure, body: Buffer, timeoutMs?: number): Promise<Result<void, LibvirtProblem>> {
+    const answer = await this.#rpc.call(procedure, body, timeoutMs);
+    return answer.ok ? ok(undefined) : answer;
+  }
+}
+
+function readDomain(body: XdrReader): LibvirtDomain {
+  const name = body.text();
+  const hex = body.fixed(uuidBytes).toString('hex');
+  const uuid = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+  return { name, uuid, id: body.i32() };
+}
+
+function writeDomain(domain: LibvirtDomain): XdrWriter {
+  return new XdrWriter()
+    .text(domain.name)
+    .fixed(Buffer.from(domain.uuid.replaceAll('-', ''), 'hex'))
+    .i32(domain.id);
+}
+
+function garbled(): LibvirtProblem {
+  return libvirtProblem(
+    problem(
+      'unreadable',
+      'libvirt’s answer could not be understood.',
+      'Its protocol may have changed: please report its version.',
+    ),
+  );
+}
