@@ -1,0 +1,63 @@
+// How a sentinel is: what it watches, what waits, and everything it lost or had to leave out, counted.
+import type { Vm } from '../model/vm.ts';
+import type { Courier } from './courier.ts';
+import type { Fleet } from './fleet.ts';
+import type { Judge } from './judge.ts';
+import type { Outbox } from './outbox.ts';
+import type { Spool, SpoolHealth } from './spool.ts';
+import type { Vault } from './vault.ts';
+
+export interface WatchedVm {
+  readonly vm: Vm;
+  readonly mode: string | null;
+  readonly generation: number | null;
+  readonly incarnation: number | null;
+}
+
+export interface SentinelHealth {
+  readonly sentinel: string;
+  readonly startedAt: string;
+  readonly rssMiB: number;
+  readonly vms: readonly WatchedVm[];
+  readonly spool: SpoolHealth;
+  /** Why the manager cannot be reached; null while it answers. */
+  readonly managerAway: string | null;
+  /** Why guests could not be looked for; null when they could. */
+  readonly findProblem: string | null;
+  readonly refusedFacts: number;
+  readonly unusableEvents: Readonly<Record<string, number>>;
+}
+
+export interface HealthInput {
+  readonly name: string;
+  readonly startedAt: string;
+  readonly fleet: Fleet;
+  readonly vault: Pick<Vault<unknown>, 'inForce'>;
+  readonly spool: Spool;
+  readonly courier: Courier;
+  readonly outbox: Outbox;
+  readonly judge: Judge;
+}
+
+export function healthOf(input: HealthInput): SentinelHealth {
+  const { fleet, vault } = input;
+  return {
+    sentinel: input.name,
+    startedAt: input.startedAt,
+    rssMiB: Math.round(process.memoryUsage.rss() / 1024 / 1024),
+    vms: fleet.views().map((vm) => {
+      const manifest = vault.inForce(vm.id)?.manifest;
+      return {
+        vm,
+        mode: manifest?.mode ?? null,
+        generation: manifest?.generation ?? null,
+        incarnation: fleet.get(vm.id)?.incarnation ?? null,
+      };
+    }),
+    spool: input.spool.health(),
+    managerAway: input.courier.away,
+    findProblem: fleet.findProblem,
+    refusedFacts: input.outbox.refused,
+    unusableEvents: Object.fromEntries(input.judge.unusable),
+  };
+}

@@ -1,0 +1,286 @@
+// The sentinel, put together: finds VMs, watches those with a manifest, judges, answers, and tells its manager. Everything it
+// stands on is handed in.
+import { type Clock, isoTime } from '../kit/clock.ts';
+import type { Log } from '../kit/log.ts';
+import { problem, sayProblem } from '../kit/problem.ts';
+import { fail, ok, type Result } from '../kit/result.ts';
+import type { Manifest, SealedManifest } from '../model/manifest.ts';
+import type { Remediation } from '../model/remediation.ts';
+import type { TrustedKeys } from '../protocols/dsse/keys.ts';
+import { type CompiledManifest, compileManifest } from '../stages/detect/detect.ts';
+import type { ManagerEnd, SentinelEnd } from '../wire/link.ts';
+import { AnswerMemory } from './answer-memory.ts';
+import { BlastRadius, type BlastLimits, blastDefaults } from './blast-radius.ts';
+import { Courier } from './courier.ts';
+import { type Database, openDatabase } from './database.ts';
+import { type Door, openDoor } from './door.ts';
+import { Executor } from './executor.ts';
+import { Fleet } from './fleet.ts';
+import { GenerationMemory } from './generation-memory.ts';
+import type { GuestSource } from './guest-source.ts';
+import { type SentinelHealth, healthOf } from './health.ts';
+import { psView, socketsView } from './host-view.ts';
+import { IncarnationMemory } from './incarnation-memory.ts';
+import { Judge } from './judge.ts';
+import { takeOrder } from './order-desk.ts';
+import { Outbox } from './outbox.ts';
+import { type PaceLimits, paceDefaults } from './pace.ts';
+import { Post } from './post.ts';
+import { qemuSource } from './qemu-source.ts';
+import { resolveVm } from './resolve-vm.ts';
+import { DoubleMemory } from './roster.ts';
+import { Spool, type SpoolLimits } from './spool.ts';
+import { StandingOrders, type ServiceMembers } from './standing-orders.ts';
+import { openStateDir, type StateDir } from './state-dir.ts';
+import { Vault } from './vault.ts';
+
+export interface SentinelOptions {
+  /** Name of this sentinel, as the manager knows it; the host's name by default in the CLI. */
+  readonly name: string;
+  readonly stateDir: string;
+  readonly trusted: TrustedKeys;
+  readonly manager: ManagerEnd;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Default: the QEMU guests of this host. */
+  readonly source?: GuestSource;
+  readonly spool?: SpoolLimits;
+  readonly pace?: PaceLimits;
+  readonly blast?: BlastLimits;
+}
+
+export interface Sentinel {
+  readonly end: SentinelEnd;
+  health(): SentinelHealth;
+  /** Stops looking, waits for what is being carried out, keeps what was not delivered. VMs and manifests stay as they are. */
+  close(): Promise<void>;
+}
+
+const recheckEveryMs = 5000;
+const thoroughEveryMs = 60_000;
+
+export async function startSentinel(options: SentinelOptions): Promise<Result<Sentinel>> {
+  const dir = openStateDir(options.stateDir);
+  if (!dir.ok) return dir;
+  const database = openDatabase(dir.value.database);
+  if (!database.ok) return database;
+  const sentinel = new RunningSentinel(options, dir.value, database.value);
+  const started = await sentinel.start();
+  if (started.ok) return ok(sentinel);
+  await sentinel.close();
+  return started;
+}
+
+class RunningSentinel implements Sentinel {
+  readonly end: SentinelEnd;
+  readonly #options: SentinelOptions;
+  readonly #dir: StateDir;
+  readonly #database: Database;
+  readonly #vault: Vault<CompiledManifest>;
+  readonly #fleet: Fleet;
+  readonly #judge: Judge;
+  readonly #executor: Executor;
+  readonly #outbox: Outbox;
+  readonly #spool: Spool;
+  readonly #courier: Courier;
+  readonly #post: Post;
+  readonly #startedAt: string;
+  readonly #running: Promise<unknown>[] = [];
+  #recheckTimer: NodeJS.Timeout | null = null;
+  #thoroughAtMs = 0;
+  #door: Door | null = null;
+
+  constructor(options: SentinelOptions, dir: StateDir, database: Database) {
+    const { clock, log, name } = options;
+    this.#options = options;
+    this.#dir = dir;
+    this.#database = database;
+    this.#startedAt = isoTime(clock.now());
+    this.#outbox = new Outbox(name, clock);
+    this.#spool = new Spool(database, clock, options.spool);
+    this.#courier = new Courier(this.#spool, options.manager, log);
+    this.#vault = new Vault({
+      dir: dir.vault,
+      generations: new GenerationMemory(database),
+      trusted: options.trusted,
+      clock,
+      compile: compileManifest,
+      guard: (event) => this.#tellGuard(event),
+    });
+    this.#executor = new Executor({
+      memory: new AnswerMemory(database),
+      clock,
+      log,
+      enforcer: (vm) => {
+        const enforcer = this.#fleet.get(vm)?.enforcer() ?? null;
+        const none = problem('not-found', `VM ${vm} does not run here, or its monitor cannot be reached.`);
+        return enforcer === null ? fail(none) : ok(enforcer);
+      },
+      report: (remediation) => {
+        this.#outbox.remedy(remediation);
+        this.#post.hurry();
+      },
+    });
+    const orders = new StandingOrders({
+      executor: this.#executor,
+      radius: new BlastRadius(options.blast ?? blastDefaults),
+      clock,
+      incarnation: (vm) => this.#fleet.get(vm)?.incarnation ?? 1,
+      members: (manifest) => this.#membersOf(manifest),
+    });
+    this.#judge = new Judge({
+      inForce: (vm) => this.#vault.inForce(vm),
+      learn: (vm, activity) => this.#outbox.observe(vm, activity),
+      found: (finding, manifest) => {
+        this.#outbox.find(finding);
+        orders.answer(finding, manifest);
+        this.#post.hurry();
+      },
+    });
+    this.#fleet = this.#makeFleet();
+    this.#post = new Post({
+      outbox: this.#outbox,
+      spool: this.#spool,
+      fleet: this.#fleet,
+      courier: this.#courier,
+      clock,
+      log,
+    });
+    this.end = {
+      sentinel: name,
+      install: (envelope) => this.#install(envelope),
+      order: (envelope) => this.#order(envelope),
+    };
+  }
+
+  async start(): Promise<Result<void>> {
+    const loaded = this.#vault.load();
+    if (!loaded.ok) return loaded;
+    const adopted = this.#executor.adoptUnfinished();
+    if (!adopted.ok) return adopted;
+    const door = await openDoor(this.#dir.socket, {
+      vms: () => ok(this.#fleet.views()),
+      ps: (vm, { threads }) => this.#look(vm, { threads, sockets: false }, psView),
+      sockets: (vm) => this.#look(vm, {}, socketsView),
+      health: () => ok(this.health()),
+    });
+    if (!door.ok) return door;
+    this.#door = door.value;
+    this.#running.push(this.#fleet.run(), this.#courier.run(), this.#post.run());
+    this.#recheckTimer = setInterval(() => this.#recheck(), recheckEveryMs);
+    this.#options.log.info('sentinel started', { manifests: loaded.value, stateDir: this.#dir.path });
+    return ok(undefined);
+  }
+
+  health(): SentinelHealth {
+    return healthOf({
+      name: this.#options.name,
+      startedAt: this.#startedAt,
+      fleet: this.#fleet,
+      vault: this.#vault,
+      spool: this.#spool,
+      courier: this.#courier,
+      outbox: this.#outbox,
+      judge: this.#judge,
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#recheckTimer !== null) clearInterval(this.#recheckTimer);
+    await this.#door?.close();
+    await this.#executor.idle();
+    this.#fleet.close();
+    this.#post.close();
+    this.#courier.close();
+    await Promise.allSettled(this.#running);
+    this.#database.close();
+  }
+
+  #makeFleet(): Fleet {
+    const { clock, log, name, source, pace } = this.#options;
+    const incarnations = new IncarnationMemory(this.#database);
+    return new Fleet({
+      source: source ?? qemuSource({ clock, profileDirectory: this.#dir.profiles }),
+      clock,
+      log,
+      host: name,
+      pace: pace ?? paceDefaults,
+      doubles: new DoubleMemory(this.#database),
+      attention: (vm) => (this.#vault.inForce(vm) === null ? 'none' : 'watch'),
+      listener: {
+        news: (vm, events) => this.#judge.hear(vm, events),
+        note: (vm, activity) => void incarnations.note(vm, activity),
+        guard: (event) => this.#tellGuard(event),
+        attached: (vm, sight) => {
+          const life = incarnations.begin(vm, sight);
+          if (life.ok) return life.value;
+          log.error('life of a VM not written down', { vm, why: sayProblem(life.error) });
+          return { number: 1, began: null };
+        },
+      },
+    });
+  }
+
+  async #install(envelope: SealedManifest): Promise<Result<number>> {
+    const installed = this.#vault.install(envelope);
+    if (!installed.ok) {
+      this.#options.log.warn('manifest refused', { why: sayProblem(installed.error) });
+      return installed;
+    }
+    const { vm, generation } = installed.value;
+    this.#fleet.attend(vm);
+    this.#post.hurry();
+    this.#options.log.info('manifest installed', { vm, generation });
+    return ok(generation);
+  }
+
+  #order(envelope: SealedManifest): Promise<Result<Remediation>> {
+    return takeOrder(envelope, {
+      trusted: this.#options.trusted,
+      clock: this.#options.clock,
+      executor: this.#executor,
+      knows: (vm) => this.#fleet.get(vm) !== undefined,
+    });
+  }
+
+  #recheck(): void {
+    const nowMs = this.#options.clock.monotonic();
+    const thorough = nowMs - this.#thoroughAtMs >= thoroughEveryMs;
+    if (thorough) this.#thoroughAtMs = nowMs;
+    for (const vm of this.#vault.recheck(thorough)) this.#fleet.attend(vm);
+  }
+
+  #tellGuard(event: Parameters<Outbox['guard']>[0]): void {
+    this.#options.log.warn('guard event', { vm: event.vm, what: event.what, detail: event.detail });
+    this.#outbox.guard(event);
+  }
+
+  #membersOf(manifest: Manifest): ServiceMembers {
+    const { scope, service, vm } = manifest;
+    const members = this.#vault
+      .all()
+      .filter((held) => held.manifest.scope === scope && held.manifest.service === service);
+    const others = members.filter((held) => held.manifest.vm !== vm);
+    const othersRunning = others.filter((held) => this.#fleet.get(held.manifest.vm)?.running === true).length;
+    return { members: members.length, othersRunning };
+  }
+
+  #look<T>(
+    reference: string,
+    sweep: { threads?: boolean; sockets?: boolean },
+    show: (sighting: Parameters<typeof psView>[0]) => T,
+  ): Result<T> {
+    const watch = resolveVm(this.#fleet.all(), reference, ({ entry }) => ({
+      id: entry.id,
+      name: entry.handle.name,
+      pid: entry.handle.pid,
+    }));
+    if (!watch.ok) return watch;
+    const seen = watch.value.look(sweep);
+    if (!seen.ok) return seen;
+    const { session, attachMs } = seen.value;
+    return ok(
+      show({ name: watch.value.entry.handle.name, identity: session.identity, sweep: seen.value.sweep, attachMs }),
+    );
+  }
+}
