@@ -1,4 +1,4 @@
-// Serves the console: three files, a strict content security policy, and the cookie that stands for the token in a browser.
+// Serves the console: a page and what belongs to it, a strict content security policy, and the cookie that stands for the token in a browser.
 import { readFile } from 'node:fs/promises';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { problem } from '../../kit/problem.ts';
@@ -9,6 +9,7 @@ const folder = new URL('../../../web/', import.meta.url);
 const files = {
   '/': { name: 'index.html', type: 'text/html; charset=utf-8' },
   '/console.css': { name: 'console.css', type: 'text/css; charset=utf-8' },
+  '/icon.svg': { name: 'icon.svg', type: 'image/svg+xml' },
   '/console.js': { name: 'console.js', type: 'text/javascript; charset=utf-8' },
 } as const;
 

@@ -126,7 +126,7 @@ function addRoutes(app: FastifyInstance, handlers: Handlers): void {
         const input = {
           ...(request.params as object),
           ...(request.query as object),
-          ...(request.body ?? {}),
+          ...(request.body as object | undefined),
         };
         const answer = await handle(input, request.by);
         return answer.ok ? await reply.send(answer.value) : await sendProblem(reply, answer.error);

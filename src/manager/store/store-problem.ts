@@ -39,7 +39,7 @@ export function storeProblem(thrown: unknown, place: string): Problem {
 
 /** Opening the file itself may be refused before SQLite is asked. */
 function codeOfSystem(thrown: unknown): number {
-  switch ((thrown as NodeJS.ErrnoException).code) {
+  switch ((thrown as NodeJS.ErrnoException).code ?? '') {
     case 'EROFS':
     case 'EACCES':
     case 'EPERM':

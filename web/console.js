@@ -1,0 +1,275 @@
+// The console: what the API says, made visible. Every text that comes from a guest goes in as text, never as markup.
+
+const settledBox = byId('settled');
+const listMax = 100;
+let refreshing = false;
+let again = false;
+
+/** @param {string} id */
+function byId(id) {
+  const element = document.getElementById(id);
+  if (element === null) throw new Error(`the page has no ${id}`);
+  return element;
+}
+
+/** An element with its class and what is in it: strings become text nodes, so that nothing a guest is called can be markup. */
+function make(tag, className, ...inside) {
+  const element = document.createElement(tag);
+  if (className !== '') element.className = className;
+  element.append(...inside.filter((part) => part !== null));
+  return element;
+}
+
+async function ask(path, method = 'GET', body = undefined) {
+  const response = await fetch(`/api/v1${path}`, {
+    method,
+    headers: body === undefined ? {} : { 'content-type': 'application/json' },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const answer = await response.json();
+  if (response.ok) return answer;
+  throw new Error([answer.message, answer.mend].filter(Boolean).join('\n'));
+}
+
+function say(text) {
+  const notice = byId('notice');
+  notice.textContent = text;
+  notice.hidden = text === '';
+}
+
+function shortTime(iso) {
+  return new Date(iso).toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium' });
+}
+
+function showTotals(status) {
+  const { alarms, vms, manifests, sentinels, losses, pendingAnswers } = status;
+  const away = sentinels.filter((sentinel) => !sentinel.attached).length;
+  const lost = Object.entries(losses).filter(([, count]) => count > 0);
+  const totals = [
+    ['open alarms', alarms.open, alarms.critical > 0],
+    ['answers waiting', pendingAnswers, pendingAnswers > 0],
+    ['VMs running', vms.running, false],
+    ['unreadable', vms.unreadable, vms.unreadable > 0],
+    ['manifests waiting', manifests.waiting, manifests.waiting > 0],
+    ['sentinels away', away, away > 0],
+    ['losses', lost.length, lost.length > 0],
+  ];
+  byId('totals').replaceChildren(
+    ...totals.map(([name, count, isBad]) => {
+      const pair = make('div', isBad ? 'bad' : '', make('dt', '', name), make('dd', '', String(count)));
+      if (name === 'losses') pair.title = lost.map(([what, count]) => `${what}: ${Math.round(count)}`).join('\n');
+      return pair;
+    }),
+  );
+}
+
+function showScopes(scopes, vms) {
+  const byVm = new Map(vms.map((vm) => [vm.id, vm]));
+  const cards = scopes.map((scope) => {
+    const services = scope.services.map((service) =>
+      make(
+        'div',
+        '',
+        make('h4', '', service.name),
+        make(
+          'ul',
+          'members',
+          ...service.members.map((member) => memberLine(member.name, byVm.get(member.vm))),
+          ...service.awaited.map((name) => make('li', '', name, make('span', 'state waiting', 'not seen yet'))),
+        ),
+      ),
+    );
+    const heading = make('h3', '', scope.name, make('span', `mode ${scope.mode}`, scope.mode));
+    return make('article', 'card scope', heading, ...services);
+  });
+  byId('scopes').replaceChildren(
+    ...(cards.length === 0 ? [make('p', 'empty', 'None yet. Declare one with plumbline apply.')] : cards),
+  );
+  const unassigned = vms.filter((vm) => vm.scope === null && vm.state !== 'gone');
+  byId('unassigned').replaceChildren(
+    ...(unassigned.length === 0
+      ? [make('li', 'empty', 'Every VM has its place.')]
+      : unassigned.map((vm) => memberLine(vm.name, vm))),
+  );
+}
+
+function memberLine(name, vm) {
+  if (vm === undefined) return make('li', '', name, make('span', 'state waiting', 'unknown'));
+  const waits = vm.delivery !== null && vm.delivery.state === 'waiting';
+  const state = [
+    vm.state,
+    vm.delivery === null ? null : waits ? 'manifest on its way' : `manifest ${vm.delivery.generation}`,
+    vm.openAlarms > 0 ? `${vm.openAlarms} open` : null,
+  ];
+  const shown = make('span', `state ${vm.state}${waits ? ' waiting' : ''}`, state.filter(Boolean).join(', '));
+  shown.title = vm.why ?? vm.delivery?.why ?? '';
+  return make('li', '', name, shown);
+}
+
+function showAlarms(details) {
+  byId('alarms').replaceChildren(
+    ...(details.length === 0
+      ? [make('li', 'empty', 'Nothing is out of true.')]
+      : details.map((detail) => make('li', '', alarmCard(detail)))),
+  );
+}
+
+function alarmCard({ alarm, remediations, pending, settled }) {
+  const where = alarm.scope === null ? 'unassigned' : `${alarm.scope}/${alarm.service}`;
+  const card = make(
+    'article',
+    `card ${alarm.severity}`,
+    make(
+      'header',
+      '',
+      make('span', 'word', alarm.kind === 'guard' ? `${alarm.severity}, Plumbline itself` : alarm.severity),
+      make('span', '', `${alarm.vmName} (${where})`),
+      make('span', '', `${shortTime(alarm.lastAt)}, ${alarm.count} times`),
+      make('code', '', alarm.id),
+    ),
+    make('h3', '', alarm.title),
+    ...explanation(alarm.finding),
+    answers(remediations, pending, settled, alarm.status),
+    alarm.status === 'open' ? actions(alarm, pending) : null,
+  );
+  if (alarm.status !== 'open') card.dataset.settled = alarm.status;
+  return card;
+}
+
+function explanation(finding) {
+  if (finding === null) return [];
+  const { nearest } = finding.deviation;
+  const differs =
+    nearest === null
+      ? ['Nothing of this kind is allowed.']
+      : nearest.differences.map(({ field, allowed, seen }) => `${field}: allowed ${allowed}, seen ${seen}`);
+  return [
+    make('ul', 'differs', ...differs.map((text) => make('li', '', text))),
+    make('ul', 'why', ...finding.reasons.map(({ points, text }) => make('li', '', `+${points} ${text}`))),
+  ];
+}
+
+function answers(remediations, pending, settled, status) {
+  const lines = [
+    ...remediations.map((remediation) => {
+      const { plan, state, by, evidence } = remediation;
+      return make(
+        'li',
+        '',
+        `${plan.action} by ${by}: `,
+        make('span', state, state),
+        evidence === '' ? '' : ` (${evidence})`,
+      );
+    }),
+    ...pending
+      .filter((answer) => answer.answeredBy === null)
+      .map((answer) => make('li', 'executing', `a rule proposes to ${answer.action}; it waits for your consent`)),
+    ...(settled === null ? [] : [make('li', '', `${status} by ${settled.by}, ${shortTime(settled.at)}`)]),
+  ];
+  return make('ul', 'answers', ...lines);
+}
+
+function actions(alarm, pending) {
+  const proposed = new Set(pending.filter((answer) => answer.answeredBy === null).map((answer) => answer.action));
+  const bar = make('div', 'actions');
+  if (alarm.kind === 'deviation') bar.append(button('Allow', () => allow(alarm), false));
+  for (const action of ['suspend', 'resume', 'snapshot', 'power-off'])
+    bar.append(button(action, () => respond(alarm, action), proposed.has(action)));
+  bar.append(button('Close', () => ask(`/alarms/${alarm.id}/close`, 'POST'), false));
+  return bar;
+}
+
+function button(text, act, isWanted) {
+  const element = make('button', isWanted ? 'wanted' : '', text);
+  element.type = 'button';
+  element.addEventListener('click', async () => {
+    element.disabled = true;
+    try {
+      await act();
+      say('');
+    } catch (thrown) {
+      say(thrown.message);
+    }
+    element.disabled = false;
+    void refresh();
+  });
+  return element;
+}
+
+async function allow(alarm) {
+  const path = `/alarms/${alarm.id}/allow`;
+  const preview = await ask(path, 'POST', { preview: true });
+  const entries = preview.entries.map((entry) => `  ${entry.admits}`).join('\n');
+  const members = preview.members.map((member) => member.name).join(', ');
+  const question = `Allow on ${members}:\n\n${entries}\n\n${preview.notes.join('\n')}`;
+  if (window.confirm(question)) await ask(path, 'POST', {});
+}
+
+async function respond(alarm, action) {
+  if (window.confirm(`${action} ${alarm.vmName}?`)) await ask(`/alarms/${alarm.id}/respond`, 'POST', { action });
+}
+
+/** One refresh at a time; what happens meanwhile asks for one more. */
+async function refresh() {
+  again = true;
+  if (refreshing) return;
+  refreshing = true;
+  while (again) {
+    again = false;
+    try {
+      const filter = settledBox.checked ? '' : '&status=open';
+      const [status, scopes, vms, alarms] = await Promise.all([
+        ask('/status'),
+        ask('/scopes'),
+        ask('/vms'),
+        ask(`/alarms?limit=${listMax}${filter}`),
+      ]);
+      const details = await Promise.all(alarms.items.map(detailOf));
+      showTotals(status);
+      showScopes(scopes, vms);
+      showAlarms(details);
+    } catch (thrown) {
+      say(thrown.message);
+    }
+    // A flood of events becomes a few refreshes.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  refreshing = false;
+}
+
+/** An alarm whose answers are unknown to this page yet is asked for; details of an unchanged one are kept. */
+const known = new Map();
+async function detailOf(alarm) {
+  const state = JSON.stringify([alarm.status, alarm.count, alarm.remediations]);
+  const kept = known.get(alarm.id);
+  if (kept !== undefined && kept.state === state && !kept.isStale) return kept.detail;
+  const detail = await ask(`/alarms/${alarm.id}`);
+  if (known.size > 1000) known.clear();
+  known.set(alarm.id, { state, detail, isStale: false });
+  return detail;
+}
+
+function listen() {
+  const line = byId('line');
+  const events = new EventSource('/api/v1/events');
+  events.addEventListener('open', () => {
+    line.dataset.state = 'live';
+    line.textContent = 'live';
+    known.clear();
+    void refresh();
+  });
+  events.addEventListener('error', () => {
+    line.dataset.state = 'broken';
+    line.textContent = 'no connection to the manager, trying again';
+  });
+  events.addEventListener('message', ({ data }) => {
+    const announcement = JSON.parse(data);
+    const alarm = announcement.alarm?.id ?? announcement.remediation?.alarm;
+    const kept = known.get(alarm);
+    if (kept !== undefined) kept.isStale = true;
+    void refresh();
+  });
+}
+
+settledBox.addEventListener('change', () => void refresh());
+listen();
