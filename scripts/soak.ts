@@ -1,5 +1,6 @@
 // `npm run soak -- NAME [--json]`: the same test files at the full counts; NAME is a part of a test file's path.
-import { closingLine, runTests, testFiles } from './test-run.ts';
+import { runTests, testFiles } from './test-run.ts';
+import { closingLine } from './test-tally.ts';
 import { provideRequirements } from './requirements.ts';
 
 const args = process.argv.slice(2);
@@ -7,8 +8,6 @@ const isJson = args.includes('--json');
 const names = args.filter((arg) => !arg.startsWith('--'));
 const say = (line: string): void => console.error(line);
 
-// lab/scale.ts reads it: tests multiply their seeded samples to the full counts.
-process.env['PLUMBLINE_SOAK'] = '1';
 if (!(await provideRequirements(say))) process.exit(1);
 const all = testFiles(['src/**/*.test.ts', 'house/**/*.test.ts', 'lab/**/*.test.ts', 'e2e/**/*.test.ts']);
 const files = names.length === 0 ? all : all.filter((path) => names.some((name) => path.includes(name)));
@@ -17,7 +16,7 @@ if (files.length === 0) {
   process.exit(2);
 }
 const startedAt = performance.now();
-const tally = await runTests(files, say);
+const tally = await runTests({ files, soak: true, silenceMsMax: 60 * 60_000 }, say);
 const seconds = Math.round((performance.now() - startedAt) / 1000);
 console.log(isJson ? JSON.stringify({ soak: names.join(' ') || 'all', seconds, ...tally }) : closingLine(tally));
 process.exit(tally.failed === 0 && tally.passed > 0 ? 0 : 1);
