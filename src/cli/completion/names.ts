@@ -1,0 +1,53 @@
+// The names a person may mean, asked of the manager. Somebody waits at a prompt: a slow or absent manager means no names.
+import type { Result } from '../../kit/result.ts';
+import type { Client } from '../../client/connect.ts';
+import type { Shell } from '../shell.ts';
+import { visible } from '../print/visible.ts';
+import type { Candidate } from './candidates.ts';
+
+const patienceMs = 700;
+const alarmsOffered = 50;
+
+export async function namesOf(kind: string, shell: Shell, stateDir: string): Promise<readonly Candidate[]> {
+  const ask = sources[kind];
+  if (ask === undefined) return [];
+  const manager = await shell.connect(stateDir, { by: shell.user.name, timeoutMs: patienceMs });
+  const names = manager.ok ? await ask(manager.value) : manager;
+  if (names.ok) return names.value;
+  return vmKinds.includes(kind) ? await vmsOfHost(shell, stateDir) : [];
+}
+
+type Source = (manager: Client) => Promise<Result<readonly Candidate[]>>;
+
+const vms: Source = async (manager) =>
+  map(await manager.listVms(), (list) =>
+    list.map(({ name, state, service }) => ({ value: name, says: service === null ? state : `${state}, ${service}` })),
+  );
+
+const sources: Readonly<Record<string, Source>> = {
+  vm: vms,
+  'file|vm': vms,
+  scope: async (manager) =>
+    map(await manager.listScopes(), (scopes) => scopes.map(({ name, mode }) => ({ value: name, says: mode }))),
+  service: async (manager) =>
+    map(await manager.listScopes(), (scopes) =>
+      scopes.flatMap((scope) =>
+        scope.services.map(({ name, description }) => ({ value: `${scope.name}/${name}`, says: visible(description) })),
+      ),
+    ),
+  alarm: async (manager) =>
+    map(await manager.listAlarms({ status: 'open', limit: alarmsOffered }), ({ items }) =>
+      items.map(({ id, title }) => ({ value: id, says: visible(title) })),
+    ),
+};
+
+const vmKinds = ['vm', 'file|vm'];
+
+async function vmsOfHost(shell: Shell, stateDir: string): Promise<readonly Candidate[]> {
+  const vms = await shell.programs.listVms(stateDir);
+  return vms.ok ? vms.value.map(({ name, state }) => ({ value: name, says: state })) : [];
+}
+
+function map<T, U>(result: Result<T>, change: (value: T) => U): Result<U> {
+  return result.ok ? { ok: true, value: change(result.value) } : result;
+}

@@ -1,0 +1,37 @@
+// The programs the command line starts, behind an interface of what it asks of them. Each is loaded when it is needed, because
+// a verb like `alarms` should not wait for the code that reads guest memory.
+import type { Log } from '../kit/log.ts';
+import type { Result } from '../kit/result.ts';
+import type { ReplayReport } from '../evaluate/replay.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { PsView, SocketsView } from '../sentinel/host-view.ts';
+import type { VerifiedManifest } from '../sentinel/trust.ts';
+import type { Vm } from '../model/vm.ts';
+
+export interface Programs {
+  listVms(stateDir: string): Promise<Result<readonly Vm[]>>;
+  ps(stateDir: string, vm: string, options: { readonly threads: boolean }): Promise<Result<PsView>>;
+  sockets(stateDir: string, vm: string): Promise<Result<SocketsView>>;
+  /** Opens a signed manifest with the keys a sentinel of this state directory trusts. */
+  verifyManifest(stateDir: string, envelope: unknown, trustFile?: string): Promise<Result<VerifiedManifest>>;
+  replay(files: readonly string[], manifest: Manifest): Promise<Result<ReplayReport>>;
+  /** Manager and sentinel of this machine in this process, until they are closed. */
+  serve(options: ServeOptions): Promise<Result<Serving>>;
+}
+
+export interface ServeOptions {
+  readonly stateDir: string;
+  /** Undefined = as the configuration says. */
+  readonly port?: number;
+  readonly configFile?: string;
+  /** Each program's own. */
+  readonly log: (program: string) => Log;
+}
+
+export interface Serving {
+  /** `http://127.0.0.1:7420` */
+  readonly address: string;
+  /** Opens the console without asking for the token, which it holds. */
+  readonly console: string;
+  close(): Promise<Result<null>>;
+}

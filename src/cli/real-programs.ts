@@ -1,0 +1,37 @@
+// The programs as they are.
+import { join } from 'node:path';
+import type { Programs } from './programs.ts';
+import { sentinelDirectoryOf } from './state-directory.ts';
+import { systemClock } from './system-clock.ts';
+
+export const realPrograms: Programs = {
+  async listVms(stateDir) {
+    const { listVms } = await import('../sentinel/local.ts');
+    return await listVms(local(stateDir));
+  },
+  async ps(stateDir, vm, { threads }) {
+    const { ps } = await import('../sentinel/local.ts');
+    return await ps(vm, { ...local(stateDir), threads });
+  },
+  async sockets(stateDir, vm) {
+    const { sockets } = await import('../sentinel/local.ts');
+    return await sockets(vm, local(stateDir));
+  },
+  async verifyManifest(stateDir, envelope, trustFile = join(stateDir, 'trust.json')) {
+    const { readTrustFile, verifyManifest } = await import('../sentinel/trust.ts');
+    const trusted = await readTrustFile(trustFile);
+    return trusted.ok ? verifyManifest(envelope, trusted.value) : trusted;
+  },
+  async replay(files, manifest) {
+    const { replay } = await import('../evaluate/replay.ts');
+    return await replay({ files, manifest });
+  },
+  async serve(options) {
+    const { serve } = await import('./up/serve.ts');
+    return await serve(options);
+  },
+};
+
+function local(stateDir: string) {
+  return { stateDir: sentinelDirectoryOf(stateDir), clock: systemClock };
+}

@@ -1,0 +1,59 @@
+// What Plumbline is asked to do about a scope: learn it, watch it, protect it.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { problem } from '../../kit/problem.ts';
+import { fail, ok, type Result } from '../../kit/result.ts';
+import type { Mode } from '../../model/application.ts';
+import type { Learning, ModeChange } from '../../model/learning.ts';
+import { parseDuration, sayDuration } from '../duration.ts';
+import { printLearning, printModeChange } from '../print/applications.ts';
+import type { Run } from '../run.ts';
+import { answer, type Verb, type VerbOption, type Words } from '../verb.ts';
+
+const force: VerbOption = { flags: '--force', says: 'although something speaks against freezing what was learned' };
+
+export const modeVerbs: readonly Verb[] = [
+  {
+    words: 'capture <scope>',
+    says: 'Learn what a scope does',
+    group: 'Learn',
+    stops: true,
+    options: [{ flags: '--for <duration>', says: 'wait so long (90s, 10m, 2h), then say what was learned' }],
+    async run(run, words) {
+      const asked = words.maybe('for');
+      const durationMs = asked === undefined ? ok(null) : parseDuration(asked);
+      if (!durationMs.ok) return durationMs;
+      const changed = await setMode(run, words, 'capture');
+      if (!changed.ok || durationMs.value === null) return answer(changed, printModeChange);
+      return answer(await learned(run, changed.value.scope, durationMs.value), printLearning);
+    },
+  },
+  {
+    words: 'detect <scope>',
+    says: 'Freeze what was learned into signed manifests and raise alarms for everything else',
+    group: 'Learn',
+    options: [force],
+    run: async (run, words) => answer(await setMode(run, words, 'detect'), printModeChange),
+  },
+  {
+    words: 'protect <scope>',
+    says: 'As detect, and let the rules of the services act',
+    group: 'Learn',
+    options: [force],
+    run: async (run, words) => answer(await setMode(run, words, 'protect'), printModeChange),
+  },
+];
+
+async function setMode(run: Run, words: Words, mode: Mode): Promise<Result<ModeChange>> {
+  const forced = words.flag('force') ? { force: true } : {};
+  return await run.ask((manager) => manager.setMode({ scope: words.text('scope'), mode, ...forced }));
+}
+
+async function learned(run: Run, scope: string, durationMs: number): Promise<Result<Learning>> {
+  run.note(`Learning ${scope} for ${sayDuration(durationMs)}...`);
+  try {
+    await sleep(durationMs, undefined, { signal: run.shell.stop });
+  } catch {
+    return fail(problem('interrupted', `Stopped waiting; ${scope} goes on learning.`));
+  }
+  return await run.ask((manager) => manager.learning({ scope }));
+}

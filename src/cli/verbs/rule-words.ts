@@ -1,0 +1,32 @@
+// A rule in four words: what it is about, how severe that must be, what is done, and whether a person is asked first.
+import { problem } from '../../kit/problem.ts';
+import { fail, ok, type Result } from '../../kit/result.ts';
+import { severityOrder } from '../../model/finding.ts';
+import type { Rule } from '../../model/rule.ts';
+
+const deviations = ['process', 'outbound', 'inbound', 'listen', 'any'] as const satisfies readonly Rule['on'][];
+const actions = ['alert', 'suspend', 'resume', 'snapshot', 'power-off'] as const satisfies readonly Rule['action'][];
+const approvals = ['automatic', 'approval'] as const satisfies readonly Rule['approval'][];
+
+export function parseRules(texts: readonly string[]): Result<readonly Rule[]> {
+  const rules: Rule[] = [];
+  for (const text of texts) {
+    const rule = parseRule(text);
+    if (!rule.ok) return rule;
+    rules.push(rule.value);
+  }
+  return ok(rules);
+}
+
+/** Without a word on approval a person is asked: the careful way is the short one. */
+function parseRule(text: string): Result<Rule> {
+  const [about, severity, answer, consent = 'approval', ...rest] = text.split(',').map((part) => part.trim());
+  const on = deviations.find((word) => word === about);
+  const minSeverity = severityOrder.find((word) => word === severity);
+  const action = actions.find((word) => word === answer);
+  const approval = approvals.find((word) => word === consent);
+  const isWhole = on !== undefined && minSeverity !== undefined && action !== undefined && approval !== undefined;
+  if (isWhole && rest.length === 0) return ok({ on, minSeverity, action, approval });
+  const words = [deviations, severityOrder, actions, approvals].map((choices) => choices.join('|')).join(',');
+  return fail(problem('usage', `"${text}" is no rule.`, `Write one word of each, with commas between: ${words}.`));
+}

@@ -1,0 +1,56 @@
+// `up`: the whole of Plumbline on one machine, until it is asked to stop.
+import { problem } from '../../kit/problem.ts';
+import { fail, ok, type Result } from '../../kit/result.ts';
+import { colouredPage, plainPage, wantsColour } from '../print/page.ts';
+import type { Shell } from '../shell.ts';
+import type { Verb, Words } from '../verb.ts';
+import { programLog } from '../up/program-log.ts';
+
+export const upVerb: Verb = {
+  words: 'up',
+  says: 'Run manager and sentinel on this machine and say where the console is; Ctrl-C ends both',
+  group: 'Run',
+  stops: true,
+  options: [
+    { flags: '--port <n>', says: 'port of the API and console on 127.0.0.1; 0 takes a free one' },
+    { flags: '--config <file>', says: 'configuration of the manager (YAML)' },
+  ],
+  async run(run, words) {
+    const port = portOf(words);
+    if (!port.ok) return port;
+    const { shell, stateDir } = run;
+    const configFile = words.maybe('config');
+    const serving = await shell.programs.serve({
+      stateDir,
+      ...(port.value === null ? {} : { port: port.value }),
+      ...(configFile === undefined ? {} : { configFile }),
+      log: (program) => programLog(program, shell.err, pageOfLog(shell)),
+    });
+    if (!serving.ok) return serving;
+    const { address, console } = serving.value;
+    run.say({
+      value: { address, console, state: stateDir },
+      text: (page) =>
+        `Plumbline is up at ${address}\n${page.paint('heading', 'Console:')} ${console}\nCtrl-C stops it.`,
+    });
+    await stopAsked(shell.stop);
+    const closed = await serving.value.close();
+    return closed.ok ? ok(null) : closed;
+  },
+};
+
+function pageOfLog({ err, env }: Shell) {
+  if (!err.isTerminal) return null;
+  return wantsColour(err.isTerminal, env) ? colouredPage(null) : plainPage;
+}
+
+async function stopAsked(stop: AbortSignal): Promise<void> {
+  if (!stop.aborted) await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }));
+}
+
+function portOf(words: Words): Result<number | null> {
+  const text = words.maybe('port');
+  if (text === undefined) return ok(null);
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return ok(Number(text));
+  return fail(problem('usage', `--port takes a number from 0 to 65535, not "${text}".`));
+}

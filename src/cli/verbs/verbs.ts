@@ -1,0 +1,31 @@
+// All verbs, in the order of the help.
+import type { Verb } from '../verb.ts';
+import { alarmVerbs } from './alarm-verbs.ts';
+import { applyVerb } from './apply-verb.ts';
+import { completeVerb, completionVerb } from './completion-verbs.ts';
+import { manifestVerbs } from './manifest-verbs.ts';
+import { memberVerbs } from './member-verbs.ts';
+import { modeVerbs } from './mode-verbs.ts';
+import { recordVerbs } from './record-verbs.ts';
+import { replayVerb } from './replay-verb.ts';
+import { scopeVerbs } from './scope-verbs.ts';
+import { serviceVerbs } from './service-verbs.ts';
+import { sightVerbs } from './sight-verbs.ts';
+import { upVerb } from './up-verb.ts';
+
+const spoken: readonly Verb[] = [
+  upVerb,
+  ...sightVerbs,
+  ...scopeVerbs,
+  ...serviceVerbs,
+  ...memberVerbs,
+  applyVerb,
+  ...modeVerbs,
+  ...manifestVerbs,
+  ...alarmVerbs,
+  replayVerb,
+  ...recordVerbs,
+  completionVerb,
+];
+
+export const verbs: readonly Verb[] = [...spoken, completeVerb(spoken)];
