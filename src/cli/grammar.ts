@@ -10,7 +10,7 @@ export type Parsed =
   | { readonly kind: 'help'; readonly text: string; readonly asked: boolean }
   | { readonly kind: 'problem'; readonly problem: Problem };
 
-/** Understood by every verb. */
+/** Understood by every verb, and before it. */
 const everywhere: readonly VerbOption[] = [
   { flags: '--json', says: 'answer in JSON' },
   { flags: '--state <dir>', says: 'state directory (else PLUMBLINE_STATE, else the usual place)' },
@@ -41,14 +41,25 @@ export function programOf(verbs: readonly Verb[], onCall: (verb: Verb, words: Wo
     .version(version, '-V, --version', 'say the version')
     .helpCommand('help [verb]', 'explain a verb')
     .helpOption('-h, --help', 'explain')
-    .configureHelp({ visibleOptions: (command) => command.options.filter((option) => !option.hidden) })
+    .enablePositionalOptions()
+    .configureHelp({
+      subcommandTerm: (command) => [command.name(), ...command.registeredArguments.map(termOf)].join(' '),
+    })
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 found or failed, 2 usage, 3 not found, 4 unreadable, 5 refused, 130 interrupted.',
+      '\nEvery verb takes --json. Exit codes: 0 done, 1 found or failed, 2 usage, 3 not found, 4 unreadable, 5 refused, 130 interrupted.\n',
     );
+  for (const option of everywhere) program.addOption(optionOf(option));
   for (const group of verbGroups)
     for (const verb of verbs.filter((verb) => verb.group === group)) addVerb(program, verb, onCall);
+  for (const command of program.commands.filter((command) => command.commands.length > 0))
+    command.description(command.commands.map((child) => child.name()).join(', '));
   return program;
+}
+
+function termOf(argument: Argument): string {
+  const name = `${argument.name()}${argument.variadic ? '...' : ''}`;
+  return argument.required ? `<${name}>` : `[${name}]`;
 }
 
 function addVerb(program: Command, verb: Verb, onCall: (verb: Verb, words: Words) => void): void {
@@ -65,7 +76,7 @@ function addVerb(program: Command, verb: Verb, onCall: (verb: Verb, words: Words
     command.addArgument(choices === undefined ? argument : argument.choices(choices));
   }
   for (const option of [...(verb.options ?? []), ...everywhere]) command.addOption(optionOf(option));
-  command.action(() => onCall(verb, wordsOf(command)));
+  command.action(() => onCall(verb, wordsOf(program, command)));
 }
 
 /** `scope` of `scope create`: made when its first verb comes. */
@@ -83,8 +94,8 @@ function optionOf({ flags, says, choices, required, repeats }: VerbOption): Opti
   return option;
 }
 
-function wordsOf(command: Command): Words {
-  const values = new Map<string, unknown>(Object.entries(command.opts()));
+function wordsOf(program: Command, command: Command): Words {
+  const values = new Map<string, unknown>(Object.entries({ ...program.opts(), ...command.opts() }));
   command.registeredArguments.forEach((argument, i) => values.set(argument.name(), command.processedArgs[i]));
   const maybe = (name: string): string | undefined => {
     const value = values.get(name);

@@ -2,6 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import { text as textOf } from 'node:stream/consumers';
+import { isatty } from 'node:tty';
 import { connect } from '../client/connect.ts';
 import { readConnection } from '../client/state-directory.ts';
 import { exitCodes, problem, type Problem } from '../kit/problem.ts';
@@ -50,13 +51,12 @@ const code = await runCommandLine(process.argv.slice(2), shell, verbs);
 // Idle connections and the channel to bin/plumbline would keep the process for a while.
 process.exit(code);
 
-function outputOf(stream: NodeJS.WriteStream): Output {
+function outputOf(stream: NodeJS.WriteStream & { readonly fd: number }): Output {
   return {
     write: (text) => void stream.write(text),
-    // Undefined when it is none, whatever the types say.
-    isTerminal: Boolean(stream.isTTY),
+    isTerminal: isatty(stream.fd),
     get width() {
-      return stream.isTTY ? stream.columns : null;
+      return isatty(stream.fd) ? stream.columns : null;
     },
   };
 }

@@ -95,6 +95,7 @@ const detail = { alarm: open, activities: [], activitiesDropped: 0, remediations
 /** What was typed, and what is asked because of it. */
 const grammar: readonly (readonly [string, readonly string[]])[] = [
   ['vms', ['listVms', 'start listVms "/state"']],
+  ['--state /other vms', ['connect /other by root', 'listVms', 'start listVms "/other"']],
   ['vms --state /other', ['connect /other by root', 'listVms', 'start listVms "/other"']],
   ['ps web1', ['start ps "/state" "web1" {"threads":false}']],
   ['ps web1 --threads --json', ['start ps "/state" "web1" {"threads":true}']],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { stripVTControlCharacters } from 'node:util';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { colouredPage, plainPage, wantsColour, type Page } from './page.ts';
 import { table, type Column } from './table.ts';
 import { columnsOf, cut } from './width.ts';

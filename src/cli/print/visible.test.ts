@@ -1,7 +1,7 @@
 // A guest chooses the names and arguments of its processes; none of them may touch the terminal of whoever looks.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { visible, visibleArgv, visibleJson } from './visible.ts';
 
 const hostile: readonly (readonly [string, string])[] = [
