@@ -10,35 +10,37 @@ import { digest } from '../../pattern/digest.ts';
 const actionOrder = ['alert', 'snapshot', 'suspend', 'resume', 'power-off'] as const satisfies readonly Action[];
 
 /**
- * Plans to carry out at once. For each action the first rule that matches decides: where that rule asks for approval, the
- * action is not planned even if a later rule would. The mode is the caller's to honour: only protect acts.
+ * Plans to carry out at once: for each action at most one. A sentinel holds only the automatic rules, so what it does alone and
+ * what the manager expects of it must not depend on the others. The mode is the caller's to honour: only protect acts.
  */
 export function respond(finding: Finding, rules: readonly Rule[]): readonly Plan[] {
-  return plansFor(finding, rules, 'automatic');
+  return decide(finding, rules)
+    .filter((rule) => rule.approval === 'automatic')
+    .map((rule) => planBy(rule, finding));
 }
 
-/** The plans that wait for a person to agree. */
+/** The plans that wait for a person to agree, because no automatic rule answers the finding in this way. */
 export function propose(finding: Finding, rules: readonly Rule[]): readonly Plan[] {
-  return plansFor(finding, rules, 'approval');
+  return decide(finding, rules)
+    .filter((rule) => rule.approval === 'approval')
+    .map((rule) => planBy(rule, finding));
 }
 
-function plansFor(finding: Finding, rules: readonly Rule[], approval: Rule['approval']): readonly Plan[] {
-  const { deviation, group, severity, risk, reasons } = finding;
-  const matching = rules.filter((rule) => matches(rule, finding));
-  const decided = actionOrder
-    .map((action) => matching.find((rule) => rule.action === action))
+/** The rule that decides about each action, in the order in which actions are taken. */
+function decide(finding: Finding, rules: readonly Rule[]): readonly Rule[] {
+  const matching = rules.filter((rule) => rule.action !== 'alert' && matches(rule, finding));
+  return actionOrder
+    .map((action) => {
+      const same = matching.filter((rule) => rule.action === action);
+      return same.find((rule) => rule.approval === 'automatic') ?? same[0];
+    })
     .filter((rule) => rule !== undefined);
+}
+
+function planBy({ action }: Rule, { deviation, group, severity, risk, reasons }: Finding): Plan {
   const worst = reasons.toSorted((a, b) => b.points - a.points)[0];
-  return decided
-    .filter((rule) => rule.approval === approval && rule.action !== 'alert')
-    .map((rule) =>
-      planFor(
-        rule.action,
-        deviation.vm,
-        `${severity} ${deviation.kind} deviation, risk ${risk}${worst === undefined ? '' : `: ${worst.text}`}`,
-        `${group} ${deviation.generation}`,
-      ),
-    );
+  const why = `${severity} ${deviation.kind} deviation, risk ${risk}${worst === undefined ? '' : `: ${worst.text}`}`;
+  return planFor(action, deviation.vm, why, `${group} ${deviation.generation}`);
 }
 
 function matches(rule: Rule, { deviation, severity }: Finding): boolean {
