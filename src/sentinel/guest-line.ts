@@ -8,7 +8,7 @@ import type { GuestHandle } from '../introspection/hypervisor/guest-handle.ts';
 import type { Monitor } from '../protocols/qmp/monitor.ts';
 import type { GuestSession, GuestSource } from './guest-source.ts';
 
-const aliveForMs = 250;
+const aliveForMs = 1000;
 
 export class GuestLine {
   readonly #handle: GuestHandle;
@@ -57,7 +57,7 @@ export class GuestLine {
     return this.#monitor === null ? null : this.#source.enforcer(this.#handle, this.#monitor);
   }
 
-  /** Asked every few milliseconds; while the monitor stands, the process is looked up a few times a second only. */
+  /** Asked every few milliseconds; while the monitor stands, the process is looked up once a second only. */
   alive(): boolean {
     const nowMs = this.#clock.monotonic();
     if (this.#monitor !== null && nowMs - this.#aliveAtMs < aliveForMs) return true;

@@ -82,6 +82,11 @@ export class Outbox {
     return this.#findings.size > 0 || this.#guard.length > 0 || this.#remediations.size > 0;
   }
 
+  /** More than seconds watched, which can wait. */
+  get worthSending(): boolean {
+    return this.urgent || this.#observed.size > 0 || this.#vms !== null;
+  }
+
   /**
    * The next batch, or null when there is nothing to tell. It stays in the outbox until `taken` says that it was kept, so
    * that a full disk loses nothing; both are called without anything in between.

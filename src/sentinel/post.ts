@@ -19,6 +19,8 @@ export interface PostOptions {
 }
 
 const roundMs = 1000;
+/** While nothing happens, only the time watched is told: each batch costs a flush to disk. */
+const quietEveryMs = 5000;
 /** Lets the findings of one sweep travel together. */
 const gatherMs = 20;
 /** Counts of processes and sockets change all the time; they are told this often. */
@@ -31,6 +33,7 @@ export class Post {
   #toldVms = '';
   #toldCounts = '';
   #toldAtMs = Number.NEGATIVE_INFINITY;
+  #sentAtMs = Number.NEGATIVE_INFINITY;
   #trouble: string | null = null;
 
   constructor(options: PostOptions) {
@@ -55,9 +58,11 @@ export class Post {
   }
 
   #round(): void {
-    const { outbox, spool, fleet, courier, log } = this.#options;
+    const { outbox, spool, fleet, courier, clock, log } = this.#options;
     for (const coverage of fleet.takeCoverage()) outbox.cover(coverage);
     this.#tellInventory(fleet.views());
+    const nowMs = clock.monotonic();
+    if (!outbox.worthSending && nowMs - this.#sentAtMs < quietEveryMs) return;
     const batch = outbox.next();
     if (batch === null) return;
     const kept = spool.keep(batch);
@@ -69,6 +74,7 @@ export class Post {
       return;
     }
     this.#trouble = null;
+    this.#sentAtMs = nowMs;
     outbox.taken();
     courier.hurry();
   }

@@ -47,7 +47,7 @@ const pausedPollMs = 100;
 const unwatchedPollMs = 500;
 const unwatchedSweepMs = 15_000;
 const verifyEveryMs = 2000;
-const noteEveryMs = 5000;
+const noteEveryMs = 30_000;
 const retryMs = { least: 300, most: 5000 };
 /** A watched VM that runs and cannot be read for so long is a matter for a person. */
 const lostSightMs = 15_000;
