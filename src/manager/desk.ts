@@ -15,6 +15,8 @@ export interface Desk {
   readonly announcements: Announcements;
   readonly sentinels: AttachedSentinels;
   readonly losses: Losses;
+  /** Aborts when the manager is being closed: what waits for somebody else gives up. */
+  readonly closing: AbortSignal;
   /** A name for something new that nobody can guess and nothing else has. */
   newId(): string;
 }

@@ -68,9 +68,11 @@ async function startIn(state: StateDirectory, settings: ManagerSettings): Promis
   const sizeBytesMax = (storeSettings?.sizeMegabytesMax ?? sizeMegabytesMaxDefault) * 1024 * 1024;
   const store = await openSqliteStore({ file: state.fileOf('manager.db'), sizeBytesMax });
   if (!store.ok) return store;
-  const wired = await wire(settings, store.value, seals.value, token.value.trim());
+  const closing = new AbortController();
+  const wired = await wire(settings, closing.signal, store.value, seals.value, token.value.trim());
   const { desk, api, deliverer, identity } = wired;
   const stop = async () => {
+    closing.abort();
     await api.close();
     await deliverer.close();
     wired.stopNotifier();
@@ -110,7 +112,13 @@ interface Wired {
   stopNotifier(): void;
 }
 
-async function wire(settings: ManagerSettings, store: Store, seals: Desk['seals'], token: string): Promise<Wired> {
+async function wire(
+  settings: ManagerSettings,
+  closing: AbortSignal,
+  store: Store,
+  seals: Desk['seals'],
+  token: string,
+): Promise<Wired> {
   const { clock, log, version, configuration } = settings;
   const announcements = makeAnnouncements(log);
   const losses = noLosses();
@@ -123,6 +131,7 @@ async function wire(settings: ManagerSettings, store: Store, seals: Desk['seals'
     announcements,
     sentinels,
     losses,
+    closing,
     newId: () => randomBytes(6).toString('hex'),
   };
   const deliverer: Deliverer = startDelivery(desk);

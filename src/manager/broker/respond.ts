@@ -116,14 +116,25 @@ async function give(desk: Desk, end: SentinelEnd, plan: Plan, alarm: Alarm, by: 
   const envelope = desk.seals.seal(payloadTypes.order, order);
   const late = Promise.withResolvers<Result<Remediation>>();
   const timer = setTimeout(() => late.resolve(noAnswer(end.sentinel)), answerMsMax);
+  const giveUp = () => late.resolve(stopped);
+  desk.closing.addEventListener('abort', giveUp);
   try {
     return await Promise.race([end.order(envelope), late.promise]);
   } catch {
     return noAnswer(end.sentinel);
   } finally {
     clearTimeout(timer);
+    desk.closing.removeEventListener('abort', giveUp);
   }
 }
+
+const stopped = fail(
+  problem(
+    'interrupted',
+    'The manager stopped before the sentinel answered.',
+    'Look at the VM; its answer may still come.',
+  ),
+);
 
 function noAnswer(sentinel: string): Result<Remediation> {
   return fail(
@@ -163,7 +174,7 @@ export async function settleInterrupted(desk: Desk): Promise<Result<number>> {
         await storeRemediation(turn, {
           ...remediation,
           state: 'unconfirmed',
-          evidence: 'the manager stopped before the sentinel answered',
+          evidence: sayProblem(stopped.error),
           endedAt: turn.at,
         });
       return ok(under.length);
