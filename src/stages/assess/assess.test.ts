@@ -49,7 +49,7 @@ const rows: readonly (readonly [Finding, readonly string[]])[] = [
     ['other-arguments', 'permission-tool', 'telltale-argument'],
   ],
   [found(process('/tmp/.x', ['[kworker/0]']), null), ['new-executable', 'false-name', 'temporary-path', 'hidden-name']],
-  [found(process('memfd:x', ['x']), null), ['new-executable', 'never-a-file']],
+  [found(process('/memfd:x', ['x']), null), ['new-executable', 'never-a-file']],
   [found(outbound(web, '10.0.0.9', 3306), ['peer'], web), ['new-peer', 'new-peer-from-server']],
   [found(outbound(web, '93.184.216.34', 443), ['port'], web), ['new-port', 'new-peer-from-server', 'public-address']],
   [found(outbound('/usr/bin/app', '169.254.169.254', 80), ['exe']), ['new-caller', 'metadata-service']],

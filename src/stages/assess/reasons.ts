@@ -10,7 +10,7 @@ import type {
 import { effectiveUser } from '../../pattern/behaviour-of.ts';
 import { isPrivate } from '../../pattern/peer-pattern.ts';
 import { knownProgram, programName } from '../../pattern/program.ts';
-import { isWorldWritable } from '../../pattern/world-writable.ts';
+import { isInMemoryOnly, isWorldWritable } from '../../pattern/executable-places.ts';
 import { type FactorName, administrationPorts, factors, metadataServices } from './factors.data.ts';
 import { telltales } from './telltales.data.ts';
 
@@ -91,7 +91,7 @@ function originReasons({ exe, deleted, argv }: ProcessImage): readonly Reason[] 
   if (/^\[.*\]$/.test(argv[0] ?? '')) reasons.push(reason('false-name', 'it calls itself a kernel thread and is none'));
   if (exe === null) return reasons;
   const name = exe.slice(exe.lastIndexOf('/') + 1);
-  if (exe.startsWith('memfd:')) reasons.push(reason('never-a-file', `${exe} exists in memory only`));
+  if (isInMemoryOnly(exe)) reasons.push(reason('never-a-file', `${exe} exists in memory only`));
   else if (deleted)
     reasons.push(reason('deleted-executable', `${exe} has been deleted or replaced since it was started`));
   if (isWorldWritable(exe)) reasons.push(reason('temporary-path', `${exe} lies where everybody may write`));

@@ -8,7 +8,7 @@ import type { BehaviourPattern, ConnectionPattern, ProcessPattern } from '../../
 import { describeBehaviour } from '../../pattern/describe.ts';
 import { knownProgram } from '../../pattern/program.ts';
 import type { Program } from '../../pattern/programs.data.ts';
-import { isWorldWritable } from '../../pattern/world-writable.ts';
+import { isInMemoryOnly, isWorldWritable } from '../../pattern/executable-places.ts';
 import { checkCoverage } from './check-coverage.ts';
 import { withoutRepetitions } from './check-limit.ts';
 
@@ -56,7 +56,7 @@ function checkExecutable(pattern: BehaviourPattern): readonly ManifestNote[] {
   if (pattern.exe === '?') return [say('serious', 'Allows any executable')];
   const text = pattern.exe.prefix;
   if (isWorldWritable(text)) return [say('serious', 'Allows an executable from a place everybody may write to')];
-  if (text.startsWith('memfd:')) return [say('serious', 'Allows an executable that never was a file')];
+  if (isInMemoryOnly(text)) return [say('serious', 'Allows an executable that never was a file')];
   return pattern.exe.pieces.some(({ source, expression }) => expression !== null && source.startsWith('**'))
     ? [say('minor', 'Allows a whole directory tree')]
     : [];

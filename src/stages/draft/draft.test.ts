@@ -96,7 +96,7 @@ const objectionable: readonly (readonly [Behaviour, RegExp])[] = [
   ],
   [{ kind: 'process', exe: '/bin/dash', argv: ['sh'], user: '0', parent: '/a' }, /commands from its input/],
   [{ kind: 'process', exe: '/tmp/x', argv: ['x'], user: '0', parent: '/a' }, /everybody may write/],
-  [{ kind: 'process', exe: 'memfd:x', argv: ['x'], user: '0', parent: '/a' }, /never was a file/],
+  [{ kind: 'process', exe: '/memfd:x', argv: ['x'], user: '0', parent: '/a' }, /never was a file/],
   [{ kind: 'process', exe: '/opt/**', argv: ['x'], user: 'any', parent: '?' }, /any parent/],
   [{ kind: 'process', exe: '/opt/**', argv: ['x'], user: 'any', parent: '/a' }, /directory tree/],
   [{ kind: 'outbound', exe: '/usr/bin/x', proto: 'tcp', peer: '0.0.0.0/0', port: '443' }, /every address/],

@@ -53,8 +53,8 @@ test('argv wins over cmdline, and names of users other than root say nothing', (
 test('deleted executables and those that never were files', () => {
   const rows = [
     ['/usr/bin/a (deleted)', '/usr/bin/a', true],
-    ['/memfd:x (deleted)', 'memfd:x', true],
-    ['/memfd:x', 'memfd:x', true],
+    ['/memfd:x (deleted)', '/memfd:x', true],
+    ['memfd:x', '/memfd:x', true],
     ['/usr/bin/a', '/usr/bin/a', false],
   ] as const;
   for (const [reported, exe, deleted] of rows) {

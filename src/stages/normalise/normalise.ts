@@ -5,6 +5,7 @@ import { type Result, fail, ok } from '../../kit/result.ts';
 import type { Observation, ProcessImage } from '../../model/observation.ts';
 import type { RawEvent } from '../../model/raw-event.ts';
 import { parseAddress, printAddress, unmapped } from '../../pattern/address.ts';
+import { isInMemoryOnly } from '../../pattern/executable-places.ts';
 import { isEphemeral } from '../../pattern/port-pattern.ts';
 import { boundArgv, boundText, splitCommandLine } from './command-line.ts';
 import { canonicalTime } from './time.ts';
@@ -124,14 +125,15 @@ function argvOf(argv: readonly string[] | undefined, cmdline: string | undefined
   return cmdline === undefined ? null : boundArgv(splitCommandLine(cmdline));
 }
 
-/** The kernel marks an unlinked file in its path (fs/d_path.c), and prints a memfd as if it lay in the root directory. */
+/** The kernel marks an unlinked file in its path (fs/d_path.c), and names a memfd as if it lay in the root directory. */
 const deletedMark = ' (deleted)';
 
 function pathOf(text: string): { readonly path: string | null; readonly deleted: boolean } {
   const deleted = text.endsWith(deletedMark);
   const path = boundText(deleted ? text.slice(0, -deletedMark.length) : text);
   if (path === '') return { path: null, deleted };
-  return path.startsWith('/memfd:') ? { path: path.slice(1), deleted: true } : { path, deleted };
+  if (path.startsWith('memfd:')) return { path: `/${path}`, deleted: true };
+  return { path, deleted: deleted || isInMemoryOnly(path) };
 }
 
 /** Names belong to one machine's table; only root has the same number everywhere. */
