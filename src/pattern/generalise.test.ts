@@ -23,6 +23,7 @@ test('what a run makes up becomes a token', () => {
     ['job_1234', 'job_<number>'],
     ['user@1000.service', 'user@<number>.service'],
     ['a<1234', 'a<lt><number>'],
+    ['http://10.0.0.9:8088/finished/app/7?run=1234', 'http://10.0.0.9:8088/finished/app/<number>?run=<number>'],
   ] as const;
   for (const [text, pattern] of rows) assert.equal(generaliseArgument(text), pattern);
 });
@@ -43,6 +44,8 @@ test('what names something stays', () => {
     '1.2.3',
     '52:54:00:12:34:56',
     '/tmp/build.service',
+    'http://3232235777/',
+    'https://4f2a9c01d7be.example.net:8443/a',
     '/usr/share/app/CamelCaseName.properties',
     '',
   ];
@@ -78,6 +81,8 @@ test('code is kept word for word, data beside it is not', () => {
     ['/usr/bin/find', ['find', '/srv/1234', '-exec', 'cp', '5678'], ['find', '/srv/<number>', '-exec', 'cp', '5678']],
     ['/usr/bin/tar', ['tar', 'cf', 'a-20261121.tar'], ['tar', 'cf', 'a-<date>.tar']],
     ['/usr/bin/timeout', ['timeout', '500', 'sh', '-c', 'sleep 100'], ['timeout', '<number>', 'sh', '-c', 'sleep 100']],
+    ['/usr/bin/wget', ['wget', '-O', '/x', 'http://h/7'], ['wget', '-O', '/x', 'http://h/<number>']],
+    ['/usr/bin/curl', ['curl', '-K', '/x/1234', 'http://h/7'], ['curl', '-K', '/x/1234', 'http://h/7']],
     ['/usr/bin/chmod', ['chmod', '4755', '/run/x.rVC2hHRIJy'], ['chmod', '4755', '/run/x.<random>']],
     ['/bin/busybox', ['sh', '-c', 'kill 1234'], ['sh', '-c', 'kill 1234']],
     ['/bin/busybox', ['busybox', 'nc', '10.0.0.1', '4444'], ['busybox', 'nc', '10.0.0.1', '4444']],

@@ -102,11 +102,17 @@ export function generaliseArgv(exe: string | null, argv: readonly string[]): str
 function generalise(text: string, rules: readonly Rule[], quote: (text: string) => string): string {
   if (text.length > templateLengthMax) return quote(text);
   const temporaryFrom = text.search(temporaryDirectory);
+  const hosts = hostsIn(text);
   let pattern = '';
   let literalFrom = 0;
   let tokens = 0;
   let at = 0;
   while (at < text.length && tokens < tokensMax) {
+    const host = hosts.find(({ start, end }) => at >= start && at < end);
+    if (host !== undefined) {
+      at = host.end;
+      continue;
+    }
     const found = findToken(text, at, rules, temporaryFrom !== -1 && at > temporaryFrom);
     if (found !== null) {
       pattern += `${quotePart(text.slice(literalFrom, at), quote)}<${found.token}>`;
@@ -118,6 +124,12 @@ function generalise(text: string, rules: readonly Rule[], quote: (text: string) 
   if (tokens === 0) return quote(text);
   pattern += quotePart(text.slice(literalFrom), quote);
   return pattern.length > templateLengthMax ? quote(text) : pattern;
+}
+
+/** Who is asked, in a URL: a name such as `4f2a9c01.example` must not stand for every name of that shape. */
+function hostsIn(text: string): readonly { readonly start: number; readonly end: number }[] {
+  const found = text.includes('://') ? text.matchAll(/:\/\/[^/?#\s]*/g) : [];
+  return Array.from(found, (match) => ({ start: match.index + 3, end: match.index + match[0].length }));
 }
 
 /** A part is never the whole, so the quoting that a whole text may need does not apply to it. */
@@ -162,8 +174,8 @@ function isOptionLetter({ text, start }: Place): boolean {
 
 function standsAlone({ text, start, end }: Place): boolean {
   return (
-    (start === 0 || /[/=,@\s(]/.test(text[start - 1] ?? '')) &&
-    (end === text.length || /[/,@\s)]/.test(text[end] ?? ''))
+    (start === 0 || /[/=,@?&\s(]/.test(text[start - 1] ?? '')) &&
+    (end === text.length || /[/,@?&\s)]/.test(text[end] ?? ''))
   );
 }
 

@@ -50,7 +50,13 @@ export const programs: readonly Program[] = [
   { names: ['guile', 'octave', 'Rscript', 'gdb', 'julia'], role: 'interpreter', code: 'all' },
   { names: ['ld-linux', 'ld-musl', 'ld.so'], role: 'interpreter', code: { options: ['--preload'], script: true } },
 
-  { names: ['curl', 'wget', 'aria2c', 'lwp-download', 'ftp', 'tftp', 'lftp'], role: 'downloader', code: 'all' },
+  // From where and to which file is kept as every other text is, and hosts always are; numbers in a path are ids.
+  {
+    names: ['curl', 'wget', 'aria2c'],
+    role: 'downloader',
+    code: { options: ['-K', '--config', '--execute', '--use-askpass'], script: false },
+  },
+  { names: ['lwp-download', 'ftp', 'tftp', 'lftp'], role: 'downloader', code: 'all' },
   {
     names: ['nc', 'ncat', 'netcat', 'socat', 'telnet', 'ssh', 'scp', 'sftp', 'sshpass', 'autossh', 'cryptcat'],
     role: 'remote',
