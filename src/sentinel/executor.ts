@@ -7,7 +7,9 @@ import { problem, sayProblem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
 import type { Plan, Remediation } from '../model/remediation.ts';
 import type { ActOutcome, Enforcer } from '../connectors/enforcement/enforcer.ts';
+import { RecentMap } from '../kit/recent-map.ts';
 import type { AnswerMemory } from './answer-memory.ts';
+import { SnapshotThrift } from './snapshot-thrift.ts';
 
 export interface ExecutorOptions {
   readonly memory: AnswerMemory;
@@ -28,11 +30,13 @@ export interface Cause {
 
 /** A plan that ended well is never repeated; one that did not may be tried again so often while its cause goes on. */
 const attemptsMax = 3;
+const attemptsKept = 10_000;
 
 export class Executor {
   readonly #options: ExecutorOptions;
   readonly #queues = new Map<string, Promise<unknown>>();
-  readonly #attempts = new Map<string, number>();
+  readonly #attempts = new RecentMap<string, number>(attemptsKept);
+  readonly #snapshots = new SnapshotThrift();
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
@@ -97,7 +101,7 @@ export class Executor {
     // Nothing is done that could not be written down first.
     const recorded = this.#record(started);
     if (!recorded.ok) return recorded;
-    const outcome = await this.#act(plan);
+    const outcome = await this.#act(plan, cause);
     const ended: Remediation = {
       ...started,
       state: outcome.state,
@@ -109,10 +113,15 @@ export class Executor {
     return ok(ended);
   }
 
-  async #act(plan: Plan): Promise<ActOutcome> {
+  async #act(plan: Plan, cause: Cause): Promise<ActOutcome> {
     const enforcer = this.#options.enforcer(plan.vm);
-    if (enforcer.ok) return enforcer.value.act(plan);
-    return { state: 'failed', evidence: sayProblem(enforcer.error), problem: enforcer.error };
+    if (!enforcer.ok) return { state: 'failed', evidence: sayProblem(enforcer.error), problem: enforcer.error };
+    if (plan.action !== 'snapshot' || cause.origin === 'person') return enforcer.value.act(plan);
+    const served = await this.#snapshots.servedBy(plan, enforcer.value, this.#options.clock.monotonic());
+    if (served !== null) return served;
+    const outcome = await enforcer.value.act(plan);
+    if (outcome.state === 'done') this.#snapshots.made(plan, this.#options.clock.monotonic());
+    return outcome;
   }
 
   #record(remediation: Remediation): Result<void> {

@@ -1,6 +1,7 @@
 // Guests of real QEMU on this host, by way of introspection and the enforcers.
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Clock } from '../kit/clock.ts';
+import { libvirtEnforcer } from '../connectors/enforcement/libvirt/libvirt-enforcer.ts';
 import { qemuEnforcer } from '../connectors/enforcement/qemu/qemu-enforcer.ts';
 import { openMonitor } from '../introspection/hypervisor/open-monitor.ts';
 import { processStart } from '../introspection/hypervisor/process-scan.ts';
@@ -21,6 +22,11 @@ export function qemuSource({ clock, profileDirectory }: QemuSourceOptions): Gues
     alive,
     connect: (handle) => openMonitor(handle),
     attach: (handle, monitor) => attach(handle, { clock, profileDirectory, monitor }),
-    enforcer: (handle, monitor) => qemuEnforcer({ monitor, alive: () => alive(handle), patience }),
+    enforcer: (handle, monitor) => {
+      const target = { monitor, alive: () => alive(handle), patience };
+      const { monitor: address } = handle;
+      if (address.kind !== 'libvirt') return qemuEnforcer(target);
+      return libvirtEnforcer({ ...target, socket: address.socket, uuid: address.uuid });
+    },
   };
 }

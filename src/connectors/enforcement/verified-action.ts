@@ -31,6 +31,8 @@ const deadlinesMs: Readonly<Record<VmAction, number>> = {
   'power-off': 10_000,
 };
 const readEveryMs = 50;
+/** Goes into monitor commands and XML. */
+const snapshotName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 export function verifiedEnforcer(control: VmControl, patience: Patience): Enforcer {
   return {
@@ -54,8 +56,8 @@ async function carryOut(plan: Plan, control: VmControl, patience: Patience): Pro
   const { action } = plan;
   if (action === 'alert')
     return refused(problem('refused', `Plan ${plan.id} asks for an alert, which is no action on a VM.`));
-  if (action === 'snapshot' && plan.snapshot === undefined)
-    return refused(problem('refused', `Plan ${plan.id} asks for a snapshot without a name.`));
+  if (action === 'snapshot' && !snapshotName.test(plan.snapshot ?? ''))
+    return refused(problem('refused', `Plan ${plan.id} asks for a snapshot with no name that every tool can take.`));
 
   const before = await control.readState();
   if (!before.ok) return refused(before.error);

@@ -5,9 +5,10 @@ import { asList, asObject, asText } from '../../../kit/json-object.ts';
 import { type Problem, problem } from '../../../kit/problem.ts';
 import { fail, ok, type Result } from '../../../kit/result.ts';
 import type { Monitor } from '../../../protocols/qmp/monitor.ts';
-import type { Enforcer, VmReading } from '../enforcer.ts';
+import { readDisks, snapshotNodes } from '../disks.ts';
+import type { Enforcer } from '../enforcer.ts';
+import { readVmState, snapshotObstacle } from '../read-vm-state.ts';
 import { type Patience, verifiedEnforcer, type VmControl } from '../verified-action.ts';
-import { readDisks, snapshotNodes, snapshotsEverywhere } from './disks.ts';
 
 export interface QemuTarget {
   readonly monitor: Monitor;
@@ -33,31 +34,9 @@ function qemuControl({ monitor, alive, patience }: QemuTarget): VmControl {
       const quit = await monitor.execute('quit');
       return quit.ok || !alive() ? ok(undefined) : quit;
     },
-    readState: () => readState(monitor, alive),
-    snapshotObstacle: async () => {
-      const disks = await readDisks(monitor);
-      if (!disks.ok) return disks.error;
-      const nodes = snapshotNodes(disks.value);
-      return nodes.ok ? null : nodes.error;
-    },
+    readState: () => readVmState(monitor, alive),
+    snapshotObstacle: () => snapshotObstacle(monitor),
   };
-}
-
-async function readState(monitor: Monitor, alive: () => boolean): Promise<Result<VmReading>> {
-  if (!alive()) return ok({ run: 'gone', words: 'the QEMU process has ended', snapshots: [] });
-  const status = await monitor.execute('query-status');
-  if (!status.ok) {
-    // The process may have ended between the two questions.
-    return alive() ? status : ok({ run: 'gone', words: 'the QEMU process has ended', snapshots: [] });
-  }
-  const answer = asObject(status.value);
-  const words = asText(answer?.['status']) ?? 'unknown';
-  const disks = await readDisks(monitor);
-  return ok({
-    run: answer?.['running'] === true ? 'running' : 'paused',
-    words: `query-status: ${words}`,
-    snapshots: disks.ok ? snapshotsEverywhere(disks.value) : [],
-  });
 }
 
 /** `snapshot-save` is a job of QEMU (6.0 and newer): started, polled until it is concluded, then dismissed. */

@@ -1,9 +1,9 @@
 // A guest's disks as QEMU's `query-block` lists them: which can hold a snapshot, and which snapshots they hold.
-import type { Json } from '../../../kit/canonical-json.ts';
-import { asList, asObject, asText } from '../../../kit/json-object.ts';
-import { problem } from '../../../kit/problem.ts';
-import { fail, ok, type Result } from '../../../kit/result.ts';
-import type { Monitor } from '../../../protocols/qmp/monitor.ts';
+import type { Json } from '../../kit/canonical-json.ts';
+import { asList, asObject, asText } from '../../kit/json-object.ts';
+import { problem } from '../../kit/problem.ts';
+import { fail, ok, type Result } from '../../kit/result.ts';
+import type { Monitor } from '../../protocols/qmp/monitor.ts';
 
 export interface Disk {
   /** What QEMU calls the device, for a person. */

@@ -1,0 +1,33 @@
+// What is true of a QEMU guest, read from QEMU itself and from the host's process table, whoever manages it.
+import { asObject, asText } from '../../kit/json-object.ts';
+import type { Problem } from '../../kit/problem.ts';
+import { ok, type Result } from '../../kit/result.ts';
+import type { Monitor } from '../../protocols/qmp/monitor.ts';
+import { readDisks, snapshotNodes, snapshotsEverywhere } from './disks.ts';
+import type { VmReading } from './enforcer.ts';
+
+/** `alive`: whether the QEMU process of this very run is still there; asks the host, not QEMU. */
+export async function readVmState(monitor: Monitor, alive: () => boolean): Promise<Result<VmReading>> {
+  if (!alive()) return ok({ run: 'gone', words: 'the QEMU process has ended', snapshots: [] });
+  const status = await monitor.execute('query-status');
+  if (!status.ok) {
+    // The process may have ended between the two questions.
+    return alive() ? status : ok({ run: 'gone', words: 'the QEMU process has ended', snapshots: [] });
+  }
+  const answer = asObject(status.value);
+  const words = asText(answer?.['status']) ?? 'unknown';
+  const disks = await readDisks(monitor);
+  return ok({
+    run: answer?.['running'] === true ? 'running' : 'paused',
+    words: `query-status: ${words}`,
+    snapshots: disks.ok ? snapshotsEverywhere(disks.value) : [],
+  });
+}
+
+/** Null when an internal snapshot can be made; otherwise what stands in the way. */
+export async function snapshotObstacle(monitor: Monitor): Promise<Problem | null> {
+  const disks = await readDisks(monitor);
+  if (!disks.ok) return disks.error;
+  const nodes = snapshotNodes(disks.value);
+  return nodes.ok ? null : nodes.error;
+}
