@@ -56,14 +56,18 @@ export interface TaskView {
   readonly transient: Transience | null;
   /**
    * Path of the executable in the guest's mount tree, mounts crossed; ends in ` (deleted)` when it was unlinked;
-   * `/memfd:NAME (deleted)` when it never had a file. Null for kernel threads, light sweeps and when unreadable.
+   * `/memfd:NAME (deleted)` when it never had a file. Null for kernel threads and when unreadable; in a light sweep also
+   * null unless an earlier full one read it, and so for `argv`, `cgroup` and `namespaces`.
    */
   readonly exe: string | null;
-  /** Arguments with the program's own name first; null as for `exe`. Swapped-out stretches read as `?`. */
+  /**
+   * Arguments with the program's own name first. Empty ones at the end are left out: they cannot be told from the padding
+   * that programs leave which write a title over their arguments. Null as for `exe`. Swapped-out stretches read as `?`.
+   */
   readonly argv: readonly string[] | null;
-  /** Path in the unified (v2) cgroup tree, `/` at its root; null in light sweeps and when unreadable. */
+  /** Path in the unified (v2) cgroup tree, `/` at its root; null as for `exe`, but for no other reason in a kernel thread. */
   readonly cgroup: string | null;
-  /** Null in light sweeps and when unreadable. */
+  /** Null as for `cgroup`. */
   readonly namespaces: NamespaceView | null;
 }
 
@@ -137,7 +141,7 @@ export interface SweepCost {
 }
 
 export interface SweepOptions {
-  /** Leave out exe, argv, cgroup, namespaces and sockets: several times cheaper. Default false. */
+  /** Read no exe, argv, cgroup, namespaces or sockets: several times cheaper. Default false. */
   readonly light?: boolean;
   /** Also list threads other than the first of each process. Default false. */
   readonly threads?: boolean;

@@ -1,5 +1,6 @@
 // One internet socket as the kernel keeps it. Works on the part that all kinds share, so that full sockets, TIME_WAIT
 // remnants and half-open requests are read alike.
+import type { PageCache } from '../memory/page-cache.ts';
 import type { PhysicalAddress } from '../memory/guest-memory.ts';
 import { nowhere } from '../kernel/kernel-space.ts';
 import type { KernelSpace } from '../kernel/kernel-space.ts';
@@ -43,6 +44,7 @@ const states: readonly (SocketState | null)[] = [
   'BOUND_INACTIVE',
 ];
 
+const timeWait = 6;
 const inet = 2;
 const inet6 = 10;
 /** TCP, and MPTCP, which is TCP to whoever looks from outside. */
@@ -60,6 +62,8 @@ export interface SocketOffsets {
   readonly local6: number;
   readonly remote6: number;
   readonly net: number;
+  /** Of a TIME_WAIT remnant; null when the kernel does not say. */
+  readonly remnantState: number | null;
 }
 
 export function socketOffsets({ fields }: KernelProfile): SocketOffsets {
@@ -74,6 +78,7 @@ export function socketOffsets({ fields }: KernelProfile): SocketOffsets {
     local6: fields['sock_common.skc_v6_rcv_saddr'],
     remote6: fields['sock_common.skc_v6_daddr'],
     net: fields['sock_common.skc_net'],
+    remnantState: fields['inet_timewait_sock.tw_substate'] ?? null,
   };
 }
 
@@ -94,7 +99,7 @@ export function readSocketFacts(
   const { pages } = space;
   const family = pages.u16(sock + offsets.family);
   if (family !== inet && family !== inet6) return null;
-  const state = pages.u8(sock + offsets.state);
+  const state = stateOf(pages, offsets, sock);
   const localPort = pages.u16(sock + offsets.localPort);
   const remotePort = swap(pages.u16(sock + offsets.remotePort));
   if ((localPort === 0 && remotePort === 0) || (states[state] ?? null) === null) return null;
@@ -117,6 +122,12 @@ export function readSocketFacts(
     remote3: six ? pages.u32(remote + 12) : 0,
     net: space.pointer(sock + offsets.net),
   };
+}
+
+/** What is left of a closed connection is kept in small in one list, whether it waits for the other side (FIN_WAIT2) or for time. */
+function stateOf(pages: PageCache, offsets: SocketOffsets, sock: PhysicalAddress): number {
+  const state = pages.u8(sock + offsets.state);
+  return state === timeWait && offsets.remnantState !== null ? pages.u8(sock + offsets.remnantState) : state;
 }
 
 export function sameSocket(one: SocketFacts, other: SocketFacts): boolean {

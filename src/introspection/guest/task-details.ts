@@ -21,6 +21,8 @@ export const noDetails: TaskDetails = { exe: null, argv: null, cgroup: null, nam
 
 const argumentBytesMax = 128 * 1024;
 const argumentsMax = 4096;
+/** As Linux has it. */
+const titleBytesMax = pageBytes;
 const userAddressEnd = 2 ** 52;
 const cgroupDepthMax = 64;
 const cgroupNameBytesMax = 255;
@@ -65,33 +67,45 @@ function sameNamespaces(one: NamespaceView | null, other: NamespaceView | null):
   );
 }
 
-/** The process's own memory, through its own page tables. A page that is not there (swapped out) reads as `?`. */
+/**
+ * The arguments: the process's own memory, through its own page tables. A page that is
+ * not there (swapped out) reads as `?`.
+ */
 function readArguments(space: KernelSpace, mm: PhysicalAddress): readonly string[] | null {
-  const { pages, profile, root } = space;
+  const { pages, profile } = space;
   const start = pages.u64(mm + profile.fields['mm_struct.arg_start']);
   const end = pages.u64(mm + profile.fields['mm_struct.arg_end']);
   const tables = space.pointer(mm + profile.fields['mm_struct.pgd']);
-  if (tables === nowhere || start === 0 || end <= start || end >= userAddressEnd) return null;
-  const bytes = Buffer.alloc(Math.min(end - start, argumentBytesMax), '?');
-  for (let done = 0; done < bytes.length;) {
-    const address = start + done;
-    const take = Math.min(pageBytes - (address % pageBytes), bytes.length - done);
-    const at = translate(
-      pages,
-      { address: tables, la57: root.la57 },
-      Math.floor(address / 0x1_0000_0000),
-      address >>> 0,
-    );
-    if (at !== unmapped) pages.copy(at, take).copy(bytes, done);
-    done += take;
-  }
-  return splitArguments(bytes);
+  if (tables === nowhere || end < start || end >= userAddressEnd) return null;
+  const { bytes, lastIsThere } = readUser(space, tables, start, Math.min(end - start, argumentBytesMax));
+  // A program that wrote a title over its arguments, and over their end, has one text that goes on into its environment.
+  const titled = lastIsThere && bytes.at(-1) !== 0 && end - start <= argumentBytesMax;
+  if (!titled) return splitArguments(bytes);
+  const title = readUser(space, tables, start, titleBytesMax).bytes;
+  const nul = title.indexOf(0);
+  return [title.toString('utf8', 0, nul < 0 ? titleBytesMax : nul)];
 }
 
-/**
- * NUL ends an argument. A program that wrote a title over its arguments pads the rest with NULs, so a run of empty
- * arguments at the end is padding; a single one may be meant.
- */
+function readUser(
+  space: KernelSpace,
+  tables: PhysicalAddress,
+  start: number,
+  length: number,
+): { readonly bytes: Buffer; readonly lastIsThere: boolean } {
+  const bytes = Buffer.alloc(length, '?');
+  const root = { address: tables, la57: space.root.la57 };
+  let at: PhysicalAddress = unmapped;
+  for (let done = 0; done < length;) {
+    const address = start + done;
+    const take = Math.min(pageBytes - (address % pageBytes), length - done);
+    at = translate(space.pages, root, Math.floor(address / 0x1_0000_0000), address >>> 0);
+    if (at !== unmapped) space.pages.copy(at, take).copy(bytes, done);
+    done += take;
+  }
+  return { bytes, lastIsThere: at !== unmapped };
+}
+
+/** NUL ends an argument. Empty ones at the end cannot be told from the padding after a title, and are left out. */
 function splitArguments(bytes: Buffer): readonly string[] {
   const args: string[] = [];
   let from = 0;
@@ -101,8 +115,7 @@ function splitArguments(bytes: Buffer): readonly string[] {
     args.push(bytes.toString('utf8', from, end));
     from = end + 1;
   }
-  const meant = args.findLastIndex((arg) => arg !== '') + 1;
-  return args.length - meant > 1 ? args.slice(0, Math.max(1, meant)) : args;
+  return args.slice(0, args.findLastIndex((arg) => arg !== '') + 1);
 }
 
 /** The group's place in the unified hierarchy. */

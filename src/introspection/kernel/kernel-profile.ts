@@ -86,6 +86,7 @@ const optionalFields = {
   'nsproxy.cgroup_ns': ['nsproxy.cgroup_ns'],
   'cgroup_namespace.ns.inum': ['cgroup_namespace.ns.inum'],
   'net.ipv4.hashinfo': ['net.ipv4.tcp_death_row.hashinfo'],
+  'inet_timewait_sock.tw_substate': ['inet_timewait_sock.tw_substate'],
   'inet_hashinfo.lhash2': ['inet_hashinfo.lhash2'],
   'inet_hashinfo.lhash2_mask': ['inet_hashinfo.lhash2_mask'],
   'inet_listen_hashbucket.nulls_head': ['inet_listen_hashbucket.nulls_head'],

@@ -96,7 +96,7 @@ class QmpClient implements Monitor {
         this.#onGreeting = null;
         const taken = problem(
           'refused',
-          `The QMP socket ${this.#path} is in use by someone else: QEMU serves one client at a time and did not greet.`,
+          `The QMP socket ${this.#path} is in use by someone else, or QEMU is too busy: it serves one client at a time and did not greet.`,
           'Close the other client, or give the guest a second -qmp socket.',
         );
         resolve(fail(monitorProblem(taken)));
