@@ -94,7 +94,14 @@ export function shortenDocument(document: Json): Json {
 }
 
 function plain(schema: TSchema): Json {
-  return JSON.parse(JSON.stringify(schema)) as Json;
+  return JSON.parse(JSON.stringify(schema), constAsEnum) as Json;
+}
+
+/** @fastify/swagger writes a constant as an enumeration of one; the nouns must look the same to be recognised. */
+function constAsEnum(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('const' in value)) return value;
+  const { const: only, ...rest } = value;
+  return { ...rest, enum: [only] };
 }
 
 function isList(node: Json): node is readonly Json[] {
