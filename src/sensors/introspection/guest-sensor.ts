@@ -31,9 +31,13 @@ export type ThreadLook = () => SweepResult | null;
 export interface GuestSensorOptions {
   /** The VM's id, for the events. */
   readonly host: string;
+  /** How many processes and sockets are kept apart; default 65 536 each. */
+  readonly processesMax?: number;
+  readonly socketsMax?: number;
 }
 
 const threadsMax = 65_536;
+const tableMaxDefault = 65_536;
 
 export class GuestSensor {
   readonly #host: string;
@@ -44,9 +48,10 @@ export class GuestSensor {
   #lastMs: number | null = null;
 
   constructor(options: GuestSensorOptions) {
-    this.#host = options.host;
-    this.#processes = new ProcessDiffer(options);
-    this.#sockets = new SocketDiffer(options);
+    const { host, processesMax = tableMaxDefault, socketsMax = tableMaxDefault } = options;
+    this.#host = host;
+    this.#processes = new ProcessDiffer({ host, tableMax: processesMax });
+    this.#sockets = new SocketDiffer({ host, tableMax: socketsMax });
   }
 
   /** The next look reports everything that is there, as the first one did. */

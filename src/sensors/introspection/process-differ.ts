@@ -45,11 +45,10 @@ export interface ProcessChanges {
 
 export interface ProcessDifferOptions {
   readonly host: string;
-  /** Default 65 536 processes; what does not fit is counted and looked at afresh in each sweep. */
-  readonly tableMax?: number;
+  /** What does not fit is counted and looked at afresh in each sweep. */
+  readonly tableMax: number;
 }
 
-const tableMaxDefault = 65_536;
 const ancestorsMax = 64;
 /** After so many looks in which a program cannot be read it is reported as unknown. */
 const darkLooksMax = 3;
@@ -66,7 +65,7 @@ export class ProcessDiffer {
 
   constructor(options: ProcessDifferOptions) {
     this.#host = options.host;
-    this.#tableMax = options.tableMax ?? tableMaxDefault;
+    this.#tableMax = options.tableMax;
   }
 
   /** The next sweep reports everything that runs again, with the parents it was first seen with. */

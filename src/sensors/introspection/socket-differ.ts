@@ -29,11 +29,9 @@ export interface SocketChanges {
 
 export interface SocketDifferOptions {
   readonly host: string;
-  /** Default 65 536. */
-  readonly tableMax?: number;
+  readonly tableMax: number;
 }
 
-const tableMaxDefault = 65_536;
 /** Longer than TIME_WAIT (60 s), so that a connection keeps its owner to its very end. */
 const rememberMs = 120_000;
 const darkLooksMax = 3;
@@ -46,7 +44,7 @@ export class SocketDiffer {
 
   constructor(options: SocketDifferOptions) {
     this.#host = options.host;
-    this.#records = new RecentMap(options.tableMax ?? tableMaxDefault);
+    this.#records = new RecentMap(options.tableMax);
   }
 
   get size(): number {

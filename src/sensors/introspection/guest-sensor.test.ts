@@ -1,0 +1,394 @@
+// The sensor against guests whose whole history is known: nothing reported twice, nothing invented, everything missed counted.
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import * as fc from 'fast-check';
+import type { SocketState, SocketView, SweepResult, TaskView } from '../../introspection/guest/guest-view.ts';
+import type { RawEvent } from '../../model/raw-event.ts';
+import { SimulatedGuest } from '../../sim/simulated-guest.ts';
+import { GuestSensor, type News } from './guest-sensor.ts';
+
+const host = '00000000-0000-4000-8000-000000000001';
+
+class Bench {
+  nowMs = Date.parse('2026-01-01T00:00:00Z');
+  readonly guest = new SimulatedGuest('web', host, 100, () => this.nowMs);
+  readonly sensor = new GuestSensor({ host });
+  readonly events: RawEvent[] = [];
+  missed = 0;
+
+  look(change: (sweep: SweepResult) => SweepResult = (sweep) => sweep): News {
+    this.nowMs += 100;
+    const sweep = change(this.guest.sweep());
+    const { forks } = this.guest.activity();
+    const news = this.sensor.next({ sweep, forksBefore: forks, forksAfter: forks }, () => sweep);
+    this.events.push(...news.events);
+    this.missed += news.missed;
+    return news;
+  }
+
+  starts(): string[] {
+    return this.events.filter((event) => event.kind === 'process_start').map((event) => `${event.pid} ${event.exe}`);
+  }
+}
+
+const program = (name: string, uid = 0): { exe: string; argv: string[]; uid: number } => ({
+  exe: `/bin/${name}`,
+  argv: [name],
+  uid,
+});
+
+suite('processes', () => {
+  type Op = { readonly kind: 'fork' | 'exec' | 'exit' | 'look'; readonly at: number };
+  const op: fc.Arbitrary<Op> = fc.record({
+    kind: fc.constantFrom('fork', 'fork', 'exec', 'exec', 'exit', 'look', 'look'),
+    at: fc.nat(1000),
+  });
+
+  test('every program seen by some sweep is reported once, every task seen by none is counted once', () => {
+    fc.assert(
+      fc.property(fc.array(op, { maxLength: 120 }), (ops) => {
+        const bench = new Bench();
+        const alive: number[] = [];
+        const visible: string[] = [];
+        const unseen = new Set<number>();
+        /** Looks at a fork that has not execed. */
+        const bareLooks = new Map<number, number>();
+        let expectedMissed = 0;
+        const look = (): void => {
+          for (const pid of unseen) if (alive.includes(pid)) unseen.delete(pid);
+          expectedMissed += unseen.size;
+          unseen.clear();
+          for (const [pid, looks] of bareLooks)
+            if (!alive.includes(pid)) {
+              if (looks === 1) expectedMissed += 1;
+              bareLooks.delete(pid);
+            }
+          for (const task of bench.guest.sweep().tasks) {
+            if (task.forkedNotExeced) bareLooks.set(task.pid, (bareLooks.get(task.pid) ?? 0) + 1);
+            else {
+              bareLooks.delete(task.pid);
+              if (!visible.includes(task.id)) visible.push(task.id);
+            }
+          }
+          bench.look();
+        };
+        look();
+        expectedMissed = 0;
+        for (const { kind, at } of ops) {
+          const pid = alive[at % Math.max(1, alive.length)];
+          if (kind === 'look') look();
+          else if (kind === 'fork') {
+            const child = bench.guest.fork(pid ?? 1);
+            alive.push(child);
+            unseen.add(child);
+          } else if (pid !== undefined && kind === 'exec') {
+            // A fork seen once that execs and ends before the next look is beyond any counter, unless it was seen bare.
+            bench.guest.exec(pid, program(`p${at}`));
+          } else if (pid !== undefined) {
+            bench.guest.exit(pid);
+            alive.splice(alive.indexOf(pid), 1);
+          }
+        }
+        look();
+        const reported = bench.events.filter((event) => event.kind === 'process_start').length;
+        assert.equal(reported, visible.length);
+        assert.equal(bench.missed, expectedMissed);
+        const lossEvents = bench.events.filter((event) => event.kind === 'loss');
+        assert.equal(
+          lossEvents.reduce((sum, event) => sum + (event.missed ?? 0), 0),
+          expectedMissed,
+        );
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('an exec under the same pid is a new program with the same parent', () => {
+    const bench = new Bench();
+    const shell = bench.guest.spawn(program('sh'));
+    bench.look();
+    const child = bench.guest.spawn(program('first'), shell);
+    bench.look();
+    bench.guest.exec(child, program('second'));
+    bench.look();
+    assert.deepEqual(bench.starts().slice(-2), [`${child} /bin/first`, `${child} /bin/second`]);
+    assert.deepEqual(bench.events.at(-1)?.ancestors, ['/bin/sh', '/sbin/init']);
+  });
+
+  test('a parent that is gone is remembered from when the fork was seen', () => {
+    const bench = new Bench();
+    bench.look();
+    const shell = bench.guest.spawn(program('sh'));
+    const daemon = bench.guest.fork(shell);
+    bench.look();
+    bench.guest.exit(shell);
+    bench.guest.exec(daemon, program('daemon'));
+    bench.look();
+    const start = bench.events.find((event) => event.exe === '/bin/daemon');
+    assert.equal(start?.ppid, 1);
+    assert.equal(start?.parentExe, '/bin/sh');
+    assert.deepEqual(start?.ancestors, ['/bin/sh', '/sbin/init']);
+  });
+
+  test('a change of user is reported when a second look confirms it', () => {
+    const bench = new Bench();
+    const pid = bench.guest.spawn(program('server', 33));
+    bench.look();
+    bench.guest.become(pid, 0);
+    assert.equal(bench.look().lookAgain, true);
+    assert.equal(bench.starts().filter((start) => start.startsWith(String(pid))).length, 1);
+    bench.look();
+    assert.deepEqual(
+      bench.events.filter((event) => event.pid === pid).map((event) => event.uid),
+      [33, 0],
+    );
+  });
+
+  test('kernel threads, bare forks and tasks in the middle of an exec are not programs', () => {
+    const bench = new Bench();
+    const middle = bench.guest.spawn(program('x'));
+    const bare = bench.guest.fork(1);
+    const hide = (task: TaskView): TaskView =>
+      task.pid === middle ? { ...task, transient: 'exec', exe: null, argv: null } : task;
+    const kernel = (sweep: SweepResult): SweepResult => ({
+      ...sweep,
+      tasks: [
+        ...sweep.tasks.map(hide),
+        { ...(sweep.tasks[0] as TaskView), id: 'k', pid: 2, tgid: 2, kernelThread: true, exe: null, argv: null },
+      ],
+    });
+    assert.equal(bench.look(kernel).lookAgain, true);
+    assert.deepEqual(bench.starts(), ['1 /sbin/init']);
+    bench.look();
+    assert.deepEqual(bench.starts(), ['1 /sbin/init', `${middle} /bin/x`]);
+    assert.ok(!bench.starts().some((start) => start.startsWith(`${bare} `)));
+  });
+
+  test('what was seen only in the middle of an exec and is gone was missed', () => {
+    const bench = new Bench();
+    bench.look();
+    const pid = bench.guest.spawn(program('x'));
+    bench.look((sweep) => ({
+      ...sweep,
+      tasks: sweep.tasks.map((task) =>
+        task.pid === pid ? { ...task, transient: 'exec', exe: null, argv: null } : task,
+      ),
+    }));
+    bench.guest.exit(pid);
+    bench.look();
+    assert.equal(bench.missed, 1);
+  });
+
+  test('threads explain the fork counter, and only their own share of it', () => {
+    const bench = new Bench();
+    bench.look();
+    const server = bench.guest.spawn(program('server'));
+    const thread = bench.guest.fork(server);
+    const brief = bench.guest.fork(server);
+    bench.guest.exit(brief);
+    bench.look((sweep) => ({
+      ...sweep,
+      tasks: sweep.tasks.map((task) => (task.pid === thread ? { ...task, tgid: server } : task)),
+    }));
+    assert.equal(bench.missed, 1);
+  });
+
+  test('an incomplete sweep loses nobody and says that it is one', () => {
+    const bench = new Bench();
+    const pid = bench.guest.spawn(program('x'));
+    bench.look();
+    const cut = bench.look((sweep) => ({
+      ...sweep,
+      complete: false,
+      notes: [{ kind: 'torn', count: 3, detail: 'the list of tasks changed' }],
+      tasks: sweep.tasks.filter((task) => task.pid !== pid),
+    }));
+    assert.match(cut.events.at(-1)?.reason ?? '', /3 torn: the list of tasks changed/);
+    assert.equal(cut.events.at(-1)?.missed, undefined);
+    bench.look();
+    assert.equal(bench.starts().length, 2);
+    assert.ok(!bench.events.some((event) => event.kind === 'process_exit'));
+  });
+
+  test('asked to restate, it reports what is there once more, with the parents it knew', () => {
+    const bench = new Bench();
+    const shell = bench.guest.spawn(program('sh'));
+    const child = bench.guest.spawn(program('child'), shell);
+    bench.guest.open(listener(child));
+    bench.look();
+    bench.guest.exit(shell);
+    bench.look();
+    const first = bench.events.filter((event) => event.pid === child);
+    bench.events.length = 0;
+    bench.sensor.restate();
+    bench.look();
+    bench.look();
+    const again = bench.events.filter((event) => event.pid === child);
+    const said = (event: RawEvent): unknown => [event.kind, event.exe, event.parentExe, event.localPort];
+    assert.deepEqual(again.map(said), first.map(said));
+    assert.equal(bench.missed, 0);
+  });
+
+  test('a guest cannot make it write an impossible time', () => {
+    const bench = new Bench();
+    bench.look((sweep) => ({ ...sweep, tasks: sweep.tasks.map((task) => ({ ...task, startedMs: 1e300 })) }));
+    assert.equal(bench.events[0]?.startedAt, undefined);
+  });
+});
+
+function socket(pid: number | null, state: SocketState, fields: Partial<SocketView> = {}): SocketView {
+  return {
+    protocol: 'tcp',
+    family: 4,
+    state,
+    localAddress: '10.0.0.1',
+    localPort: 40_000,
+    remoteAddress: '10.0.0.9',
+    remotePort: 443,
+    netNamespace: 1,
+    holders: pid === null ? [] : [{ pid, fd: 3 }],
+    ...fields,
+  };
+}
+
+function listener(pid: number, localPort = 80, fields: Partial<SocketView> = {}): SocketView {
+  return socket(pid, 'LISTEN', {
+    localAddress: '0.0.0.0',
+    localPort,
+    remoteAddress: '0.0.0.0',
+    remotePort: 0,
+    ...fields,
+  });
+}
+
+suite('sockets', () => {
+  /** What a sequence of sweeps with these sockets reports about the network, beside one server (pid 2) and its child (pid 3). */
+  function reported(...sweeps: readonly (readonly SocketView[])[]): string[] {
+    const bench = new Bench();
+    const server = bench.guest.spawn(program('server'));
+    bench.guest.spawn(program('child'), server);
+    for (const sockets of sweeps) bench.look((sweep) => ({ ...sweep, sockets }));
+    return bench.events
+      .filter((event) => event.kind.startsWith('net_'))
+      .map((event) => `${event.kind} ${event.exe ?? '?'} ${event.localPort}>${event.remotePort ?? '-'}`);
+  }
+
+  const udp = { protocol: 'udp' } as const;
+  const table: readonly (readonly [string, readonly (readonly SocketView[])[], readonly string[]])[] = [
+    ['a listener', [[listener(2)], [listener(2)]], ['net_listen /bin/server 80>-']],
+    ['a connection out', [[socket(2, 'ESTABLISHED')]], ['net_connect /bin/server 40000>443']],
+    [
+      'an attempt to connect',
+      [[socket(2, 'SYN_SENT')], [socket(2, 'ESTABLISHED')]],
+      ['net_connect /bin/server 40000>443'],
+    ],
+    [
+      'a connection in, by the port the guest listens on',
+      [[listener(2), socket(2, 'ESTABLISHED', { localPort: 80, remotePort: 51_000 })]],
+      ['net_listen /bin/server 80>-', 'net_accept /bin/server 80>51000'],
+    ],
+    [
+      'a connection in to a listener of the other family',
+      [
+        [
+          listener(2, 80, { family: 6, localAddress: '::' }),
+          socket(2, 'ESTABLISHED', { localPort: 80, remotePort: 51_000 }),
+        ],
+      ],
+      ['net_listen /bin/server 80>-', 'net_accept /bin/server 80>51000'],
+    ],
+    [
+      'a connection in whose listener has gone',
+      [[listener(2)], [socket(2, 'ESTABLISHED', { localPort: 80, remotePort: 51_000 })]],
+      ['net_listen /bin/server 80>-', 'net_accept /bin/server 80>51000'],
+    ],
+    [
+      'the same port in another network namespace listens for nobody here',
+      [[listener(2, 40_000, { netNamespace: 2 }), socket(2, 'ESTABLISHED')]],
+      ['net_listen /bin/server 40000>-', 'net_connect /bin/server 40000>443'],
+    ],
+    [
+      'TIME_WAIT of a connection seen before',
+      [[socket(2, 'ESTABLISHED')], [socket(null, 'TIME_WAIT')]],
+      ['net_connect /bin/server 40000>443'],
+    ],
+    [
+      'TIME_WAIT of one never seen',
+      [[socket(null, 'TIME_WAIT')], [socket(null, 'TIME_WAIT')]],
+      ['net_connect ? 40000>443'],
+    ],
+    [
+      'a connection not accepted yet gets its owner',
+      [
+        [listener(2), socket(null, 'ESTABLISHED', { localPort: 80 })],
+        [listener(2), socket(2, 'ESTABLISHED', { localPort: 80 })],
+      ],
+      ['net_listen /bin/server 80>-', 'net_accept /bin/server 80>443'],
+    ],
+    [
+      'a half-open request',
+      [[listener(2), socket(null, 'NEW_SYN_RECV', { localPort: 80 })]],
+      ['net_listen /bin/server 80>-'],
+    ],
+    [
+      'a child that inherits a connection is no second owner',
+      [
+        [socket(2, 'ESTABLISHED')],
+        [
+          socket(2, 'ESTABLISHED', {
+            holders: [
+              { pid: 3, fd: 3 },
+              { pid: 2, fd: 3 },
+            ],
+          }),
+        ],
+      ],
+      ['net_connect /bin/server 40000>443'],
+    ],
+    [
+      'a child that keeps it alone is',
+      [[socket(2, 'ESTABLISHED')], [socket(3, 'ESTABLISHED')]],
+      ['net_connect /bin/server 40000>443', 'net_connect /bin/child 40000>443'],
+    ],
+    [
+      'of several holders the oldest',
+      [
+        [
+          socket(2, 'ESTABLISHED', {
+            holders: [
+              { pid: 3, fd: 3 },
+              { pid: 2, fd: 3 },
+            ],
+          }),
+        ],
+      ],
+      ['net_connect /bin/server 40000>443'],
+    ],
+    [
+      'an unconnected UDP socket on a service port',
+      [[listener(2, 53, { ...udp, state: 'CLOSE' })]],
+      ['net_listen /bin/server 53>-'],
+    ],
+    ['an unconnected UDP socket on an ephemeral port', [[listener(2, 50_000, { ...udp, state: 'CLOSE' })]], []],
+    [
+      'a connected UDP socket',
+      [[socket(2, 'ESTABLISHED', { ...udp, remotePort: 53 })]],
+      ['net_connect /bin/server 40000>53'],
+    ],
+    ['a TCP socket that is neither bound nor connected', [[socket(2, 'CLOSE', { localPort: 0, remotePort: 0 })]], []],
+    [
+      'a listener that comes back with another program',
+      [[listener(2)], [listener(3)]],
+      ['net_listen /bin/server 80>-', 'net_listen /bin/child 80>-'],
+    ],
+  ];
+  for (const [what, sweeps, expected] of table) test(what, () => assert.deepEqual(reported(...sweeps), expected));
+
+  test('sockets beyond the table are counted as loss', () => {
+    const bench = new Bench();
+    const sensor = new GuestSensor({ host, socketsMax: 10 });
+    const sockets = Array.from({ length: 15 }, (_, i) => socket(null, 'TIME_WAIT', { localPort: 40_000 + i }));
+    const news = sensor.next({ sweep: { ...bench.guest.sweep(), sockets }, forksBefore: 1, forksAfter: 1 }, () => null);
+    assert.match(news.events.at(-1)?.reason ?? '', /5 sockets exceed the table/);
+  });
+});
