@@ -8,7 +8,7 @@ const booted = new Map<string, Promise<Guest>>();
 
 /**
  * The plain guest of a kernel release, shared by every test of this process; with options, one guest per set of options.
- * A test leaves it as it found it. Throws when it cannot boot. No test has to stop it, but the last one may (`stopSharedGuests`).
+ * A test leaves it as it found it and does not stop it. Throws when it cannot boot.
  */
 export async function sharedGuest(
   kernel: KernelRelease,
@@ -26,13 +26,4 @@ async function boot(options: PlainGuestOptions): Promise<Guest> {
   const guest = await bootPlainGuest(options);
   if (!guest.ok) throw new Error(sayProblem(guest.error));
   return guest.value;
-}
-
-/** Stops all of them, so that their memory and processor time are free for what follows. */
-export async function stopSharedGuests(): Promise<void> {
-  const all = [...booted.values()];
-  booted.clear();
-  for (const guest of await Promise.allSettled(all)) {
-    if (guest.status === 'fulfilled') await guest.value.stop();
-  }
 }
