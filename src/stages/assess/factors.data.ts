@@ -10,7 +10,7 @@ export interface Factor {
 export const factors = {
   // How far it is from anything allowed.
   'new-executable': { points: 35, source: 'no entry names it; application allow-listing, NIST SP 800-167' },
-  'other-arguments': { points: 15, source: 'known binaries used otherwise, https://gtfobins.github.io/' },
+  'other-arguments': { points: 20, source: 'known binaries used otherwise, https://gtfobins.github.io/' },
   'other-parent': { points: 15, source: 'parent and child relation, ATT&CK DS0009' },
   'other-user': { points: 10, source: 'ATT&CK T1078' },
   'became-root': { points: 25, source: 'ATT&CK T1548' },
@@ -27,6 +27,8 @@ export const factors = {
   'download-tool': { points: 20, source: 'ATT&CK T1105' },
   'remote-tool': { points: 20, source: 'ATT&CK T1021, T1095' },
   'permission-tool': { points: 10, source: 'ATT&CK T1222, T1098, T1547.006' },
+  'other-code': { points: 15, source: 'ATT&CK T1059: a shell, an interpreter or a tool is given other code to run' },
+  'temporary-argument': { points: 10, source: 'ATT&CK T1574: a known program is pointed at a file nobody installed' },
   'telltale-argument': { points: 25, source: 'telltales.data.ts' },
 
   // Where it comes from.

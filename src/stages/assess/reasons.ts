@@ -9,7 +9,7 @@ import type {
 } from '../../model/observation.ts';
 import { effectiveUser } from '../../pattern/behaviour-of.ts';
 import { isPrivate } from '../../pattern/peer-pattern.ts';
-import { knownProgram, programName } from '../../pattern/program.ts';
+import { argumentRoles, knownProgram, programName } from '../../pattern/program.ts';
 import { isInMemoryOnly, isWorldWritable } from '../../pattern/executable-places.ts';
 import { type FactorName, administrationPorts, factors, metadataServices } from './factors.data.ts';
 import { telltales } from './telltales.data.ts';
@@ -48,8 +48,7 @@ function processReasons(deviation: Deviation, activity: ProcessObservation): rea
   const reasons: Reason[] = [];
   if (isNewExecutable(deviation)) reasons.push(reason('new-executable', `${exe} has never been allowed on this VM`));
   else {
-    if (differs(deviation, 'argv'))
-      reasons.push(reason('other-arguments', `${exe} is allowed, but not with these arguments`));
+    if (differs(deviation, 'argv')) reasons.push(...argumentReasons(deviation, image));
     if (differs(deviation, 'parent'))
       reasons.push(
         reason('other-parent', `${exe} is allowed, but not when started by ${parent?.exe ?? 'this parent'}`),
@@ -57,6 +56,20 @@ function processReasons(deviation: Deviation, activity: ProcessObservation): rea
     if (differs(deviation, 'user')) reasons.push(userReason(image));
   }
   return [...reasons, ...roleReasons(deviation, activity), ...telltaleReasons(image)];
+}
+
+/** Only called for an executable that is known: its arguments are what is new. */
+function argumentReasons({ nearest }: Deviation, image: ProcessImage): readonly Reason[] {
+  const name = programName(image.exe, image.argv);
+  const reasons = [reason('other-arguments', `${image.exe ?? name} is allowed, but not with these arguments`)];
+  const other = (nearest?.differences ?? []).filter(({ field }) => field.startsWith('argv['));
+  const roles = argumentRoles(image.exe, image.argv);
+  const runsOtherCode = other.some(({ field }) => roles[Number(field.slice(5, -1))] === 'code');
+  if (runsOtherCode) reasons.push(reason('other-code', `${name} is told to do something else`));
+  const temporary = other.find(({ seen }) => isWorldWritable(seen.slice(seen.indexOf('/'))));
+  if (temporary !== undefined)
+    reasons.push(reason('temporary-argument', `it is pointed at ${temporary.seen}, where everybody may write`));
+  return reasons;
 }
 
 function userReason(image: ProcessImage): Reason {
@@ -116,8 +129,7 @@ function outboundReasons(deviation: Deviation, activity: ConnectionObservation):
   if (metadataServices.has(remoteAddr))
     reasons.push(reason('metadata-service', `${remoteAddr} hands out the credentials of the machine`));
   else if (!isPrivate(remoteAddr)) reasons.push(reason('public-address', `${remoteAddr} is on the internet`));
-  if (administrationPorts.has(remotePort))
-    reasons.push(reason('administration-port', `port ${remotePort} is for administering other machines`));
+  if (administrationPorts.has(remotePort)) reasons.push(administrationReason(remotePort));
   return reasons;
 }
 
@@ -125,7 +137,12 @@ function inboundReasons(deviation: Deviation, { remoteAddr, localPort }: Connect
   const reasons = [reason('new-client', `${remoteAddr} has never been allowed to connect to port ${localPort}`)];
   if (differs(deviation, 'port')) reasons.push(reason('new-listener', `port ${localPort} was never reached before`));
   if (!isPrivate(remoteAddr)) reasons.push(reason('public-address', `${remoteAddr} is on the internet`));
+  if (administrationPorts.has(localPort)) reasons.push(administrationReason(localPort));
   return reasons;
+}
+
+function administrationReason(port: number): Reason {
+  return reason('administration-port', `port ${port} is for administering machines`);
 }
 
 function listenReasons(deviation: Deviation, { localPort, image }: ListenObservation): readonly Reason[] {

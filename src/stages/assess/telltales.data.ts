@@ -12,7 +12,11 @@ export const telltales: readonly Telltale[] = [
   { text: /\/dev\/(tcp|udp)\//, says: 'opens a connection from inside a shell', source: 'T1059.004' },
   { text: /\bpty\.spawn\b|\bsubprocess\.call\(\["\/bin/, says: 'turns a pipe into a terminal', source: 'T1059' },
   { text: /base64 +(-d|--decode)\b|\bb64decode\b/, says: 'decodes hidden text', source: 'T1140' },
-  { text: /\/etc\/(shadow|gshadow|sudoers)\b/, says: 'names the password or privilege files', source: 'T1003.008' },
+  {
+    text: /\/etc\/(passwd|shadow|gshadow|sudoers)\b/,
+    says: 'names the files of users, passwords or privileges',
+    source: 'T1003.008',
+  },
   { text: /\bauthorized_keys\b/, says: 'touches the keys that may log in', source: 'T1098.004' },
   { text: /\/etc\/ld\.so\.preload\b|\bLD_PRELOAD=/, says: 'injects a library', source: 'T1574.006' },
   {

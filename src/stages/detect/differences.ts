@@ -36,9 +36,11 @@ export function differencesBetween(pattern: BehaviourPattern, activity: Activity
 
 function processDifferences(pattern: ProcessPattern, { image, parent }: ProcessObservation): Difference[] {
   const user = effectiveUser(image);
+  const isSameProgram = matchesPath(pattern.exe, image.exe);
   return [
-    ...unless(matchesPath(pattern.exe, image.exe), 'exe', printPath(pattern.exe), image.exe),
-    ...argvDifferences(pattern.argv, image.argv),
+    ...unless(isSameProgram, 'exe', printPath(pattern.exe), image.exe),
+    // Two programs' arguments are not comparable.
+    ...(isSameProgram ? argvDifferences(pattern.argv, image.argv) : []),
     ...unless(matchesUser(pattern.user, user), 'user', printUser(pattern.user), String(user)),
     ...unless(matchesPath(pattern.parent, parent?.exe ?? null), 'parent', printPath(pattern.parent), parent?.exe),
   ];
