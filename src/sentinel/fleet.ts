@@ -17,6 +17,7 @@ export interface FleetOptions {
   readonly log: Log;
   readonly host: string;
   readonly pace: PaceLimits;
+  readonly lostSightMs: number;
   readonly doubles: DoubleMemory;
   readonly listener: WatchListener;
   readonly attention: (vm: string) => Attention;
@@ -109,8 +110,8 @@ export class Fleet {
   }
 
   #watch(entry: RosterEntry): void {
-    const { source, clock, log, host, pace, listener, attention } = this.#options;
-    const watch = new VmWatch({ entry, source, clock, log, host, pace, listener });
+    const { log, attention } = this.#options;
+    const watch = new VmWatch({ entry, ...this.#options });
     this.#watches.set(entry.run, watch);
     this.#gone.delete(entry.id);
     if (attention(entry.id) === 'watch') watch.attend('watch');

@@ -47,6 +47,8 @@ export interface SentinelOptions {
   readonly spool?: SpoolLimits;
   readonly pace?: PaceLimits;
   readonly blast?: BlastLimits;
+  /** After how long a watched VM that runs and cannot be looked into is told as a guard event. Default 15 s. */
+  readonly lostSightMs?: number;
 }
 
 export interface Sentinel {
@@ -58,6 +60,7 @@ export interface Sentinel {
 
 const recheckEveryMs = 5000;
 const thoroughEveryMs = 60_000;
+const lostSightMsDefault = 15_000;
 
 export async function startSentinel(options: SentinelOptions): Promise<Result<Sentinel>> {
   const dir = openStateDir(options.stateDir);
@@ -197,7 +200,7 @@ class RunningSentinel implements Sentinel {
   }
 
   #makeFleet(): Fleet {
-    const { clock, log, name, source, pace } = this.#options;
+    const { clock, log, name, source, pace, lostSightMs } = this.#options;
     const incarnations = new IncarnationMemory(this.#database);
     return new Fleet({
       source: source ?? qemuSource({ clock, profileDirectory: this.#dir.profiles }),
@@ -205,6 +208,7 @@ class RunningSentinel implements Sentinel {
       log,
       host: name,
       pace: pace ?? paceDefaults,
+      lostSightMs: lostSightMs ?? lostSightMsDefault,
       doubles: new DoubleMemory(this.#database),
       attention: (vm) => (this.#vault.inForce(vm) === null ? 'none' : 'watch'),
       listener: {

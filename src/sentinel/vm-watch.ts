@@ -36,6 +36,8 @@ export interface WatchOptions {
   readonly log: Log;
   readonly host: string;
   readonly pace: PaceLimits;
+  /** A watched VM that runs and cannot be looked into for so long is a matter for a person. */
+  readonly lostSightMs: number;
   readonly listener: WatchListener;
 }
 
@@ -49,8 +51,6 @@ const unwatchedSweepMs = 15_000;
 const verifyEveryMs = 2000;
 const noteEveryMs = 30_000;
 const retryMs = { least: 300, most: 5000 };
-/** A watched VM that runs and cannot be read for so long is a matter for a person. */
-const lostSightMs = 15_000;
 /** Attached this soon after its boot, what the VM does when it boots was seen. */
 const bootSeenMs = 120_000;
 
@@ -289,7 +289,7 @@ export class VmWatch {
     }
     const nowMs = this.#clock.now();
     this.#blindSinceMs ??= nowMs;
-    if (this.#toldLostSight || nowMs - Math.max(this.#blindSinceMs, this.#bornMs) < lostSightMs) return;
+    if (this.#toldLostSight || nowMs - Math.max(this.#blindSinceMs, this.#bornMs) < this.#options.lostSightMs) return;
     this.#toldLostSight = true;
     this.#guard('lost-sight', `The VM runs and cannot be looked into: ${this.#line.why ?? 'no reason known'}`);
   }
