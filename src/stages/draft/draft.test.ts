@@ -4,18 +4,27 @@ import { test } from 'node:test';
 import type { Manifest, ManifestEntry } from '../../model/manifest.ts';
 import type { Activity } from '../../model/observation.ts';
 import type { Behaviour } from '../../model/behaviour.ts';
+import type { Profile } from '../../model/profile.ts';
 import { behaviourId } from '../../pattern/behaviour-id.ts';
-import { inbound, listen, once, outbound, process } from '../../sim/seen.ts';
-import { emptyProfile, learn } from '../learn/learn.ts';
+import { behaviourOf } from '../../pattern/behaviour-of.ts';
+import { inbound, listen, outbound, process } from '../../sim/seen.ts';
 import { checkManifest } from './check.ts';
 import { type DraftInput, allowEntry, diffManifests, draft } from './draft.ts';
 
 const approval = { kind: 'approved', by: 'ada', at: '2026-11-22T00:00:00.000Z', alarm: 'a1' } as const;
 
+function profileOf(activities: readonly Activity[]): Profile {
+  const entries = activities.map((activity) => {
+    const behaviour = behaviourOf(activity);
+    const seen = { count: 1, firstAt: activity.at, lastAt: activity.at, members: [activity.vm] };
+    return [behaviourId(behaviour), { behaviour, ...seen }] as const;
+  });
+  return { scope: 'shop', service: 'web', entries: Object.fromEntries(entries), coverage: [] };
+}
+
 function drafted(activities: readonly Activity[], rest: Partial<DraftInput> = {}): Manifest {
-  const profile = learn(emptyProfile('shop', 'web'), 'name:web1', activities.map(once));
   return draft({
-    profile,
+    profile: profileOf(activities),
     scope: 'shop',
     service: 'web',
     vm: 'name:web1',

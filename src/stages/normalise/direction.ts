@@ -14,10 +14,18 @@ export function listenerKey(proto: Protocol, localPort: number): string {
 }
 
 /**
- * A connection to a port that is listened on came in. When its listener has gone, the side with the ephemeral port is the
- * caller; when that does not tell either, the VM is: a wrongly suspected call is looked at, a wrongly trusted one is not.
+ * A connection to a port that is listened on came in. When its listener is not known, the side with the ephemeral port is the
+ * caller. A UDP resolver takes any port above 1023, so there the side with a privileged port is the one that was called; TCP is
+ * not judged so, because NFS clients call from privileged ports. When nothing tells, the VM is the caller: a wrongly
+ * suspected call is looked at, a wrongly trusted one is not.
  */
 export function directionOf(ends: ConnectionEnds, listening: ReadonlySet<string>): 'outbound' | 'inbound' {
-  if (listening.has(listenerKey(ends.proto, ends.localPort))) return 'inbound';
-  return !isEphemeral(ends.localPort) && isEphemeral(ends.remotePort) ? 'inbound' : 'outbound';
+  const { proto, localPort, remotePort } = ends;
+  if (listening.has(listenerKey(proto, localPort))) return 'inbound';
+  if (proto === 'udp' && isPrivileged(localPort) && !isPrivileged(remotePort)) return 'inbound';
+  return !isEphemeral(localPort) && isEphemeral(remotePort) ? 'inbound' : 'outbound';
+}
+
+function isPrivileged(port: number): boolean {
+  return port > 0 && port < 1024;
 }

@@ -98,6 +98,17 @@ test('UDP sockets on ephemeral ports are clients, TCP ones are listeners', () =>
   assert.equal(observation({ kind: 'net_listen', proto: 'tcp', localPort: 40_000 }).kind, 'listen');
 });
 
+test('what a UDP server sends back is not a call of its own', () => {
+  const base = { proto: 'udp', localAddr: '10.0.0.5', remoteAddr: '10.0.0.9' } as const;
+  assert.equal(observation({ kind: 'net_connect', ...base, localPort: 53, remotePort: 24_833 }).kind, 'inbound');
+  assert.equal(observation({ kind: 'net_connect', ...base, localPort: 24_833, remotePort: 53 }).kind, 'outbound');
+  assert.equal(observation({ kind: 'net_connect', ...base, remotePort: 24_833 }).kind, 'outbound');
+  assert.equal(
+    observation({ kind: 'net_connect', ...base, proto: 'tcp', localPort: 53, remotePort: 24_833 }).kind,
+    'outbound',
+  );
+});
+
 test('a loss keeps its span and its number', () => {
   const seen = observation({ kind: 'loss', until: '2026-11-21T19:38:00Z', missed: 3, reason: 'queue full' });
   assert.ok(seen.kind === 'loss');
@@ -166,6 +177,11 @@ test('the listener tells who called whom; without it the ephemeral port does', (
     ['tcp', 45_000, 51_000, 'outbound'],
     ['tcp', 8080, 51_000, 'inbound'],
     ['tcp', 123, 123, 'outbound'],
+    ['udp', 53, 1829, 'inbound'],
+    ['udp', 1829, 53, 'outbound'],
+    ['tcp', 0, 443, 'outbound'],
+    ['tcp', 22, 443, 'outbound'],
+    ['tcp', 867, 2049, 'outbound'],
   ] as const;
   for (const [proto, localPort, remotePort, expected] of rows)
     assert.equal(

@@ -8,6 +8,7 @@ import { parseAddress, printAddress, unmapped } from '../../pattern/address.ts';
 import { isInMemoryOnly } from '../../pattern/executable-places.ts';
 import { isEphemeral } from '../../pattern/port-pattern.ts';
 import { boundArgv, boundText, splitCommandLine } from './command-line.ts';
+import { directionOf } from './direction.ts';
 import { canonicalTime } from './time.ts';
 
 export function normalise(event: RawEvent): Result<Observation> {
@@ -66,7 +67,7 @@ function connectionOf(event: RawEvent, kind: 'outbound' | 'inbound'): Result<Obs
   const remoteAddr = addressOf(event.remoteAddr);
   if (remoteAddr === null) return lacks(event, 'an IP address as remoteAddr');
   return ok({
-    kind,
+    kind: isAnswer(event) ? 'inbound' : kind,
     ...seenOf(event),
     pid: event.pid ?? null,
     image: imageOf(event),
@@ -76,6 +77,12 @@ function connectionOf(event: RawEvent, kind: 'outbound' | 'inbound'): Result<Obs
     remoteAddr: reached(remoteAddr),
     remotePort: event.remotePort ?? 0,
   });
+}
+
+/** UDP has no connections: sensors report a server's answer as a call of the server's. */
+function isAnswer({ proto, localPort, remotePort }: RawEvent): boolean {
+  if (proto !== 'udp' || localPort === undefined || localPort === 0 || remotePort === undefined) return false;
+  return directionOf({ proto, localPort, remotePort }, new Set()) === 'inbound';
 }
 
 function listenerOf(event: RawEvent): Result<Observation> {
