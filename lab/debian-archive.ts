@@ -113,7 +113,7 @@ function archiveAt(home: string, configuration: string): Archive {
       const uris = await ask(['apt-get', '-q', '-c', configuration, '--print-uris', 'download', ...names]);
       if (!uris.ok) return uris;
       const files = [...uris.value.matchAll(/^'[^']+' (\S+) \d+/gm)].map((match) => match[1] ?? '');
-      return locked(debs, async () => download(debs, configuration, names, files));
+      return locked(debs, async () => download(debs, configuration, files));
     },
     async withDependencies(names) {
       const plan = await ask(['apt-get', '-q', '-c', configuration, '--simulate', 'install', ...names]);
@@ -138,10 +138,9 @@ async function askOnce(home: string, argv: readonly string[]): Promise<Result<st
 async function download(
   debs: string,
   configuration: string,
-  names: readonly string[],
   files: readonly string[],
 ): Promise<Result<readonly string[]>> {
-  const missing = names.filter((_, index) => !existsSync(join(debs, files[index] ?? '')));
+  const missing = files.filter((file) => !existsSync(join(debs, file))).map(packageOf);
   if (missing.length > 0) {
     const loaded = await runCommand(['apt-get', '-q', '-c', configuration, 'download', ...missing], { cwd: debs });
     if (!loaded.ok) return loaded;
@@ -150,12 +149,17 @@ async function download(
   return ok(files.map((file) => join(debs, file)));
 }
 
+/** Debian names its files PACKAGE_VERSION_ARCHITECTURE.deb. */
+function packageOf(file: string): string {
+  return file.slice(0, file.indexOf('_'));
+}
+
 /** Superseded versions of the packages just fetched; other packages stay. */
 async function removeOthers(debs: string, files: readonly string[]): Promise<void> {
   const kept = new Set(files);
-  const names = new Set(files.map((file) => file.split('_')[0]));
+  const names = new Set(files.map(packageOf));
   for (const file of await readdir(debs)) {
-    if (!kept.has(file) && names.has(file.split('_')[0])) await rm(join(debs, file));
+    if (!kept.has(file) && names.has(packageOf(file))) await rm(join(debs, file));
   }
 }
 
