@@ -36,7 +36,7 @@ async function agree(guest: Guest, product: Product): Promise<void> {
   const ps = await product.json<PrintedPs>('ps', String(guest.pid()));
   const sockets = await product.json<PrintedSockets>('sockets', guest.uuid);
   const after = await lookInside(guest);
-  assert.match(ps.kernel, new RegExp(`^Linux version ${guest.kernel.version.replaceAll('.', '\\.')} `));
+  assert.ok(ps.kernel.startsWith(`Linux version ${guest.kernel.version} `), ps.kernel);
   assert.match(ps.buildId, /^[0-9a-f]{40}$/);
   assertSameTasks(before, ps, after);
   assert.ok(assertSameSockets(before, sockets, after) >= 5);

@@ -73,7 +73,8 @@ function taskOf(fields: readonly string[]): TrueTask {
     ...{ pid, tgid, ppid, uid, euid, startTicks, comm, deleted },
     kernelThread: kernelThread === 1,
     exe: link === '' ? null : deleted ? link.slice(0, -suffix.length) : link,
-    argv: cmdline === '' ? [] : cmdline.replace(/\0$/, '').split('\0'),
+    // Empty arguments at the end cannot be told from the NULs behind a title that was written over the arguments.
+    argv: /^\0*$/.test(cmdline) ? [] : cmdline.replace(/\0+$/, '').split('\0'),
     cgroup: /^0::(.*)$/m.exec(cgroup)?.[1] ?? '',
     namespaces: { pid: pidNs, mnt: mntNs, net: netNs },
   };

@@ -72,14 +72,18 @@ export function assertSameTasks(before: Truth, printed: PrintedPs, after: Truth)
 
 function expected(task: TrueTask): Record<string, unknown> {
   const { startTicks: _, ...rest } = task;
-  // The kernel appends what a worker is busy with to the comm of a kworker in /proc; its task carries the bare name.
-  return { ...rest, comm: task.comm.startsWith('kworker/') ? 'kworker' : task.comm };
+  return { ...rest, comm: bareName(task) };
+}
+
+/** /proc decorates kernel threads: the work of a kworker, a name longer than the 15 bytes that the task itself carries. */
+function bareName({ comm, kernelThread }: { readonly comm: string; readonly kernelThread: boolean }): string {
+  return kernelThread ? comm.replace(/^(kworker\/).*/, '$1').slice(0, 15) : comm;
 }
 
 function comparable(task: PrintedTask): Record<string, unknown> {
   const { pid, tgid, ppid, uid, euid, kernelThread, exe, deleted, argv, cgroup, namespaces } = task;
   const { pid: pidNs = 0, mnt = 0, net = 0 } = namespaces ?? {};
-  const comm = task.comm.startsWith('kworker/') ? 'kworker' : task.comm;
+  const comm = bareName(task);
   return {
     pid,
     tgid,
