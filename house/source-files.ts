@@ -45,6 +45,7 @@ export function importsOf(path: string): Import[] {
   }));
 }
 
+/** A test, or a suite that several tests run against several implementations. */
 export function isTest(path: string): boolean {
-  return path.endsWith('.test.ts');
+  return /(\.test|-suite)\.ts$/.test(path);
 }
