@@ -38,6 +38,14 @@ export class Courier {
     this.#sleeper.wake();
   }
 
+  /** Tries to hand over what is left, as long as the manager answers; what it does not take stays in the spool. */
+  async handOver(withinMs: number): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<'late'>();
+    const timer = setTimeout(() => resolve('late'), withinMs);
+    while ((await Promise.race([this.#carryOne(), late])) === 'carried');
+    clearTimeout(timer);
+  }
+
   async run(): Promise<void> {
     let waitMs = backOffMs.least;
     while (!this.#closed) {

@@ -60,6 +60,7 @@ export interface Sentinel {
 
 const recheckEveryMs = 5000;
 const thoroughEveryMs = 60_000;
+const lastWordsMs = 2000;
 const lostSightMsDefault = 15_000;
 
 export async function startSentinel(options: SentinelOptions): Promise<Result<Sentinel>> {
@@ -196,6 +197,7 @@ class RunningSentinel implements Sentinel {
     this.#post.close();
     this.#courier.close();
     await Promise.allSettled(this.#running);
+    await this.#courier.handOver(lastWordsMs);
     this.#database.close();
   }
 

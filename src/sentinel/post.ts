@@ -62,7 +62,7 @@ export class Post {
     for (const coverage of fleet.takeCoverage()) outbox.cover(coverage);
     this.#tellInventory(fleet.views());
     const nowMs = clock.monotonic();
-    if (!outbox.worthSending && nowMs - this.#sentAtMs < quietEveryMs) return;
+    if (!this.#closed && !outbox.worthSending && nowMs - this.#sentAtMs < quietEveryMs) return;
     const batch = outbox.next();
     if (batch === null) return;
     const kept = spool.keep(batch);
