@@ -100,7 +100,7 @@ export function generaliseArgv(exe: string | null, argv: readonly string[]): str
 }
 
 function generalise(text: string, rules: readonly Rule[], quote: (text: string) => string): string {
-  if (text.length > templateLengthMax) return quote(text);
+  if (text.length > templateLengthMax || !/[0-9A-Z]/.test(text)) return quote(text);
   const temporaryFrom = text.search(temporaryDirectory);
   const hosts = hostsIn(text);
   let pattern = '';
@@ -113,7 +113,7 @@ function generalise(text: string, rules: readonly Rule[], quote: (text: string) 
       at = host.end;
       continue;
     }
-    const found = findToken(text, at, rules, temporaryFrom !== -1 && at > temporaryFrom);
+    const found = mayBeToken(text, at) ? findToken(text, at, rules, temporaryFrom !== -1 && at > temporaryFrom) : null;
     if (found !== null) {
       pattern += `${quotePart(text.slice(literalFrom, at), quote)}<${found.token}>`;
       tokens += 1;
@@ -154,6 +154,14 @@ function findToken(
 }
 
 const word = /[A-Za-z0-9]*[^A-Za-z0-9]*/y;
+
+const tokenStart = /[A-Za-z]*[0-9A-Z]|tmp[._-]|[a-f]{8}-/y;
+
+/** Most words are plain ones, which no rule need look at. */
+function mayBeToken(text: string, at: number): boolean {
+  tokenStart.lastIndex = at;
+  return tokenStart.test(text);
+}
 
 /** Where the next word begins; tokens begin nowhere else. */
 function nextWord(text: string, at: number): number {

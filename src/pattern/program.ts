@@ -12,7 +12,7 @@ function baseName(path: string): string {
 /** `python3.11`, `perl5.36-x86_64-linux-gnu`, `nc.openbsd`, `vim.basic` and `-bash` without what only tells builds apart. */
 function plainName(path: string): string {
   const name = baseName(path).replace(/^-/, '');
-  if (byName.has(name)) return name;
+  if (byName.has(name) || !/[0-9.]/.test(name)) return name;
   if (/^ld-(linux|musl)/.test(name)) return name.startsWith('ld-musl') ? 'ld-musl' : 'ld-linux';
   return name.replace(/\.(openbsd|traditional|basic|tiny|gtk3|nox)$/, '').replace(/-?[0-9][0-9._]*(-[\w-]+)?$/, '');
 }

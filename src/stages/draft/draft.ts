@@ -6,7 +6,7 @@ import type { Profile, ProfileEntry } from '../../model/profile.ts';
 import type { Rule } from '../../model/rule.ts';
 import { behaviourId } from '../../pattern/behaviour-id.ts';
 import { behaviourOf } from '../../pattern/behaviour-of.ts';
-import { compareEntries } from './order.ts';
+import { inOrder } from './order.ts';
 import { withoutOrphans } from './orphans.ts';
 
 export interface DraftInput {
@@ -43,7 +43,7 @@ export function draft(input: DraftInput): Manifest {
     mode,
     generation,
     issuedAt,
-    entries: [...entries.values()].sort(compareEntries),
+    entries: inOrder([...entries.values()]),
     orders: [...input.orders],
   };
 }

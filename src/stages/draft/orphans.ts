@@ -17,6 +17,7 @@ export function withoutOrphans(entries: readonly ProfileEntry[]): readonly Profi
   const attributed = new Map<string, SocketPattern[]>();
   const orphans = new Map<ProfileEntry, SocketPattern>();
   for (const entry of entries) {
+    if (entry.behaviour.kind === 'process') continue;
     const parsed = parseBehaviour(entry.behaviour);
     if (!parsed.ok || !isSocket(parsed.value)) continue;
     if (parsed.value.exe === '?') orphans.set(entry, parsed.value);
