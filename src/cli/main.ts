@@ -3,10 +3,9 @@ import { readFile, stat } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import { text as textOf } from 'node:stream/consumers';
 import { isatty } from 'node:tty';
-import { connect } from '../client/connect.ts';
-import { readConnection } from '../client/state-directory.ts';
 import { exitCodes, problem, type Problem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
+import { connectManager } from './connect-manager.ts';
 import { realPrograms } from './real-programs.ts';
 import { runCommandLine } from './run.ts';
 import type { Output, Shell } from './shell.ts';
@@ -31,19 +30,7 @@ const shell: Shell = {
   err: outputOf(process.stderr),
   stop: stop.signal,
   programs: realPrograms,
-  async connect(stateDir, { by, timeoutMs }) {
-    const connection = await readConnection(stateDir);
-    if (connection.ok)
-      return ok(connect({ ...connection.value, by, ...(timeoutMs === undefined ? {} : { timeoutMs }) }));
-    if (connection.error.kind !== 'not-found') return connection;
-    return fail(
-      problem(
-        'failed',
-        `No manager runs with the state directory ${stateDir}.`,
-        'Start it with `plumbline up`, or name the state directory of the one that runs with --state.',
-      ),
-    );
-  },
+  connect: connectManager,
   readText,
 };
 

@@ -21,6 +21,7 @@ export function expectedAt(program: Command, words: readonly string[]): Expected
   const place = walk(program, before);
   if (place.open !== null) return valuesOf(place.open.argChoices, place.open.flags);
   if (current.startsWith('-') && !place.onlyArguments) return candidates(optionsOf(place.command, before));
+  if (place.isLost) return nothing;
   if (place.command.commands.length > 0) return candidates(verbsOf(place.command, place.isHelp));
   if (place.isHelp) return nothing;
   const { registeredArguments } = place.command;
@@ -37,6 +38,8 @@ interface Place {
   readonly open: Option | null;
   readonly onlyArguments: boolean;
   readonly isHelp: boolean;
+  /** A word stands where only a verb may, and is none. */
+  readonly isLost: boolean;
 }
 
 function walk(program: Command, words: readonly string[]): Place {
@@ -45,6 +48,7 @@ function walk(program: Command, words: readonly string[]): Place {
   let open: Option | null = null;
   let onlyArguments = false;
   let isHelp = false;
+  let isLost = false;
   for (const word of words) {
     if (open !== null) open = null;
     else if (!onlyArguments && word === '--') onlyArguments = true;
@@ -54,11 +58,12 @@ function walk(program: Command, words: readonly string[]): Place {
     } else if (command === program && word === 'help') isHelp = true;
     else {
       const child = command.commands.find((child) => child.name() === word);
-      if (child === undefined) taken += 1;
-      else command = child;
+      if (child !== undefined) command = child;
+      else if (command.commands.length > 0) isLost = true;
+      else taken += 1;
     }
   }
-  return { command, taken, open, onlyArguments, isHelp };
+  return { command, taken, open, onlyArguments, isHelp, isLost };
 }
 
 function verbsOf(command: Command, isHelp: boolean): Candidate[] {

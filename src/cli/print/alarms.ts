@@ -7,14 +7,23 @@ import type { Page } from './page.ts';
 import { idColumns, sayRest, type Paged } from './records.ts';
 import { table, type Column } from './table.ts';
 import { visible } from './visible.ts';
-import { count, remediationStyle, sayActivity, sayBehaviour, sayProvenance, sayTime, severityStyle } from './words.ts';
+import {
+  count,
+  remediationStyle,
+  sayActivity,
+  sayBehaviour,
+  sayProvenance,
+  sayShortTime,
+  sayTime,
+  severityStyle,
+} from './words.ts';
 
 const alarmColumns: readonly Column<Alarm>[] = [
   { title: 'ALARM', cell: ({ id }) => id.slice(0, idColumns) },
   { title: 'SEVERITY', cell: ({ severity }) => severity, style: ({ severity }) => severityStyle(severity) },
   { title: 'RISK', cell: ({ risk }) => Math.round(risk), align: 'right' },
   { title: 'STATUS', cell: ({ status }) => status, style: ({ status }) => (status === 'open' ? null : 'quiet') },
-  { title: 'LAST SEEN', cell: ({ lastAt }) => sayTime(lastAt) },
+  { title: 'LAST (UTC)', cell: ({ lastAt }) => sayShortTime(lastAt) },
   { title: 'COUNT', cell: ({ count: times }) => times, align: 'right' },
   { title: 'VM', cell: ({ vmName }) => vmName, gives: true },
   { title: 'WHAT', cell: ({ title }) => title, gives: true },

@@ -7,7 +7,7 @@ import type { PsTask, PsView, ShownSocket, SocketsView } from '../../sentinel/ho
 import type { Page } from './page.ts';
 import { table, type Column } from './table.ts';
 import { visible, visibleArgv } from './visible.ts';
-import { count, sayEnd, sayTime, vmStateStyle } from './words.ts';
+import { count, sayEnd, sayShortTime, sayTime, vmStateStyle } from './words.ts';
 
 const vmColumns: readonly Column<Vm>[] = [
   { title: 'VM', cell: ({ name }) => name, gives: true },
@@ -55,7 +55,7 @@ export function printProcesses(list: PsView, page: Page): string {
       cell: ({ uid, euid }) => (uid === euid || euid === null ? uid : `${uid ?? '?'}>${euid}`),
       align: 'right',
     },
-    { title: 'STARTED', cell: ({ startedAt }) => sayTime(startedAt) },
+    { title: 'STARTED (UTC)', cell: ({ startedAt }) => sayShortTime(startedAt) },
     {
       title: 'EXECUTABLE',
       cell: ({ exe, comm, kernelThread, deleted }) => {

@@ -3,7 +3,7 @@ import type { AuditEntry } from '../../model/audit-entry.ts';
 import type { Remediation } from '../../model/remediation.ts';
 import type { Page } from './page.ts';
 import { table, type Column } from './table.ts';
-import { remediationStyle, sayTime } from './words.ts';
+import { remediationStyle, sayShortTime } from './words.ts';
 
 /** The first part of a long list, and how long it is. */
 export interface Paged<T> {
@@ -18,8 +18,8 @@ export const idColumns = 8;
 export function printRemediations(list: Paged<Remediation>, page: Page): string {
   if (list.items.length === 0) return 'No remediations.';
   const columns: readonly Column<Remediation>[] = [
-    { title: 'REMEDIATION', cell: ({ id }) => id.slice(0, idColumns) },
-    { title: 'STARTED', cell: ({ startedAt }) => sayTime(startedAt) },
+    { title: 'ID', cell: ({ id }) => id.slice(0, idColumns) },
+    { title: 'STARTED (UTC)', cell: ({ startedAt }) => sayShortTime(startedAt) },
     { title: 'VM', cell: ({ plan }) => plan.vm, gives: true },
     { title: 'ACTION', cell: ({ plan }) => plan.action },
     { title: 'STATE', cell: ({ state }) => state, style: ({ state }) => remediationStyle(state) },
@@ -34,7 +34,7 @@ export function printAudit(list: Paged<AuditEntry>, page: Page): string {
   if (list.items.length === 0) return 'Nothing was done yet.';
   const columns: readonly Column<AuditEntry>[] = [
     { title: 'SEQ', cell: ({ seq }) => seq, align: 'right' },
-    { title: 'AT', cell: ({ at }) => sayTime(at) },
+    { title: 'AT (UTC)', cell: ({ at }) => sayShortTime(at) },
     { title: 'BY', cell: ({ by }) => by, gives: true },
     { title: 'VERB', cell: ({ verb }) => verb },
     { title: 'SUBJECT', cell: ({ subject }) => subject, gives: true },

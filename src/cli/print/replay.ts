@@ -3,13 +3,13 @@ import type { ReplayFinding, ReplayReport } from '../../evaluate/replay.ts';
 import type { Page } from './page.ts';
 import { table, type Column } from './table.ts';
 import { visible } from './visible.ts';
-import { count, sayTime, severityStyle } from './words.ts';
+import { count, sayShortTime, severityStyle } from './words.ts';
 
 const columns: readonly Column<ReplayFinding>[] = [
   { title: 'SEVERITY', cell: ({ severity }) => severity, style: ({ severity }) => severityStyle(severity) },
   { title: 'RISK', cell: ({ risk }) => Math.round(risk), align: 'right' },
   { title: 'COUNT', cell: ({ count: times }) => times, align: 'right' },
-  { title: 'FIRST SEEN', cell: ({ firstAt }) => sayTime(firstAt) },
+  { title: 'FIRST (UTC)', cell: ({ firstAt }) => sayShortTime(firstAt) },
   { title: 'HOST', cell: ({ host }) => host, gives: true },
   { title: 'WHAT', cell: ({ title }) => title, gives: true },
 ];

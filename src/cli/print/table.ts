@@ -20,7 +20,7 @@ interface Cell {
 
 const gap = '  ';
 /** A column that gives keeps this much. */
-const narrowest = 12;
+const narrowest = 8;
 
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], page: Page): string {
   const heading = columns.map((column): Cell => ({ text: column.title, style: 'heading' }));

@@ -15,6 +15,11 @@ export function sayTime(iso: string | null): string | null {
   return iso === null ? null : iso.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
 }
 
+/** `11-21 21:05:07`, for tables whose title says UTC. */
+export function sayShortTime(iso: string | null): string | null {
+  return iso === null ? null : iso.slice(5, 19).replace('T', ' ');
+}
+
 export function count(n: number, one: string, many = `${one}s`): string {
   return `${n} ${n === 1 ? one : many}`;
 }

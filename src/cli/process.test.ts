@@ -1,0 +1,155 @@
+// The program as a process: how `up` begins and ends, what a second one is told, and that closed pipes and killed parents leave
+// nothing behind.
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { after, test } from 'node:test';
+
+const root = join(import.meta.dirname, '..', '..');
+const directory = mkdtempSync(join(tmpdir(), 'plumbline-process-'));
+const started: Plumbline[] = [];
+const patienceMs = 20_000;
+
+type Plumbline = ChildProcessByStdio<null, Readable, Readable>;
+
+after(() => {
+  for (const child of started) child.kill('SIGKILL');
+  rmSync(directory, { recursive: true, force: true });
+});
+
+function plumbline(...args: string[]): Plumbline {
+  const child = spawn(join(root, 'bin', 'plumbline'), args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, PLUMBLINE_STATE: join(directory, 'state') },
+  });
+  started.push(child);
+  return child;
+}
+
+async function ended(child: Plumbline): Promise<{ code: number | null; out: string; err: string }> {
+  const [out, err, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'exit', { signal: AbortSignal.timeout(patienceMs) }) as Promise<[number | null]>,
+  ]);
+  return { code, out, err };
+}
+
+async function up(...args: string[]): Promise<{ child: Plumbline; address: string; console: string }> {
+  const child = plumbline('up', '--json', ...args);
+  child.stderr.resume();
+  const [line] = (await once(child.stdout, 'data', { signal: AbortSignal.timeout(patienceMs) })) as [Buffer];
+  return { child, ...(JSON.parse(line.toString()) as { address: string; console: string }) };
+}
+
+async function exitCode(child: Plumbline): Promise<number | null> {
+  if (child.exitCode !== null) return child.exitCode;
+  const [code] = (await once(child, 'exit', { signal: AbortSignal.timeout(patienceMs) })) as [number | null];
+  return code;
+}
+
+test('up serves its console to who has the link, refuses a second one, and ends in order', async () => {
+  const first = await up('--port', '0');
+  const link = await fetch(first.console, { redirect: 'manual' });
+  assert.equal(link.status, 303);
+  assert.match(link.headers.get('set-cookie') ?? '', /HttpOnly/);
+  assert.equal((await fetch(`${first.address}/api/v1/status`)).status, 401);
+  const status = await ended(plumbline('status', '--json'));
+  assert.equal(status.code, 0, status.err);
+
+  const second = await ended(plumbline('up', '--port', '0'));
+  assert.equal(second.code, 5);
+  assert.match(second.err, /Another manager is using the state directory/);
+  const port = new URL(first.address).port;
+  const elsewhere = await ended(plumbline('up', '--port', port, '--state', join(directory, 'other')));
+  assert.equal(elsewhere.code, 1, elsewhere.err);
+  assert.match(elsewhere.err, new RegExp(port));
+  assert.doesNotMatch(elsewhere.err, /\n\s+at /);
+
+  first.child.kill('SIGTERM');
+  assert.equal(await exitCode(first.child), 0);
+  const gone = await ended(plumbline('status', '--json'));
+  assert.equal(gone.code, 1);
+  assert.match(gone.err, /plumbline up/);
+});
+
+test('whoever kills what he started kills the server with it', async () => {
+  const { child, address } = await up('--port', '0');
+  child.kill('SIGKILL');
+  await exitCode(child);
+  const deadline = Date.now() + patienceMs;
+  const answers = async () =>
+    await fetch(address).then(
+      () => true,
+      () => false,
+    );
+  while (await answers()) {
+    assert.ok(Date.now() < deadline, 'the server lives on');
+    await sleep(50);
+  }
+  const again = await up('--port', '0');
+  again.child.kill('SIGINT');
+  assert.equal(await exitCode(again.child), 0);
+  assert.ok(!existsSync(join(directory, 'state', 'api.json')));
+});
+
+test('a configuration that is wrong is refused with its line', async () => {
+  const config = join(directory, 'config.yaml');
+  writeFileSync(config, 'api:\n  port: 0\n  prot: 7\n');
+  const { code, err } = await ended(plumbline('up', '--config', config));
+  assert.equal(code, 2, err);
+  assert.match(err, /config\.yaml:3: api\.prot is not a known field/);
+  assert.equal((await ended(plumbline('up', '--config', join(directory, 'none.yaml')))).code, 3);
+});
+
+test('a reader that has seen enough is no error', async () => {
+  const entry = {
+    seq: 1,
+    at: '2026-11-21T21:00:00.000Z',
+    by: 'x',
+    verb: 'v',
+    subject: 's',
+    outcome: 'done',
+    detail: 'd'.repeat(4000),
+  };
+  const server = createServer((_, reply) => {
+    reply.setHeader('content-type', 'application/json');
+    reply.end(JSON.stringify({ items: Array.from({ length: 500 }, () => entry), next: null, total: 500 }));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const state = mkdtempSync(join(directory, 'stand-in-'));
+  const { port } = server.address() as AddressInfo;
+  writeFileSync(join(state, 'api.json'), JSON.stringify({ address: `http://127.0.0.1:${port}` }));
+  writeFileSync(join(state, 'token'), 'token');
+  try {
+    const child = plumbline('audit', '--state', state);
+    child.stdout.once('data', () => child.stdout.destroy());
+    const [err, code] = await Promise.all([text(child.stderr), exitCode(child)]);
+    assert.deepEqual([code, err], [0, '']);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+test('what answers without being a manager is said to be none', async () => {
+  const server = createServer((_, reply) => reply.end('<html>hello</html>')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const state = mkdtempSync(join(directory, 'stranger-'));
+  const { port } = server.address() as AddressInfo;
+  writeFileSync(join(state, 'api.json'), JSON.stringify({ address: `http://127.0.0.1:${port}` }));
+  writeFileSync(join(state, 'token'), 'token');
+  const { code, err } = await ended(plumbline('status', '--state', state));
+  server.closeAllConnections();
+  server.close();
+  assert.equal(code, 4);
+  assert.match(err, /did not answer in JSON/);
+});
