@@ -4,7 +4,7 @@ import type { Log } from '../kit/log.ts';
 import type { Result } from '../kit/result.ts';
 import type { ReplayReport } from '../evaluate/replay.ts';
 import type { Manifest } from '../model/manifest.ts';
-import type { PsView, SocketsView } from '../sentinel/host-view.ts';
+import type { PsView, SocketsView } from '../sentinel/local.ts';
 import type { VerifiedManifest } from '../sentinel/trust.ts';
 import type { Vm } from '../model/vm.ts';
 
