@@ -10,19 +10,19 @@ interface Note {
 const perKindMax = 10;
 
 export function withoutRepetitions(notes: readonly Note[]): readonly Note[] {
-  const kinds = new Map<string, Note[]>();
-  for (const note of notes) {
-    const kind = `${note.severity} ${note.note.split(':')[0] ?? ''}`;
-    kinds.set(kind, [...(kinds.get(kind) ?? []), note]);
-  }
+  const kinds = Map.groupBy(notes, ({ severity, note }) => `${severity} ${kindOf(note)}`);
   const kept = [...kinds.values()].flatMap((same) => {
     const [first] = same;
     if (first === undefined || same.length <= perKindMax) return same;
     const more = {
       severity: first.severity,
-      note: `${first.note.split(':')[0] ?? ''}: ${same.length - perKindMax} more.`,
+      note: `${kindOf(first.note)}: ${same.length - perKindMax} more.`,
     };
     return [...same.slice(0, perKindMax), more];
   });
   return kept.sort((a, b) => severityOrder.indexOf(b.severity) - severityOrder.indexOf(a.severity));
+}
+
+function kindOf(note: string): string {
+  return note.split(':', 1)[0] ?? '';
 }

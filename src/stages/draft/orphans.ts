@@ -14,22 +14,31 @@ import { ephemeralPorts } from '../../pattern/port-pattern.ts';
 type SocketPattern = ConnectionPattern | ListenPattern;
 
 export function withoutOrphans(entries: readonly ProfileEntry[]): readonly ProfileEntry[] {
-  const attributed = new Map<string, SocketPattern[]>();
-  const orphans = new Map<ProfileEntry, SocketPattern>();
-  for (const entry of entries) {
-    if (entry.behaviour.kind === 'process') continue;
-    const parsed = parseBehaviour(entry.behaviour);
-    if (!parsed.ok || !isSocket(parsed.value)) continue;
-    if (parsed.value.exe === '?') orphans.set(entry, parsed.value);
-    else attributed.set(keyOf(parsed.value), [...(attributed.get(keyOf(parsed.value)) ?? []), parsed.value]);
-  }
+  const sockets = entries.flatMap((entry) => {
+    const parsed = entry.behaviour.kind === 'process' ? null : parseBehaviour(entry.behaviour);
+    return parsed?.ok === true && isSocket(parsed.value) ? [{ entry, pattern: parsed.value }] : [];
+  });
+  const orphans = new Map(sockets.filter(isOrphan).map(({ entry, pattern }) => [entry, pattern]));
   if (orphans.size === 0) return entries;
+  const attributed = Map.groupBy(
+    sockets.filter((socket) => !isOrphan(socket)),
+    ({ pattern }) => keyOf(pattern),
+  );
   return entries.filter((entry) => {
     const orphan = orphans.get(entry);
     if (orphan === undefined) return true;
-    const candidates = [...(attributed.get(keyOf(orphan)) ?? []), ...(attributed.get(ephemeralKey(orphan)) ?? [])];
-    return !candidates.some((pattern) => subsumes({ ...pattern, exe: '?' }, orphan));
+    const explains = ({ pattern }: Socket): boolean => subsumes({ ...pattern, exe: '?' }, orphan);
+    return ![keyOf(orphan), ephemeralKey(orphan)].some((key) => attributed.get(key)?.some(explains));
   });
+}
+
+interface Socket {
+  readonly entry: ProfileEntry;
+  readonly pattern: SocketPattern;
+}
+
+function isOrphan({ pattern }: Socket): boolean {
+  return pattern.exe === '?';
 }
 
 function isSocket(pattern: BehaviourPattern): pattern is SocketPattern {

@@ -21,19 +21,14 @@ const lengths = { 32: [24, 16, 0], 128: [64, 48, 0] } as const;
 export function poolPeers(entries: Map<string, ProfileEntry>, touched: readonly Behaviour[]): void {
   const keys = new Set(touched.filter(isConnection).map(keyOf));
   if (keys.size === 0) return;
-  const groups = new Map<string, ProfileEntry[]>();
-  for (const entry of entries.values()) {
-    if (!isConnection(entry.behaviour)) continue;
-    const key = keyOf(entry.behaviour);
-    if (!keys.has(key)) continue;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [entry]);
-    else group.push(entry);
-  }
-  for (const group of groups.values()) {
-    const pooled = poolGroup(group);
+  const connections = [...entries.values()].flatMap((entry) => {
+    const key = isConnection(entry.behaviour) ? keyOf(entry.behaviour) : null;
+    return key !== null && keys.has(key) ? [{ entry, key }] : [];
+  });
+  for (const group of Map.groupBy(connections, ({ key }) => key).values()) {
+    const pooled = poolGroup(group.map(({ entry }) => entry));
     if (pooled === null) continue;
-    for (const entry of group) entries.delete(behaviourId(entry.behaviour));
+    for (const { entry } of group) entries.delete(behaviourId(entry.behaviour));
     for (const entry of pooled) entries.set(behaviourId(entry.behaviour), entry);
   }
 }
@@ -74,31 +69,23 @@ function prefixIn(behaviour: Behaviour): Prefix | null {
 }
 
 function climb(peers: readonly Peer[], level: 0 | 1 | 2): readonly Peer[] {
-  const parents = new Map<string, { readonly block: Prefix; readonly inside: Peer[] }>();
-  const result: Peer[] = [];
-  for (const peer of peers) {
-    const length = lengths[peer.prefix.bits][level];
-    if (peer.prefix.length < length) {
-      result.push(peer);
-      continue;
-    }
-    const block: Prefix = prefixOf(peer.prefix, length);
-    const key = printPrefix(block);
-    const parent = parents.get(key);
-    if (parent === undefined) parents.set(key, { block, inside: [peer] });
-    else parent.inside.push(peer);
-  }
-  for (const { block, inside } of parents.values()) result.push(...settle(block, inside, level));
-  return result;
+  const lengthOf = ({ prefix }: Peer): number => lengths[prefix.bits][level];
+  const below = peers.filter((peer) => peer.prefix.length >= lengthOf(peer));
+  const above = peers.filter((peer) => peer.prefix.length < lengthOf(peer));
+  const blocks = Map.groupBy(below, (peer) => printPrefix(prefixOf(peer.prefix, lengthOf(peer))));
+  return [...above, ...[...blocks.values()].flatMap((inside) => settle(inside, level))];
 }
 
-function settle(block: Prefix, inside: readonly Peer[], level: 0 | 1 | 2): readonly Peer[] {
+/** All peers of one block: kept apart while they are few, one entry for the block when they are many. */
+function settle(inside: readonly Peer[], level: 0 | 1 | 2): readonly Peer[] {
+  const [first, ...others] = inside;
+  if (first === undefined) return [];
+  const block = prefixOf(first.prefix, lengths[first.prefix.bits][level]);
   const alreadyTaken = inside.some((peer) => peer.prefix.length === block.length);
   if (!alreadyTaken && distinctChildren(inside, level) <= siblingsMax) return inside;
-  const [first, ...others] = inside.map((peer) => peer.entry);
-  if (first === undefined) return inside;
-  const behaviour = { ...first.behaviour, peer: printPrefix(block) } as Connection;
-  return [{ prefix: block, entry: mergeEntries(behaviour, [first, ...others]) }];
+  const behaviour = { ...first.entry.behaviour, peer: printPrefix(block) } as Connection;
+  const entry = mergeEntries(behaviour, [first.entry, ...others.map((peer) => peer.entry)]);
+  return [{ prefix: block, entry }];
 }
 
 function distinctChildren(inside: readonly Peer[], level: 0 | 1 | 2): number {

@@ -13,19 +13,18 @@ export const exactPortsMax = 2;
 export function poolPorts(entries: Map<string, ProfileEntry>, touched: readonly Behaviour[]): void {
   const keys = new Set(touched.filter(isEphemeralListener).map(keyOf));
   if (keys.size === 0) return;
-  const groups = new Map<string, ProfileEntry[]>();
-  for (const entry of entries.values()) {
-    if (!isEphemeralListener(entry.behaviour)) continue;
-    const key = keyOf(entry.behaviour);
-    if (keys.has(key)) groups.set(key, [...(groups.get(key) ?? []), entry]);
-  }
+  const listeners = [...entries.values()].flatMap((entry) => {
+    const { behaviour } = entry;
+    return isEphemeralListener(behaviour) && keys.has(keyOf(behaviour)) ? [{ entry, key: keyOf(behaviour) }] : [];
+  });
+  const groups = Map.groupBy(listeners, ({ key }) => key);
   for (const group of groups.values()) {
-    const [first, ...others] = group;
-    const alreadyPooled = group.some((entry) => portOf(entry.behaviour) === 'ephemeral');
+    const [first, ...others] = group.map(({ entry }) => entry);
+    const alreadyPooled = group.some(({ entry }) => portOf(entry.behaviour) === 'ephemeral');
     if (first === undefined || (!alreadyPooled && group.length <= exactPortsMax)) continue;
     const behaviour = { ...first.behaviour, port: 'ephemeral' } as ListenBehaviour;
     const pooled = mergeEntries(behaviour, [first, ...others]);
-    for (const entry of group) entries.delete(behaviourId(entry.behaviour));
+    for (const { entry } of group) entries.delete(behaviourId(entry.behaviour));
     entries.set(behaviourId(behaviour), pooled);
   }
 }

@@ -7,7 +7,8 @@ const argumentsMax = 1024;
 const totalMax = 65_536;
 
 export function boundText(text: string): string {
-  const known = text.toWellFormed();
+  // No path and no argument holds a NUL; one that is claimed to must not split it in two further on.
+  const known = text.toWellFormed().replaceAll('\0', '\u{fffd}');
   if (known.length <= textMax) return known;
   const tail = known.slice(textMax - 100);
   return `${known.slice(0, textMax - 100).toWellFormed()}[${tail.length} more characters, sha256 ${digest(tail.toWellFormed())}]`;
