@@ -10,6 +10,8 @@ import type { Vm } from '../model/vm.ts';
 
 export interface Programs {
   listVms(stateDir: string): Promise<Result<readonly Vm[]>>;
+  /** Without looking into them. */
+  vmNames(stateDir: string): Promise<Result<readonly string[]>>;
   ps(stateDir: string, vm: string, options: { readonly threads: boolean }): Promise<Result<PsView>>;
   sockets(stateDir: string, vm: string): Promise<Result<SocketsView>>;
   /** Opens a signed manifest with the keys a sentinel of this state directory trusts. */

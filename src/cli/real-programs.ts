@@ -9,6 +9,10 @@ export const realPrograms: Programs = {
     const { listVms } = await import('../sentinel/local.ts');
     return await listVms(local(stateDir));
   },
+  async vmNames(stateDir) {
+    const { vmNames } = await import('../sentinel/local.ts');
+    return vmNames(local(stateDir));
+  },
   async ps(stateDir, vm, { threads }) {
     const { ps } = await import('../sentinel/local.ts');
     return await ps(vm, { ...local(stateDir), threads });

@@ -37,6 +37,12 @@ export async function listVms(options: LocalOptions): Promise<Result<readonly Vm
   return ok(vms);
 }
 
+/** Names alone, for somebody who is typing one: nothing is attached, nobody is asked. */
+export function vmNames(options: LocalOptions): Result<readonly string[]> {
+  const entries = rosterOf(sourceOf(options));
+  return entries.ok ? ok(entries.value.map(({ handle }) => handle.name)) : entries;
+}
+
 export async function ps(vm: string, options: LocalOptions & { readonly threads?: boolean }): Promise<Result<PsView>> {
   const threads = options.threads ?? false;
   const path = `/vms/${encodeURIComponent(vm)}/ps${threads ? '?threads=1' : ''}`;

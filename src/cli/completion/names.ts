@@ -44,8 +44,8 @@ const sources: Readonly<Record<string, Source>> = {
 const vmKinds = ['vm', 'file|vm'];
 
 async function vmsOfHost(shell: Shell, stateDir: string): Promise<readonly Candidate[]> {
-  const vms = await shell.programs.listVms(stateDir);
-  return vms.ok ? vms.value.map(({ name, state }) => ({ value: name, says: state })) : [];
+  const names = await shell.programs.vmNames(stateDir);
+  return names.ok ? names.value.map((value) => ({ value })) : [];
 }
 
 function map<T, U>(result: Result<T>, change: (value: T) => U): Result<U> {
