@@ -50,10 +50,6 @@ export function templateOf(parts: readonly Piece[]): Template {
   return { pieces, literal: null, prefix, suffix, middle };
 }
 
-export function literalTemplate(text: string): Template {
-  return templateOf([textPiece(text)]);
-}
-
 function mergeTexts(parts: readonly Piece[]): readonly Piece[] {
   const merged: Piece[] = [];
   for (const part of parts) {
