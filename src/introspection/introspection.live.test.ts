@@ -42,6 +42,13 @@ function must<T>(result: Result<T>): T {
   return result.value;
 }
 
+/** Under emulation on a loaded host a kernel panics in its own boot once in a while, looked at or not: one more try. */
+async function boot(machine: PlainGuestOptions): Promise<Guest> {
+  const options = { ...machine, name: `look-${machine.kernel}` };
+  const first = await bootPlainGuest(options);
+  return first.ok ? first.value : must(await bootPlainGuest(options));
+}
+
 async function attachTo(guest: Guest): Promise<GuestSession> {
   const handle = must(findGuests()).find((found) => found.pid === guest.pid());
   assert.ok(handle !== undefined, 'the guest is found among the processes of the host');
@@ -60,9 +67,9 @@ for (const machine of machines) {
     });
 
     test('is attached to without being configured', async () => {
-      guest = must(await bootPlainGuest({ ...machine, name: `look-${machine.kernel}` }));
-      for (const command of scene) await guest.run(command);
-      await wait(500);
+      guest = await boot(machine);
+      await guest.run(scene);
+      await wait(300);
       session = await attachTo(guest);
       assert.equal(session.profileFrom, 'memory');
       assert.match(session.identity.banner, new RegExp(`^Linux version ${machine.kernel}\\.`));
@@ -111,8 +118,7 @@ for (const machine of machines) {
     });
 
     test('gives an unchanged task as the same object, and another program under the same pid as another', async () => {
-      await guest.run(`sh -c 'workload hold & echo $! > /tmp/pid; wait' & sleep 0.2`);
-      await guest.run(`sh -c 'sleep 3; exec workload hold' & echo $! > /tmp/pid; sleep 0.3`);
+      await guest.run(`sh -c 'sleep 2; exec workload hold' </dev/null >/dev/null 2>&1 & echo $! > /tmp/pid; sleep 0.3`);
       const pid = Number((await guest.run('cat /tmp/pid')).out);
       const before = must(session.sweep());
       const again = must(session.sweep());
@@ -184,22 +190,24 @@ for (const machine of machines) {
 }
 
 /** One of every kind of process and socket, held until the guest ends. */
-const scene: readonly string[] = [
-  'workload user 1000 &',
-  'cp /bin/workload /tmp/gone; /tmp/gone deleted &',
-  'workload memfd evil kworker/0:9 hold &',
-  'mkdir -p /sys/fs/cgroup/web.slice/shop; sh -c "echo 0 > /sys/fs/cgroup/web.slice/shop/cgroup.procs; exec workload listen 7100" &',
-  'mount -t tmpfs other /mnt; cp /bin/workload /mnt/app; /mnt/app listen6 7101 &',
-  'workload threads 3 &',
-  'workload pair 7200 &',
-  'workload udp 7300 &',
-  'workload connect 127.0.0.1 7100 &',
-  // Nobody accepts these: what is left of them waits in FIN_WAIT2. The web server closes first: that one is in TIME_WAIT.
-  'workload connects 127.0.0.1 7100 3',
-  'httpd -p 7600 -h /etc; sleep 0.2; wget -q -O /dev/null http://127.0.0.1:7600/passwd',
-  'unshare -p -n -m -f workload listen 7400 &',
-  'workload hold "" "an argument with spaces" "ünïcode" &',
-];
+const scene = `
+  keep() { "$@" </dev/null >/dev/null 2>&1 & }
+  keep workload user 1000
+  cp /bin/workload /tmp/gone; keep /tmp/gone deleted
+  keep workload memfd evil kworker/0:9 hold
+  mkdir -p /sys/fs/cgroup/web.slice/shop
+  keep sh -c 'echo 0 > /sys/fs/cgroup/web.slice/shop/cgroup.procs; exec workload listen 7100'
+  mkdir -p /mnt; mount -t tmpfs other /mnt; cp /bin/workload /mnt/app; keep /mnt/app listen6 7101
+  keep workload threads 3
+  keep workload pair 7200
+  keep workload udp 7300
+  keep unshare -p -n -m -f workload listen 7400
+  keep workload hold "" "an argument with spaces" "ünïcode"
+  httpd -p 7600 -h /etc; sleep 0.3
+  keep workload connect 127.0.0.1 7100
+  # Nobody accepts these: what is left of them waits in FIN_WAIT2. The web server closes first: that one is in TIME_WAIT.
+  workload connects 127.0.0.1 7100 3
+  wget -q -O /dev/null http://127.0.0.1:7600/passwd`;
 
 async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 60_000;

@@ -5,7 +5,8 @@ import { nowhere } from '../kernel/kernel-space.ts';
 import type { KernelArray, KernelSpace } from '../kernel/kernel-space.ts';
 import type { Ledger } from './ledger.ts';
 
-const bucketsMax = 1_048_576;
+/** In all tables together; Linux makes a table of 524 288 at most. */
+const bucketsMax = 2_097_152;
 const socketsMax = 200_000;
 const namespacesMax = 1024;
 /** Kernels to 5.18 keep listeners in this many buckets of their own. */
@@ -15,7 +16,7 @@ const oldListenBuckets = 32;
 export function listTableSockets(space: KernelSpace, ledger: Ledger): readonly PhysicalAddress[] {
   const walk = new TableWalk(space, ledger);
   for (const table of hashTables(space, ledger)) walk.visit(table);
-  return walk.sockets;
+  return [...walk.sockets];
 }
 
 /** Namespaces may have a table of their own (sysctl net.ipv4.tcp_child_ehash_entries); most share one. */
@@ -39,10 +40,11 @@ function hashTables(space: KernelSpace, ledger: Ledger): ReadonlySet<PhysicalAdd
 }
 
 class TableWalk {
-  readonly sockets: PhysicalAddress[] = [];
+  readonly sockets = new Set<PhysicalAddress>();
   readonly #space: KernelSpace;
   readonly #ledger: Ledger;
   readonly #node: number;
+  #bucketsLeft = bucketsMax;
 
   constructor(space: KernelSpace, ledger: Ledger) {
     this.#space = space;
@@ -72,8 +74,9 @@ class TableWalk {
   }
 
   #buckets(array: KernelArray, count: number, sizeBytes: number, chainOffset: number): void {
-    if (count > bucketsMax) this.#ledger.note('bounded', `a socket table of more than ${bucketsMax} buckets`);
-    const most = Math.min(count, bucketsMax);
+    const most = Math.min(count, this.#bucketsLeft);
+    if (count > most) this.#ledger.note('bounded', `socket tables of more than ${bucketsMax} buckets`);
+    this.#bucketsLeft -= most;
     for (let bucket = 0; bucket < most; bucket += 1) {
       const at = this.#space.element(array, bucket, sizeBytes) + chainOffset;
       // An odd pointer ends a chain; nearly all chains are empty, so this is decided on the first word.
@@ -87,11 +90,15 @@ class TableWalk {
     while ((pages.u32(at) & 1) === 0) {
       const next = this.#space.pointer(at);
       if (next === nowhere) return;
-      if (this.sockets.length >= socketsMax) {
+      if (this.sockets.has(next - this.#node)) {
+        this.#ledger.note('torn', 'a chain of sockets that goes in circles or leads into another');
+        return;
+      }
+      if (this.sockets.size >= socketsMax) {
         this.#ledger.note('bounded', `more than ${socketsMax} sockets in the kernel's tables`);
         return;
       }
-      this.sockets.push(next - this.#node);
+      this.sockets.add(next - this.#node);
       at = next;
     }
   }

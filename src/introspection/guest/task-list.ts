@@ -11,21 +11,25 @@ export const tasksMax = 200_000;
 export function listTasks(space: KernelSpace, ledger: Ledger): readonly PhysicalAddress[] {
   const link = space.profile.fields['task_struct.tasks'];
   const head = space.symbol('init_task') + link;
-  const tasks: PhysicalAddress[] = [];
+  const tasks = new Set<PhysicalAddress>();
   let at = head;
   for (;;) {
     let next = space.pointer(at);
     if (next === nowhere || space.pointer(next + 8) !== at) next = lookAgain(space, at, next, ledger);
-    if (next === head) return tasks;
+    if (next === head) return [...tasks];
     if (next === nowhere) {
       ledger.note('unreadable', 'the list of processes breaks off');
-      return tasks;
+      return [...tasks];
     }
-    if (tasks.length >= tasksMax) {
-      ledger.note('bounded', `more than ${tasksMax} processes, or a list that goes in circles`);
-      return tasks;
+    if (tasks.has(next - link)) {
+      ledger.note('torn', 'the list of processes goes in circles');
+      return [...tasks];
     }
-    tasks.push(next - link);
+    if (tasks.size >= tasksMax) {
+      ledger.note('bounded', `more than ${tasksMax} processes`);
+      return [...tasks];
+    }
+    tasks.add(next - link);
     at = next;
   }
 }
