@@ -34,7 +34,7 @@ describe('the shop', needsRoot, () => {
 
   test('services run as their own users', async () => {
     const owner = async (tier: Tier, program: string): Promise<string> =>
-      (await lab.guests[tier].run(`stat -c %U /proc/$(busybox pidof -s ${program})`)).out.trim();
+      (await lab.guests[tier].run(`stat -c %U /proc/$(busybox pidof ${program})`)).out.trim();
     assert.equal(await owner('web', 'lighttpd'), 'www-data');
     assert.equal(await owner('app', 'orders'), 'orders');
     assert.equal(await owner('db', 'redis-server'), 'redis');
