@@ -93,15 +93,13 @@ function pageOf(output: Output, { env }: Shell): Page {
   return wantsColour(output.isTerminal, env) ? colouredPage(output.width) : { ...plainPage, width: output.width };
 }
 
-function sayProblem(error: Problem, shell: Shell, json: boolean): number {
+function sayProblem({ kind, message, mend }: Problem, shell: Shell, json: boolean): number {
   const page = pageOf(shell.err, shell);
   const text = json
-    ? visibleJson(error)
-    : [page.paint('bad', visible(error.message)), ...(error.mend === undefined ? [] : [visible(error.mend)])].join(
-        '\n',
-      );
+    ? visibleJson(problem(kind, message, mend))
+    : [page.paint('bad', visible(message)), ...(mend === undefined ? [] : [visible(mend)])].join('\n');
   shell.err.write(`${text}\n`);
-  return exitCodes[error.kind];
+  return exitCodes[kind];
 }
 
 /** Also a call that cannot be understood answers in the form it asked for. */
