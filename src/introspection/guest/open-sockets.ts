@@ -90,7 +90,7 @@ class DescriptorWalk {
 
   #sockOf(file: PhysicalAddress): PhysicalAddress {
     const { fields } = this.#space.profile;
-    if (this.#space.pointer(file + fields['file.f_op']) !== this.#socketOperations) return nowhere;
+    if (this.#space.maybePointer(file + fields['file.f_op']) !== this.#socketOperations) return nowhere;
     const socket = this.#space.pointer(file + fields['file.private_data']);
     return socket === nowhere ? nowhere : this.#space.pointer(socket + fields['socket.sk']);
   }

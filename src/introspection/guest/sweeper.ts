@@ -43,11 +43,15 @@ export class Sweeper {
     const takenMs = this.#clock.now();
     const ledger = new Ledger();
     const light = options.light ?? false;
+    const strays = this.#space.strays + this.#details.strays;
     pages.begin(readsMax);
     this.#detailPages.begin(detailReadsMax);
     const bootedMs = this.#booted().ms;
     const { views, processes } = this.#tasks.take({ light, threads: options.threads ?? false, bootedMs }, ledger);
     const sockets = (options.sockets ?? !light) ? this.#sockets.take(processes, ledger) : [];
+    const led = this.#space.strays + this.#details.strays - strays;
+    if (led > 0) ledger.note('unreadable', 'pointers that led nowhere', led);
+    if (pages.faults > 0) ledger.note('unreadable', 'looks at memory that could not be read', pages.faults);
     if (pages.exhausted || this.#detailPages.exhausted) ledger.note('bounded', 'the sweep ran out of memory reads');
     return {
       takenMs,

@@ -14,8 +14,8 @@ export function listTasks(space: KernelSpace, ledger: Ledger): readonly Physical
   const tasks = new Set<PhysicalAddress>();
   let at = head;
   for (;;) {
-    let next = space.pointer(at);
-    if (next === nowhere || space.pointer(next + 8) !== at) next = lookAgain(space, at, next, ledger);
+    let next = space.maybePointer(at);
+    if (next === nowhere || space.maybePointer(next + 8) !== at) next = lookAgain(space, at, next, ledger);
     if (next === head) return [...tasks];
     if (next === nowhere) {
       ledger.note('unreadable', 'the list of processes breaks off');
@@ -38,9 +38,9 @@ export function listTasks(space: KernelSpace, ledger: Ledger): readonly Physical
 function lookAgain(space: KernelSpace, at: PhysicalAddress, stale: PhysicalAddress, ledger: Ledger): PhysicalAddress {
   space.pages.refresh(at);
   if (stale !== nowhere) space.pages.refresh(stale);
-  const next = space.pointer(at);
+  const next = space.maybePointer(at);
   if (next !== stale && next !== nowhere) space.pages.refresh(next);
-  if (next !== nowhere && space.pointer(next + 8) !== at)
+  if (next !== nowhere && space.maybePointer(next + 8) !== at)
     ledger.note('torn', 'neighbours in the list of processes disagree');
   return next;
 }

@@ -20,6 +20,7 @@ export class KernelSpace {
   readonly #directMapHigh: number;
   readonly #directMapLow: number;
   readonly #memoryEnd: number;
+  #strays = 0;
 
   constructor(pages: PageCache, image: KernelImage, profile: KernelProfile) {
     this.pages = pages;
@@ -41,8 +42,20 @@ export class KernelSpace {
     return offset === undefined ? null : this.image.textPhysical + offset;
   }
 
-  /** The object that the pointer at `at` leads to; `nowhere` for NULL, for user addresses and for garbage. */
+  /** How many pointers led nowhere though they were not NULL, ever: whatever hangs from them was not seen. */
+  get strays(): number {
+    return this.#strays;
+  }
+
+  /** The object that the pointer at `at` leads to; `nowhere` for NULL, for user addresses and for garbage, which is counted. */
   pointer(at: PhysicalAddress): PhysicalAddress {
+    const object = this.maybePointer(at);
+    if (object === nowhere && (this.pages.u32(at) !== 0 || this.pages.u32(at + 4) !== 0)) this.#strays += 1;
+    return object;
+  }
+
+  /** The same where a pointer may well lead elsewhere: into a module, or to the poison of an entry just taken off its list. */
+  maybePointer(at: PhysicalAddress): PhysicalAddress {
     return this.linear(this.pages.u32(at + 4), this.pages.u32(at));
   }
 
