@@ -5,6 +5,7 @@ import { nowhere } from '../kernel/kernel-space.ts';
 import type { KernelSpace } from '../kernel/kernel-space.ts';
 import type { KernelProfile } from '../kernel/kernel-profile.ts';
 import type { Transience } from './guest-view.ts';
+import type { ThreadList } from './thread-list.ts';
 
 export interface TaskFacts {
   readonly task: PhysicalAddress;
@@ -163,8 +164,13 @@ export function readTaskFacts(space: KernelSpace, offsets: TaskOffsets, task: Ph
  * A process whose first thread has ended while others run on still has its program and its files: they are read from
  * the first thread that lives. Without this, ending the first thread would be a way to hide both.
  */
-export function livingFacts(space: KernelSpace, offsets: TaskOffsets, leader: TaskFacts): TaskFacts {
-  for (const thread of threadsOf(space, leader.task, liveThreadsTried)) {
+export function livingFacts(
+  space: KernelSpace,
+  offsets: TaskOffsets,
+  leader: TaskFacts,
+  threads: ThreadList,
+): TaskFacts {
+  for (const thread of threads.of(space, leader.task, liveThreadsTried)) {
     if (thread === leader.task) continue;
     const facts = readTaskFacts(space, offsets, thread);
     if (facts.exiting || facts.tgid !== leader.tgid || facts.mm === nowhere) continue;
@@ -172,19 +178,4 @@ export function livingFacts(space: KernelSpace, offsets: TaskOffsets, leader: Ta
     return { ...leader, exiting: false, mm, files, nsproxy, cgroups };
   }
   return leader;
-}
-
-/** The threads of a process, the first one included; at most `most`. */
-export function threadsOf(space: KernelSpace, leader: PhysicalAddress, most: number): readonly PhysicalAddress[] {
-  const { fields } = space.profile;
-  const signal = space.pointer(leader + fields['task_struct.signal']);
-  if (signal === nowhere) return [];
-  const head = signal + fields['signal_struct.thread_head'];
-  const threads: PhysicalAddress[] = [];
-  let at = space.pointer(head);
-  while (at !== head && at !== nowhere && threads.length < most) {
-    threads.push(at - fields['task_struct.thread_node']);
-    at = space.pointer(at);
-  }
-  return threads;
 }

@@ -37,7 +37,13 @@ function profileFrom(
 ): Result<KernelProfile> {
   const read = readImage(memory, image, offset, sizeBytes);
   if (!read.ok) return read;
-  const part = read.value;
+  const profile = understand(read.value);
+  // Ten megabytes and more: given back at once rather than when the garbage collector finds the time.
+  read.value.bytes.buffer.transfer(0);
+  return profile;
+}
+
+function understand(part: ImageBytes): Result<KernelProfile> {
   const symbols = readSymbols(part);
   if (!symbols.ok) return symbols;
   const layout = readLayout(part.bytes);

@@ -7,7 +7,7 @@ import type { Result } from '../../kit/result.ts';
 
 /** A stretch of the kernel image. `bytes` must start on a multiple of 8, in memory as in the image. */
 export interface ImageBytes {
-  readonly bytes: Buffer;
+  readonly bytes: Buffer<ArrayBuffer>;
   /** Where `bytes` starts, from `_text`. */
   readonly offset: number;
   /** Low half of the virtual address of `_text`. */

@@ -15,6 +15,13 @@ const runPages = 64;
 /** Slot 0 is the page of zeros that stands for every page that cannot be read. */
 const zeroSlot = 0;
 
+/** A stretch of pages read at the start of a sweep into adjoining slots. */
+interface Run {
+  readonly page: number;
+  readonly count: number;
+  readonly slot: number;
+}
+
 export interface PageCacheOptions {
   /** Pages kept at most; past it the cache starts over, at the price of reading some twice. Default 8192 (32 MiB). */
   readonly pagesMax?: number;
@@ -28,14 +35,21 @@ export class PageCache {
   readonly memory: GuestMemory;
   readonly #pagesMax: number;
   readonly #ahead: boolean;
-  #bytes = Buffer.alloc(firstCapacity * pageBytes);
-  #words = new Uint32Array(this.#bytes.buffer);
-  #halves = new Uint16Array(this.#bytes.buffer);
+  #arena = new ArrayBuffer(firstCapacity * pageBytes);
+  #bytes = Buffer.from(this.#arena);
+  #words = new Uint32Array(this.#arena);
+  #halves = new Uint16Array(this.#arena);
   #slots = new Map<number, number>();
   /** Per slot: the page it holds, and the sweep in which it was last looked at. */
   #pageOf = new Float64Array(firstCapacity);
   #usedIn = new Uint32Array(firstCapacity);
   #nextSlot = 1;
+  #runs: Run[] = [];
+  /** One past the slots of the runs; from there on lie pages that were read one by one. */
+  #runsEnd = 1;
+  /** How many pages the runs were made for, gaps left out. */
+  #runsFor = 0;
+  #hasUnreadable = false;
   #sweep = 1;
   #lastPage = -1;
   #lastSlot = zeroSlot;
@@ -75,26 +89,39 @@ export class PageCache {
    * looked at are read at once in long stretches: the next sweep nearly always wants the same ones.
    */
   begin(readLimit: number): void {
-    const wanted = this.#ahead ? this.#pagesUsed() : new Float64Array();
+    const keep = this.#runsServe();
+    const wanted = keep || !this.#ahead ? new Float64Array() : this.#pagesUsed();
     this.#sweep += 1;
     this.#faults = 0;
     this.#reads = 0;
     this.#looks = 0;
     this.#readLimit = readLimit;
-    this.forget();
-    if (wanted.length > 0) this.#readAhead(wanted);
+    if (keep) this.#readAgain();
+    else {
+      this.forget();
+      this.#readAhead(wanted);
+    }
   }
 
   /** Drops every page, so that what is looked at next is read anew; the limit goes on counting. */
   forget(): void {
     this.#slots.clear();
     this.#nextSlot = 1;
+    this.#runs = [];
+    this.#runsEnd = 1;
+    this.#hasUnreadable = false;
     this.#lastPage = -1;
   }
 
   /** Makes the next look at the page of `address` see it as it is then. */
   refresh(address: PhysicalAddress): void {
-    this.#slots.delete(Math.floor(address / pageBytes));
+    const page = Math.floor(address / pageBytes);
+    const slot = this.#slots.get(page);
+    if (slot === undefined) return;
+    this.#reads += 1;
+    if (slot !== zeroSlot && this.memory.read(page * pageBytes, this.#bytes, slot * pageBytes, pageBytes)) return;
+    this.#slots.delete(page);
+    this.#hasUnreadable = true;
     this.#lastPage = -1;
   }
 
@@ -169,6 +196,7 @@ export class PageCache {
     this.#reads += 1;
     if (!this.memory.read(page * pageBytes, this.#bytes, slot * pageBytes, pageBytes)) {
       this.#slots.set(page, zeroSlot);
+      this.#hasUnreadable = true;
       return zeroSlot;
     }
     this.#nextSlot += 1;
@@ -190,7 +218,31 @@ export class PageCache {
     return Float64Array.from(used).sort();
   }
 
+  /** Most of what was read ahead was wanted, and little else: setting the runs up anew would cost more than it saves. */
+  #runsServe(): boolean {
+    if (this.#runsEnd === 1 || this.#hasUnreadable) return false;
+    const strays = this.#nextSlot - this.#runsEnd;
+    if (strays > 16 + this.#runsFor / 16) return false;
+    let used = 0;
+    for (let slot = 1; slot < this.#runsEnd; slot += 1) if (this.#usedIn[slot] === this.#sweep) used += 1;
+    return used >= this.#runsFor * 0.75;
+  }
+
+  #readAgain(): void {
+    for (let slot = this.#runsEnd; slot < this.#nextSlot; slot += 1) this.#slots.delete(this.#pageOf[slot] ?? 0);
+    this.#nextSlot = this.#runsEnd;
+    this.#lastPage = -1;
+    for (const { page, count, slot } of this.#runs) {
+      this.#reads += 1;
+      this.#looks += count;
+      if (this.memory.read(page * pageBytes, this.#bytes, slot * pageBytes, count * pageBytes)) continue;
+      this.forget();
+      return;
+    }
+  }
+
   #readAhead(wanted: Float64Array): void {
+    this.#runsFor = wanted.length;
     let from = 0;
     while (from < wanted.length) {
       const first = wanted[from] ?? 0;
@@ -201,9 +253,10 @@ export class PageCache {
         to += 1;
       }
       const count = (wanted[to - 1] ?? 0) - first + 1;
-      if (!this.#readRun(first, count)) return;
+      if (!this.#readRun(first, count)) break;
       from = to;
     }
+    this.#runsEnd = this.#nextSlot;
   }
 
   /** False when there is no room for more. A stretch that fails is left to be read page by page when asked for. */
@@ -214,6 +267,7 @@ export class PageCache {
     const slot = this.#nextSlot;
     if (!this.memory.read(first * pageBytes, this.#bytes, slot * pageBytes, count * pageBytes)) return true;
     for (let index = 0; index < count; index += 1) this.#place(first + index, slot + index);
+    this.#runs.push({ page: first, count, slot });
     this.#nextSlot += count;
     return true;
   }
@@ -221,15 +275,15 @@ export class PageCache {
   #grow(slots: number): boolean {
     if (slots > this.#pagesMax) return false;
     const capacity = Math.min(this.#pagesMax, Math.max(slots, this.#pageOf.length * 2));
-    const bytes = Buffer.alloc(capacity * pageBytes);
-    bytes.set(this.#bytes);
     const pageOf = new Float64Array(capacity);
     pageOf.set(this.#pageOf);
     const usedIn = new Uint32Array(capacity);
     usedIn.set(this.#usedIn);
-    this.#bytes = bytes;
-    this.#words = new Uint32Array(bytes.buffer, bytes.byteOffset, capacity * wordsPerPage);
-    this.#halves = new Uint16Array(bytes.buffer, bytes.byteOffset, capacity * wordsPerPage * 2);
+    // Moves the bytes and gives the old memory back at once, without waiting for the garbage collector.
+    this.#arena = this.#arena.transfer(capacity * pageBytes);
+    this.#bytes = Buffer.from(this.#arena);
+    this.#words = new Uint32Array(this.#arena);
+    this.#halves = new Uint16Array(this.#arena);
     this.#pageOf = pageOf;
     this.#usedIn = usedIn;
     return true;
