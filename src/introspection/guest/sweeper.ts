@@ -14,6 +14,8 @@ import { TaskSweep } from './task-sweep.ts';
 /** System calls one sweep may spend: a thousand processes take about 2500 the first time and 300 after it. */
 const readsMax = 1_000_000;
 const detailReadsMax = 400_000;
+/** A guest full of new processes is described over several sweeps, so that it cannot keep its watcher from the others. */
+const describeMsMax = 1_000;
 /** Details are looked at once and shared little: 1 MiB is plenty. */
 const detailPagesMax = 256;
 
@@ -47,7 +49,9 @@ export class Sweeper {
     pages.begin(readsMax);
     this.#detailPages.begin(detailReadsMax);
     const bootedMs = this.#booted().ms;
-    const { views, processes } = this.#tasks.take({ light, threads: options.threads ?? false, bootedMs }, ledger);
+    const isLate = (): boolean => this.#clock.monotonic() - began > describeMsMax;
+    const wanted = { light, threads: options.threads ?? false, bootedMs, isLate };
+    const { views, processes } = this.#tasks.take(wanted, ledger);
     const sockets = (options.sockets ?? !light) ? this.#sockets.take(processes, ledger) : [];
     const led = this.#space.strays + this.#details.strays - strays;
     if (led > 0) ledger.note('unreadable', 'pointers that led nowhere', led);

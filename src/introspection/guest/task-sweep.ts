@@ -4,7 +4,7 @@ import type { PhysicalAddress } from '../memory/guest-memory.ts';
 import { nowhere } from '../kernel/kernel-space.ts';
 import type { KernelSpace } from '../kernel/kernel-space.ts';
 import type { TaskView } from './guest-view.ts';
-import type { Ledger } from './ledger.ts';
+import { Ledger } from './ledger.ts';
 import type { HolderOfFiles } from './open-sockets.ts';
 import { noDetails, readTaskDetails, sameDetails } from './task-details.ts';
 import type { TaskDetails } from './task-details.ts';
@@ -16,11 +16,11 @@ import {
   sameFacts,
   sameImage,
   taskOffsets,
-  threadsOf,
   transienceOf,
 } from './task-facts.ts';
 import type { TaskFacts, TaskOffsets } from './task-facts.ts';
 import { listTasks, tasksMax } from './task-list.ts';
+import { ThreadList } from './thread-list.ts';
 import type { Transience } from './guest-view.ts';
 
 interface Known {
@@ -28,6 +28,8 @@ interface Known {
   readonly view: TaskView;
   /** Whether exe, arguments and the rest were read for this program image. */
   readonly described: boolean;
+  /** Characters of text that describing it took to keep. */
+  readonly textLength: number;
 }
 
 export interface TaskSweepOptions {
@@ -35,6 +37,8 @@ export interface TaskSweepOptions {
   readonly threads: boolean;
   /** Milliseconds since the epoch when the guest booted. */
   readonly bootedMs: number;
+  /** Whether the sweep has taken so long that what is new can wait for the next one. */
+  readonly isLate: () => boolean;
 }
 
 export interface TaskSweepResult {
@@ -45,6 +49,8 @@ export interface TaskSweepResult {
 /** Each description is checked against the guest again once in so many sweeps: programs do rewrite their arguments. */
 const refreshPeriodMin = 16;
 const refreshesPerSweep = 32;
+/** All descriptions together: a guest could give each of its processes 128 KiB of arguments, all of them the same bytes. */
+const textMax = 32 * 1024 * 1024;
 const microsecond = 1000n;
 
 export class TaskSweep {
@@ -53,6 +59,9 @@ export class TaskSweep {
   readonly #details: KernelSpace;
   readonly #offsets: TaskOffsets;
   #known = new Map<PhysicalAddress, Known>();
+  #threads = new ThreadList(new Ledger());
+  #isLate = (): boolean => false;
+  #textLeft = textMax;
   #bootedMs = 0;
   #sweep = 0;
 
@@ -67,6 +76,10 @@ export class TaskSweep {
     if (options.bootedMs !== this.#bootedMs) this.#known.clear();
     this.#bootedMs = options.bootedMs;
     this.#sweep += 1;
+    this.#threads = new ThreadList(ledger);
+    this.#isLate = options.isLate;
+    this.#textLeft = textMax;
+    for (const { textLength } of this.#known.values()) this.#textLeft -= textLength;
     const now = new Map<PhysicalAddress, Known>();
     const views: TaskView[] = [];
     const processes: HolderOfFiles[] = [];
@@ -92,7 +105,7 @@ export class TaskSweep {
     views: TaskView[],
     ledger: Ledger,
   ): void {
-    for (const thread of threadsOf(this.#space, leader, tasksMax)) {
+    for (const thread of this.#threads.of(this.#space, leader)) {
       if (now.has(thread)) continue;
       if (now.size >= tasksMax) {
         ledger.note('bounded', `more than ${tasksMax} threads`);
@@ -133,7 +146,8 @@ export class TaskSweep {
    */
   #undescribed(facts: TaskFacts, transient: Transience | null, before: Known | undefined): Known {
     const kept = before?.described === true && sameImage(before.facts, facts);
-    return { facts, view: this.#view(facts, transient, kept ? before.view : noDetails), described: kept };
+    const view = this.#view(facts, transient, kept ? before.view : noDetails);
+    return { facts, view, described: kept, textLength: kept ? before.textLength : 0 };
   }
 
   #describe(
@@ -144,6 +158,10 @@ export class TaskSweep {
     ledger: Ledger,
   ): Known {
     if (transient !== null) return this.#undescribed(facts, transient, before);
+    if (this.#textLeft <= 0 || this.#isLate()) {
+      ledger.note('bounded', 'new processes left to be described by a later sweep');
+      return this.#undescribed(facts, null, before);
+    }
     const details = this.#readStable(facts, leader);
     if (details === null) {
       ledger.note('torn', 'processes that changed while they were read');
@@ -152,7 +170,13 @@ export class TaskSweep {
     if (!isKernelThread(facts) && facts.mm !== nowhere && details.exe === null) {
       ledger.note('unreadable', 'processes whose executable could not be read');
     }
-    return { facts, view: this.#view(facts, null, details), described: true };
+    return this.#described(facts, details);
+  }
+
+  #described(facts: TaskFacts, details: TaskDetails): Known {
+    const textLength = textOf(details);
+    this.#textLeft -= textLength;
+    return { facts, view: this.#view(facts, null, details), described: true, textLength };
   }
 
   #checkAgain(before: Known, facts: TaskFacts, leader: boolean): Known {
@@ -160,7 +184,7 @@ export class TaskSweep {
     if (details === null || sameDetails(before.view, details)) return before;
     // What became unreadable (swapped out) is remembered rather than lost.
     const merged = { ...details, exe: details.exe ?? before.view.exe, argv: details.argv ?? before.view.argv };
-    return { facts, view: this.#view(facts, null, merged), described: true };
+    return this.#described(facts, merged);
   }
 
   /** Details read between two equal readings of the task itself, or null. Tried twice. */
@@ -180,7 +204,7 @@ export class TaskSweep {
 
   #facts(space: KernelSpace, task: PhysicalAddress, leader: boolean): TaskFacts {
     const facts = readTaskFacts(space, this.#offsets, task);
-    return facts.exiting && leader ? livingFacts(space, this.#offsets, facts) : facts;
+    return facts.exiting && leader ? livingFacts(space, this.#offsets, facts, this.#threads) : facts;
   }
 
   #view(facts: TaskFacts, transient: Transience | null, details: TaskDetails): TaskView {
@@ -206,6 +230,11 @@ export class TaskSweep {
       namespaces: details.namespaces,
     };
   }
+}
+
+function textOf({ exe, argv, cgroup }: TaskDetails): number {
+  const args = argv?.reduce((length, arg) => length + arg.length, 0) ?? 0;
+  return args + (exe?.length ?? 0) + (cgroup?.length ?? 0);
 }
 
 const commBytes = Buffer.alloc(16);
