@@ -21,6 +21,7 @@ export interface Procedure {
 export type EventListener = (program: number, procedure: number, body: XdrReader) => void;
 
 const headerBytes = 28;
+const lengthBytes = 4;
 const version = 1;
 const type = { call: 0, reply: 1, event: 2 } as const;
 const statusOk = 0;
@@ -65,6 +66,7 @@ export class RpcConnection {
   readonly #settleClosed: (reason: LibvirtProblem | null) => void;
   #received: Buffer[] = [];
   #receivedBytes = 0;
+  #awaitedBytes = lengthBytes;
   #serial = 0;
   #end: LibvirtProblem | 'closed' | null = null;
 
@@ -125,21 +127,22 @@ export class RpcConnection {
     this.#socket.write(Buffer.concat([header.u32(kind).u32(serial).u32(statusOk).bytes(), body]));
   }
 
+  /** Pieces are put together only once the message they belong to is whole. */
   #take(chunk: Buffer): void {
     this.#received.push(chunk);
     this.#receivedBytes += chunk.length;
-    while (this.#receivedBytes >= headerBytes && this.#end === null) {
-      const all = this.#received.length === 1 ? (this.#received[0] ?? chunk) : Buffer.concat(this.#received);
-      this.#received = [all];
-      const length = all.length >= 4 ? all.readUInt32BE(0) : 0;
+    while (this.#receivedBytes >= this.#awaitedBytes && this.#end === null) {
+      const all = Buffer.concat(this.#received, this.#receivedBytes);
+      const length = all.readUInt32BE(0);
       if (length < headerBytes || length > messageBytesMax) {
         this.#finish(this.#broken(`it sent a message of ${length} bytes`));
         return;
       }
-      if (all.length < length) return;
-      this.#received = [all.subarray(length)];
-      this.#receivedBytes = all.length - length;
-      this.#read(new XdrReader(all.subarray(4, length)));
+      const whole = all.length >= length;
+      this.#received = [whole ? all.subarray(length) : all];
+      this.#receivedBytes = whole ? all.length - length : all.length;
+      this.#awaitedBytes = whole ? lengthBytes : length;
+      if (whole) this.#read(new XdrReader(all.subarray(lengthBytes, length)));
     }
   }
 
