@@ -18,7 +18,7 @@ import type { VmView } from '../model/vm-view.ts';
 import { startManager, type Manager } from '../manager/main.ts';
 import { at, findingOf, observed, runningVm, started, vmId } from '../sim/simulated-activity.ts';
 import { makeSimulatedSentinel, type SimulatedSentinel } from '../sim/simulated-sentinel.ts';
-import { connectManager } from './connect-manager.ts';
+import { connectManager, consoleLink } from './connect-manager.ts';
 import { realPrograms } from './real-programs.ts';
 import { runCommandLine } from './run.ts';
 import type { Shell } from './shell.ts';
@@ -77,6 +77,7 @@ async function plumbline(
     stop,
     programs: realPrograms,
     connect: connectManager,
+    consoleLink,
     readText: async (path) =>
       await readFile(path, 'utf8').then(ok, () => fail(problem('not-found', `There is no file ${path}.`))),
   };

@@ -5,7 +5,7 @@ import { text as textOf } from 'node:stream/consumers';
 import { isatty } from 'node:tty';
 import { exitCodes, problem, type Problem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
-import { connectManager } from './connect-manager.ts';
+import { connectManager, consoleLink } from './connect-manager.ts';
 import { realPrograms } from './real-programs.ts';
 import { runCommandLine } from './run.ts';
 import type { Output, Shell } from './shell.ts';
@@ -15,6 +15,8 @@ const stop = new AbortController();
 const ask = (): void => stop.abort();
 process.on('SIGINT', ask);
 process.on('SIGTERM', ask);
+// The terminal was closed.
+process.on('SIGHUP', ask);
 // bin/plumbline stands between the user and this process; when it is gone, nobody can stop us any more.
 process.on('disconnect', ask);
 process.channel?.unref();
@@ -31,6 +33,7 @@ const shell: Shell = {
   stop: stop.signal,
   programs: realPrograms,
   connect: connectManager,
+  consoleLink,
   readText,
 };
 

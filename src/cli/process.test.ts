@@ -65,6 +65,8 @@ test('up serves its console to who has the link, refuses a second one, and ends 
   const status = await ended(plumbline('status', '--json'));
   assert.equal(status.code, 0, status.err);
 
+  assert.equal((await ended(plumbline('console'))).out, `${first.console}\n`);
+
   const second = await ended(plumbline('up', '--port', '0'));
   assert.equal(second.code, 5);
   assert.match(second.err, /Another manager is using the state directory/);
@@ -152,4 +154,16 @@ test('what answers without being a manager is said to be none', async () => {
   server.close();
   assert.equal(code, 4);
   assert.match(err, /did not answer in JSON/);
+});
+
+test('a log that nobody watches holds no way in', async () => {
+  const child = plumbline('up', '--port', '0');
+  const [line] = (await once(child.stdout, 'data', { signal: AbortSignal.timeout(patienceMs) })) as [Buffer];
+  child.kill('SIGTERM');
+  const { code, err } = await ended(child);
+  assert.equal(code, 0);
+  assert.match(line.toString(), /^Plumbline is up at http:\/\/127\.0\.0\.1:\d+; /);
+  assert.doesNotMatch(line.toString() + err, /token=/);
+  for (const entry of err.trimEnd().split('\n'))
+    assert.equal(typeof (JSON.parse(entry) as { msg: unknown }).msg, 'string');
 });

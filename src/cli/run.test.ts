@@ -59,6 +59,7 @@ async function recorded(argv: readonly string[], world: World = {}): Promise<Rec
       if (stateDir !== '/state' || by !== 'root') calls.push(`connect ${stateDir} by ${by}`);
       return Promise.resolve(world.manager ?? ok(answering('') as Client));
     },
+    consoleLink: () => Promise.resolve(ok('http://127.0.0.1:7420/?token=x')),
     readText: (path) => {
       const text = world.files?.[path];
       return Promise.resolve(text === undefined ? fail(problem('not-found', `There is no file ${path}.`)) : ok(text));

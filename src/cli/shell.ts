@@ -1,6 +1,7 @@
 // All that the command line touches of the world, handed in so that a test can watch it.
 import type { Result } from '../kit/result.ts';
 import type { Client } from '../client/connect.ts';
+import type { ConnectOptions } from './connect-manager.ts';
 import type { Programs } from './programs.ts';
 
 export interface Output {
@@ -19,7 +20,9 @@ export interface Shell {
   readonly stop: AbortSignal;
   readonly programs: Programs;
   /** The manager whose state directory this is. */
-  connect(stateDir: string, options: { readonly by: string; readonly timeoutMs?: number }): Promise<Result<Client>>;
+  connect(stateDir: string, options: ConnectOptions): Promise<Result<Client>>;
+  /** The link that opens its console. Whoever has it may do everything. */
+  consoleLink(stateDir: string): Promise<Result<string>>;
   /** The text of a file; `-` = what is piped in. */
   readText(path: string): Promise<Result<string>>;
 }

@@ -37,6 +37,7 @@ async function offered(words: readonly string[], isUp = true): Promise<string[]>
     stop: new AbortController().signal,
     programs: { vmNames: async () => ok(['local1']) } as unknown as Programs,
     connect: async () => await Promise.resolve(isUp ? ok(manager) : fail(problem('failed', 'no manager'))),
+    consoleLink: () => assert.fail('nobody asked'),
     readText: async () => await Promise.resolve(fail(problem('not-found', 'no file'))),
   };
   assert.equal(await runCommandLine(['complete', '--', ...words], shell, verbs), 0);

@@ -8,6 +8,7 @@ import { startManager, type Manager } from '../../manager/main.ts';
 import { startSentinel, type Sentinel } from '../../sentinel/main.ts';
 import { readTrust } from '../../sentinel/trust.ts';
 import { inProcessLink } from '../../wire/in-process-link.ts';
+import { linkOf } from '../connect-manager.ts';
 import type { ServeOptions, Serving } from '../programs.ts';
 import { sentinelDirectoryOf } from '../state-directory.ts';
 import { systemClock } from '../system-clock.ts';
@@ -35,7 +36,7 @@ export async function serve(options: ServeOptions): Promise<Result<Serving>> {
   const { address, token } = manager.value;
   return ok({
     address,
-    console: `${address}/?token=${token}`,
+    console: linkOf({ address, token }),
     close: async () => await withinReason(closeBoth(manager.value, sentinel.value)),
   });
 }

@@ -1,6 +1,5 @@
 // `alarms --follow`: those there are, the oldest first, then each one that is new or changes, until somebody stops it.
-import { problem } from '../../kit/problem.ts';
-import { fail, ok, type Result } from '../../kit/result.ts';
+import { ok, type Result } from '../../kit/result.ts';
 import type { Alarm } from '../../model/alarm.ts';
 import type { Client } from '../../client/connect.ts';
 import { printAlarmLine } from '../print/alarms.ts';
@@ -24,7 +23,7 @@ export async function followAlarms(
   for (const alarm of known.value.items.toReversed()) tell(run, alarm);
   for (;;) {
     const event = await coming;
-    if (event.done === true) return run.shell.stop.aborted ? fail(problem('interrupted', 'Stopped.')) : ok(null);
+    if (event.done === true) return ok(null);
     if (!event.value.ok) return event.value;
     const told = event.value.value;
     if (told.kind === 'alarm' && concerns(filter, vm.value?.id ?? null, told.alarm)) tell(run, told.alarm);

@@ -53,7 +53,8 @@ async function learned(run: Run, scope: string, durationMs: number): Promise<Res
   try {
     await sleep(durationMs, undefined, { signal: run.shell.stop });
   } catch {
-    return fail(problem('interrupted', `Stopped waiting; ${scope} goes on learning.`));
+    run.note(`Stopped waiting; ${scope} goes on learning.`);
+    return fail(problem('interrupted', 'Interrupted.'));
   }
   return await run.ask((manager) => manager.learning({ scope }));
 }

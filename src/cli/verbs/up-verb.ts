@@ -1,10 +1,20 @@
-// `up`: the whole of Plumbline on one machine, until it is asked to stop.
+// `up`: the whole of Plumbline on one machine, until it is asked to stop; and the way to its console.
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import { colouredPage, plainPage, wantsColour } from '../print/page.ts';
 import type { Shell } from '../shell.ts';
-import type { Verb, Words } from '../verb.ts';
+import { answer, type Verb, type Words } from '../verb.ts';
 import { programLog } from '../up/program-log.ts';
+
+export const consoleVerb: Verb = {
+  words: 'console',
+  says: 'Say the link that opens the console; whoever has it may do everything',
+  group: 'Run',
+  async run({ shell, stateDir }) {
+    const link = await shell.consoleLink(stateDir);
+    return answer(link.ok ? ok({ console: link.value }) : link, ({ console }) => console);
+  },
+};
 
 export const upVerb: Verb = {
   words: 'up',
@@ -30,8 +40,11 @@ export const upVerb: Verb = {
     const { address, console } = serving.value;
     run.say({
       value: { address, console, state: stateDir },
+      // Where no person reads along it goes into a log, and the link is a secret.
       text: (page) =>
-        `Plumbline is up at ${address}\n${page.paint('heading', 'Console:')} ${console}\nCtrl-C stops it.`,
+        shell.out.isTerminal
+          ? `Plumbline is up. Open ${page.paint('heading', console)}\nCtrl-C stops it.`
+          : `Plumbline is up at ${address}; \`plumbline console\` says the link that opens its console.`,
     });
     await stopAsked(shell.stop);
     const closed = await serving.value.close();
