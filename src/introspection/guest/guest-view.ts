@@ -168,6 +168,11 @@ export interface Activity {
   readonly forks: number;
   /** Timer ticks since the kernel started; stands still while the guest is paused. */
   readonly ticks: number;
+  /**
+   * TCP connections opened and accepted and UDP datagrams sent and received since boot, in the guest's initial network
+   * namespace; 0 where the kernel's counters cannot be read.
+   */
+  readonly traffic: number;
 }
 
 export interface GuestIdentity {

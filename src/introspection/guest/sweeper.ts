@@ -7,6 +7,7 @@ import type { Activity, GuestIdentity, ModuleView, SweepOptions, SweepResult } f
 import { Ledger } from './ledger.ts';
 import { listModules } from './modules.ts';
 import { SocketSweep } from './socket-sweep.ts';
+import { trafficCounters } from './traffic-counters.ts';
 import { activityReader, readBootTime, readHostname, readOnlineCpus } from './system.ts';
 import { listTasks } from './task-list.ts';
 import { TaskSweep } from './task-sweep.ts';
@@ -36,7 +37,7 @@ export class Sweeper {
     this.#details = new KernelSpace(this.#detailPages, space.image, space.profile);
     this.#tasks = new TaskSweep(space, this.#details);
     this.#sockets = new SocketSweep(space);
-    this.#activity = activityReader(space);
+    this.#activity = activityReader(space, trafficCounters(space));
   }
 
   take(options: SweepOptions = {}): SweepResult {

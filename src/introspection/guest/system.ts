@@ -1,5 +1,5 @@
 // Facts about a guest as a whole: its name, when it booted, and the counters that move whenever it does anything.
-import type { GuestMemory } from '../memory/guest-memory.ts';
+import type { GuestMemory, PhysicalAddress } from '../memory/guest-memory.ts';
 import type { KernelSpace } from '../kernel/kernel-space.ts';
 import type { Activity } from './guest-view.ts';
 
@@ -41,18 +41,20 @@ function signed(space: KernelSpace, at: number): number {
 }
 
 /**
- * Reads the activity counters past every cache, with two reads of eight bytes: cheap enough for every few milliseconds.
- * `forks` is -1 when the guest's memory cannot be read any more.
+ * Reads the activity counters past every cache, with a few reads of eight bytes: cheap enough for every few milliseconds.
+ * All are -1 when the guest's memory cannot be read any more.
  */
-export function activityReader(space: KernelSpace): () => Activity {
+export function activityReader(space: KernelSpace, traffic: readonly PhysicalAddress[]): () => Activity {
   const memory: GuestMemory = space.pages.memory;
   const forksAt = space.symbol('total_forks');
   const ticksAt = space.symbol('jiffies_64');
-  const bytes = Buffer.alloc(16);
+  const counters = [forksAt, ticksAt, ...traffic];
+  const bytes = Buffer.alloc(8 * counters.length);
   return () => {
-    const readable = memory.read(forksAt, bytes, 0, 8) && memory.read(ticksAt, bytes, 8, 8);
-    if (!readable) return { forks: -1, ticks: -1 };
-    return { forks: number64(bytes, 0), ticks: number64(bytes, 8) };
+    const readable = counters.every((at, index) => memory.read(at, bytes, 8 * index, 8));
+    if (!readable) return { forks: -1, ticks: -1, traffic: -1 };
+    const [forks = -1, ticks = -1, ...used] = counters.map((_, index) => number64(bytes, 8 * index));
+    return { forks, ticks, traffic: used.reduce((sum, count) => sum + count, 0) };
   };
 }
 

@@ -99,6 +99,8 @@ const optionalFields = {
   'timekeeper.offs_real': ['timekeeper.offs_real'],
   'timekeeper.offs_boot': ['timekeeper.offs_boot'],
   'tk_data.timekeeper': ['tk_data.timekeeper'],
+  'net.mib.tcp_statistics': ['net.mib.tcp_statistics'],
+  'net.mib.udp_statistics': ['net.mib.udp_statistics'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** Single bits, counted from the start of the structure. */
@@ -127,6 +129,8 @@ const optionalSymbols = [
   'timekeeper_data',
   'net_namespace_list',
   '__num_online_cpus',
+  'init_net',
+  '__per_cpu_offset',
 ] as const;
 
 const structSizes = ['upid', 'inet_listen_hashbucket', 'module_memory'] as const;

@@ -14,6 +14,8 @@ const gapPages = 2;
 const runPages = 64;
 /** Slot 0 is the page of zeros that stands for every page that cannot be read. */
 const zeroSlot = 0;
+/** Lies below every address that arithmetic on pointers can come to. */
+const noPage = -0x4000_0000;
 
 /** A stretch of pages read at the start of a sweep into adjoining slots. */
 interface Run {
@@ -51,7 +53,7 @@ export class PageCache {
   #runsFor = 0;
   #hasUnreadable = false;
   #sweep = 1;
-  #lastPage = -1;
+  #lastPage = noPage;
   #lastSlot = zeroSlot;
   #faults = 0;
   #reads = 0;
@@ -110,7 +112,7 @@ export class PageCache {
     this.#runs = [];
     this.#runsEnd = 1;
     this.#hasUnreadable = false;
-    this.#lastPage = -1;
+    this.#lastPage = noPage;
   }
 
   /** Makes the next look at the page of `address` see it as it is then. */
@@ -122,7 +124,7 @@ export class PageCache {
     if (slot !== zeroSlot && this.memory.read(page * pageBytes, this.#bytes, slot * pageBytes, pageBytes)) return;
     this.#slots.delete(page);
     this.#hasUnreadable = true;
-    this.#lastPage = -1;
+    this.#lastPage = noPage;
   }
 
   u8(address: PhysicalAddress): number {
@@ -184,7 +186,7 @@ export class PageCache {
     if (slot === undefined) slot = this.#fetch(page);
     if (slot === zeroSlot) this.#faults += 1;
     else this.#usedIn[slot] = this.#sweep;
-    this.#lastPage = slot === zeroSlot ? -1 : page;
+    this.#lastPage = slot === zeroSlot ? noPage : page;
     this.#lastSlot = slot;
     return slot;
   }
@@ -231,7 +233,7 @@ export class PageCache {
   #readAgain(): void {
     for (let slot = this.#runsEnd; slot < this.#nextSlot; slot += 1) this.#slots.delete(this.#pageOf[slot] ?? 0);
     this.#nextSlot = this.#runsEnd;
-    this.#lastPage = -1;
+    this.#lastPage = noPage;
     for (const { page, count, slot } of this.#runs) {
       this.#reads += 1;
       this.#looks += count;
