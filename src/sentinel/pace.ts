@@ -45,7 +45,7 @@ export class Pace {
     this.#purseAtMs = nowMs;
   }
 
-  /** Whether to sweep now; `moved` = the guest's fork counter has moved since the last sweep began. */
+  /** Whether to sweep now; `moved` = the guest's counters (forks, traffic) have moved since the last sweep began. */
   due(nowMs: number, moved: boolean): boolean {
     const sinceMs = nowMs - this.#lastEndMs;
     const urgent = moved || this.#lookAgain;

@@ -66,7 +66,7 @@ export class VmWatch {
   #sensor: GuestSensor | null = null;
   #pace: Pace;
   #incarnation: Incarnation = { number: 0, began: null };
-  #forksAtSweep = 0;
+  #atSweep: Activity | null = null;
   #last: Activity | null = null;
   #lastSweep: SweepResult | null = null;
   #lastSweepAtMs = Number.NEGATIVE_INFINITY;
@@ -75,6 +75,7 @@ export class VmWatch {
   /** Since when a running VM could not be looked into, wall clock; null while it can or needs not. */
   #blindSinceMs: number | null = null;
   #toldLostSight = false;
+  #replaced = false;
   #bootSeen = true;
   #heldMs = 0;
   #closed = false;
@@ -177,7 +178,13 @@ export class VmWatch {
     const nowMs = this.#clock.now();
     const activity = session.activity();
     const { id, run } = this.entry;
-    this.#incarnation = this.#options.listener.attached(id, { run, identity: session.identity, activity });
+    this.#incarnation = this.#options.listener.attached(id, {
+      run,
+      identity: session.identity,
+      activity,
+      replaced: this.#replaced,
+    });
+    this.#replaced = false;
     this.#last = activity;
     this.#verifiedAtMs = this.#clock.monotonic();
     this.#bootSeen = nowMs - session.identity.bootedMs < bootSeenMs;
@@ -204,7 +211,10 @@ export class VmWatch {
     const monotonicMs = this.#clock.monotonic();
     if (this.#line.suspect || monotonicMs - this.#verifiedAtMs > verifyEveryMs) {
       this.#verifiedAtMs = monotonicMs;
-      if ((await this.#line.verify()) === 'changed') return 0;
+      if ((await this.#line.verify()) === 'changed') {
+        this.#replaced = true;
+        return 0;
+      }
     }
     const activity = session.activity();
     if (activity.ticks < 0) {
@@ -212,6 +222,7 @@ export class VmWatch {
       return pausedPollMs;
     }
     if (this.#last !== null && (activity.forks < this.#last.forks || activity.ticks < this.#last.ticks)) {
+      this.#replaced = true;
       this.#line.drop('another system runs in it now');
       return 0;
     }
@@ -226,8 +237,13 @@ export class VmWatch {
       return pausedPollMs;
     }
     const fresh = this.#lastSweepAtMs === Number.NEGATIVE_INFINITY;
-    if (fresh || this.#pace.due(monotonicMs, activity.forks !== this.#forksAtSweep)) this.#sweep(session, activity);
+    if (fresh || this.#pace.due(monotonicMs, this.#hasMoved(activity))) this.#sweep(session, activity);
     return pollMs;
+  }
+
+  /** Something started, or a socket was used, since the last look began. */
+  #hasMoved({ forks, traffic }: Activity): boolean {
+    return forks !== this.#atSweep?.forks || traffic !== this.#atSweep.traffic;
   }
 
   #idleLook(session: GuestSession, monotonicMs: number): number {
@@ -242,7 +258,7 @@ export class VmWatch {
   #sweep(session: GuestSession, before: Activity): void {
     const beganMs = this.#clock.monotonic();
     this.#lastSweepAtMs = beganMs;
-    this.#forksAtSweep = before.forks;
+    this.#atSweep = before;
     const swept = session.sweep();
     const nowMs = this.#clock.now();
     this.#seenAgain(nowMs);

@@ -60,7 +60,7 @@ export class SimulatedGuest {
 
   activity(): Activity {
     if (!this.paused) this.#world = { ...this.#world, ticks: this.#world.ticks + 1 };
-    return { forks: this.#world.forks, ticks: this.#world.ticks };
+    return { forks: this.#world.forks, ticks: this.#world.ticks, traffic: this.#world.sockets.length };
   }
 
   sweep(): SweepResult {
