@@ -2,6 +2,7 @@
 import type { Alarm } from '../../src/model/alarm.ts';
 import type { DemoReport } from './demo-report.ts';
 import { scopeName, shopDeclaration } from './shop.ts';
+import type { BenignChange } from '../benign-changes.ts';
 import { tiers } from '../tier-disk.ts';
 import { must, pause, StoryBroke, waitUntilSeen, type DemoWorld } from './world.ts';
 
@@ -111,32 +112,41 @@ export interface Allowed {
 /** An administrator runs a maintenance task that nobody saw before; it is allowed, run again, and must stay silent. */
 export async function allowNovelty(world: DemoWorld, say: Say, signal: AbortSignal): Promise<Allowed> {
   const { client } = world;
-  await maintain(world, signal);
-  const raised = await openAlarms(world);
+  const change = await maintain(world, signal);
+  const raised = await alarmsOf(world, change);
   const main = raised.toSorted((a, b) => b.risk - a.risk)[0];
   if (main === undefined) return { allow: { alarmId: null, raisedAgain: false }, alarms: [] };
-  for (const alarm of raised) {
-    say(`alarm ${alarm.id.slice(0, 8)} ${alarm.severity}: ${alarm.title}; it is legitimate: allowed`);
-    const stillOpen = must(await client.getAlarm({ alarm: alarm.id })).alarm.status === 'open';
-    if (stillOpen) must(await client.allowAlarm({ alarm: alarm.id }));
+  for (const { id, severity, title } of raised) {
+    const isStillOpen = must(await client.getAlarm({ alarm: id })).alarm.status === 'open';
+    if (isStillOpen) must(await client.allowAlarm({ alarm: id }));
+    say(
+      `alarm ${id.slice(0, 8)} ${severity}: ${title}; legitimate, so ${isStillOpen ? 'allowed' : 'already covered by what was allowed'}`,
+    );
   }
   await waitUntilInstalled(world, signal);
-  await maintain(world, signal);
-  const again = await openAlarms(world);
+  const again = await alarmsOf(world, await maintain(world, signal));
   for (const alarm of again) say(`raised again: ${alarm.title}`);
   if (again.length === 0) say('the same task again: silent');
-  return {
-    allow: { alarmId: main.id, raisedAgain: again.length > 0 },
-    alarms: [...raised, ...again].map(({ id }) => id),
-  };
+  return { allow: { alarmId: main.id, raisedAgain: again.length > 0 }, alarms: raised.map(({ id }) => id) };
 }
 
-async function openAlarms({ client }: DemoWorld): Promise<readonly Alarm[]> {
-  return must(await client.listAlarms({ status: 'open' })).items;
+/** Open alarms behind which the novelty stands; any other is nobody's, and will be counted as false. */
+async function alarmsOf({ client, lab }: DemoWorld, change: BenignChange): Promise<readonly Alarm[]> {
+  const open = must(await client.listAlarms({ status: 'open' })).items;
+  return open.filter(({ vm, finding }) => {
+    const activity = finding?.deviation.activity;
+    if (vm !== lab.guests[change.tier].uuid || activity === undefined) return false;
+    const words = [activity.image?.exe ?? '', ...(activity.image?.argv ?? [])];
+    const parent = activity.kind === 'process' ? (activity.parent?.argv ?? []) : [];
+    return (
+      [...words, ...parent].some((word) => change.executables.includes(word)) ||
+      words.some((word) => word.includes('/finished/'))
+    );
+  });
 }
 
 /** Has the task done and waits for its end; the agent asks for work every 12 s. */
-async function maintain({ lab }: DemoWorld, signal: AbortSignal): Promise<void> {
+async function maintain({ lab }: DemoWorld, signal: AbortSignal): Promise<BenignChange> {
   const change = must(await lab.maintain('app', 'tidy-up'));
   const before = must(await lab.counts()).jobs[change.finishedJob] ?? 0;
   const deadline = performance.now() + 40_000;
@@ -145,4 +155,5 @@ async function maintain({ lab }: DemoWorld, signal: AbortSignal): Promise<void> 
     await pause(200, signal);
   }
   await pause(1500, signal);
+  return change;
 }

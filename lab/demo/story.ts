@@ -21,6 +21,7 @@ export async function tellStory(world: DemoWorld, say: Say, signal: AbortSignal)
     await tell(facts, world, say, signal);
   } catch (thrown) {
     if (!(thrown instanceof StoryBroke)) throw thrown;
+    await tellOpenAlarms(world, say);
     return { ...facts, exitReason: thrown.message };
   }
   return { ...facts, exitReason: exitReasonOf(facts) };
@@ -51,4 +52,12 @@ async function tell(facts: Facts, world: DemoWorld, say: Say, signal: AbortSigna
   say(
     `${facts.attacks.filter((one) => one.detected).length} of ${facts.attacks.length} attacks seen, the slowest after ${slowest} ms; ${facts.falseAlarms} false alarms.`,
   );
+}
+
+/** What was open when the story broke is the first thing to look at. */
+async function tellOpenAlarms({ client }: DemoWorld, say: Say): Promise<void> {
+  const open = await client.listAlarms({ status: 'open' });
+  if (!open.ok) return;
+  for (const { vmName, severity, title, firstAt } of open.value.items)
+    say(`open: ${firstAt} ${vmName} ${severity}: ${title}`);
 }

@@ -5,6 +5,12 @@ import { parseAddress, printAddress, unmapped } from './address.ts';
 import { generaliseArgv, generalisePath } from './generalise.ts';
 import { matchesPeer } from './peer-pattern.ts';
 
+/**
+ * Names are resolved by the C library on behalf of whatever program runs, so *who* asks a resolver is chance and *which*
+ * resolver is asked is the behaviour. A program that should not run is a deviation by itself.
+ */
+const domainPort = 53;
+
 export function behaviourOf(activity: Activity): Behaviour {
   switch (activity.kind) {
     case 'process': {
@@ -20,7 +26,7 @@ export function behaviourOf(activity: Activity): Behaviour {
     case 'outbound':
       return {
         kind: 'outbound',
-        exe: exeOf(activity.image),
+        exe: activity.remotePort === domainPort ? '?' : exeOf(activity.image),
         proto: activity.proto,
         peer: peerOf(activity.remoteAddr),
         port: String(activity.remotePort),
