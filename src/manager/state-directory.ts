@@ -9,9 +9,10 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { problem, type Problem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
@@ -29,7 +30,7 @@ export interface StateDirectory {
 
 export function openStateDirectory(path: string): Result<StateDirectory> {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirectories(resolve(path));
   } catch (thrown) {
     return fail(unusable(path, thrown));
   }
@@ -52,6 +53,14 @@ export function openStateDirectory(path: string): Result<StateDirectory> {
     remove: (name) => rmSync(fileOf(name), { force: true }),
     close: () => claimed.value.close(),
   });
+}
+
+/** Not `recursive`: Node's own way loops for ever where making a directory says ENOENT, as below /proc. */
+function makeDirectories(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDirectories(parent);
+  mkdirSync(path, { mode: 0o700 });
 }
 
 /**

@@ -1,4 +1,5 @@
 // Plausible VMs, activities and findings for tests that need some and do not care which.
+import type { Alarm } from '../model/alarm.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Activity, Observed } from '../model/observation.ts';
 import type { Vm } from '../model/vm.ts';
@@ -74,6 +75,33 @@ export function findingOf(activity: Activity, group: string, change: Partial<Fin
     severity: 'critical',
     reasons: [{ factor: 'new-executable', points: 75, text: 'never allowed' }],
     group,
+    ...change,
+  };
+}
+
+/** Alarms that differ in everything one could sort or filter by; the same number gives the same alarm. */
+export function alarmNumber(number: number, change: Partial<Alarm> = {}): Alarm {
+  const finding = findingOf(
+    started(vmId(number % 7), `/tmp/program-${number}`, ['x', String(number)], number),
+    `g${number}`,
+  );
+  return {
+    id: `a${String(number).padStart(6, '0')}`,
+    kind: 'deviation',
+    vm: vmId(number % 7),
+    vmName: `vm${number % 7}`,
+    scope: 'shop',
+    service: 'web',
+    title: `/usr/sbin/apache2 started /tmp/program-${number}`,
+    severity: number % 3 === 0 ? 'critical' : 'minor',
+    risk: 70,
+    status: number % 5 === 0 ? 'closed' : 'open',
+    firstAt: at(number),
+    lastAt: at(number),
+    count: 1,
+    group: `g${number}`,
+    finding,
+    remediations: [],
     ...change,
   };
 }

@@ -1,7 +1,7 @@
 // Writes, signs and stores what is to be in force on a VM: a manifest for a member, a withdrawal for one that left.
 // The generation rises with each; the old ones stay readable.
 import { ok, type Result } from '../../kit/result.ts';
-import type { Mode, Scope, Service } from '../../model/application.ts';
+import type { Mode, Service } from '../../model/application.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { Profile } from '../../model/profile.ts';
 import { draft } from '../../stages/draft/draft.ts';
@@ -50,21 +50,6 @@ export async function issueToVm(
   if (scope === null || service === undefined) return ok([]);
   const only = { ...service, members: service.members.filter((member) => member.vm === vm) };
   return await issueToService(seals, turn, scope, only, reason);
-}
-
-export async function issueToScope(
-  seals: Seals,
-  turn: Turn,
-  scope: Scope,
-  reason: string,
-): Promise<Result<Issued[][]>> {
-  const all: Issued[][] = [];
-  for (const service of scope.services) {
-    const issued = await issueToService(seals, turn, scope, service, reason);
-    if (!issued.ok) return issued;
-    all.push(issued.value);
-  }
-  return ok(all);
 }
 
 /** In capture nothing is judged, so that a manifest in capture carries no learned entries to carry around. */

@@ -7,6 +7,8 @@ export function sqliteDialect(database: DatabaseSync): SqliteDialect {
     database: {
       close: () => database.close(),
       prepare(sql) {
+        // SQLite takes a transaction back by itself when the disk is full; Kysely's own rollback would then fail and hide why.
+        if (sql === 'rollback' && !database.isTransaction) return nothing;
         const statement = database.prepare(sql);
         return {
           reader: statement.columns().length > 0,
@@ -18,6 +20,13 @@ export function sqliteDialect(database: DatabaseSync): SqliteDialect {
     },
   });
 }
+
+const nothing = {
+  reader: false,
+  all: () => [],
+  run: () => ({ changes: 0, lastInsertRowid: 0 }),
+  iterate: () => [].values(),
+};
 
 function inputOf(value: unknown): SQLInputValue {
   if (value === undefined) return null;

@@ -1,0 +1,58 @@
+// The configuration file: what is wrong in it is named with file, line and field.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readConfiguration } from './configuration.ts';
+
+const good = `
+api:
+  port: 0
+store: { sizeMegabytesMax: 100 }
+notify:
+  webhooks:
+    - url: https://siem.example/hook
+      secret: sixteen-characters
+      minSeverity: serious
+  syslog:
+    - host: 127.0.0.1
+      transport: tcp
+`;
+
+test('a good file is read, an empty one is the default', () => {
+  const read = readConfiguration(good, 'plumbline.yaml');
+  assert.ok(read.ok, JSON.stringify(read));
+  assert.equal(read.value.notify?.syslog?.[0]?.transport, 'tcp');
+  assert.deepEqual(readConfiguration('# nothing\n', 'x'), { ok: true, value: {} });
+});
+
+const bad: readonly (readonly [string, string, RegExp])[] = [
+  ['an unknown key', good.replace('port:', 'prot:'), /^plumbline\.yaml:3: api\.prot is not a known field$/],
+  ['a value out of range', good.replace('port: 0', 'port: 70000'), /^plumbline\.yaml:3: api\.port must be <= 65535$/],
+  [
+    'an unknown word',
+    good.replace('tcp', 'tls'),
+    /^plumbline\.yaml:12: notify\.syslog\.0\.transport must be one of udp, tcp$/,
+  ],
+  [
+    'a field that is missing',
+    good.replace('host: 127.0.0.1\n      ', ''),
+    /^plumbline\.yaml:11: notify\.syslog\.0 lacks host$/,
+  ],
+  ['a list where a map belongs', 'api: [1]\n', /^plumbline\.yaml:1: api must be object/],
+  ['no map at all', 'hello\n', /^plumbline\.yaml:1: must be object/],
+  ['no YAML', 'api: {port: 1\n', /^plumbline\.yaml:\d+: /],
+  ['a key twice', 'api: {}\napi: {}\n', /^plumbline\.yaml:\d: .*unique/],
+];
+for (const [what, text, message] of bad)
+  test(`refuses ${what}`, () => {
+    const read = readConfiguration(text, 'plumbline.yaml');
+    assert.ok(!read.ok);
+    assert.match(read.error.message, message);
+    assert.ok(read.error.mend !== undefined);
+  });
+
+test('aliases cannot blow a small file up', () => {
+  const lines = ['a0: &a0 [x, x]', ...Array.from({ length: 30 }, (_, n) => `a${n + 1}: &a${n + 1} [*a${n}, *a${n}]`)];
+  const read = readConfiguration(lines.join('\n'), 'bomb.yaml');
+  assert.ok(!read.ok);
+  assert.match(read.error.message, /aliases/);
+});
