@@ -71,8 +71,9 @@ class DescriptorWalk {
 
   /** The low two bits of a descriptor's pointer can carry flags. */
   #file(at: PhysicalAddress): PhysicalAddress {
+    if (at === nowhere) return nowhere;
     const low = this.#space.pages.u32(at);
-    return this.#space.linear(this.#space.pages.u32(at + 4), low - (low & 3));
+    return this.#space.object(this.#space.pages.u32(at + 4), low - (low & 3));
   }
 
   #hold(file: PhysicalAddress, pid: number, fd: number): void {

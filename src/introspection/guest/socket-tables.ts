@@ -78,7 +78,9 @@ class TableWalk {
     if (count > most) this.#ledger.note('bounded', `socket tables of more than ${bucketsMax} buckets`);
     this.#bucketsLeft -= most;
     for (let bucket = 0; bucket < most; bucket += 1) {
-      const at = this.#space.element(array, bucket, sizeBytes) + chainOffset;
+      const element = this.#space.element(array, bucket, sizeBytes);
+      if (element === nowhere) continue;
+      const at = element + chainOffset;
       // An odd pointer ends a chain; nearly all chains are empty, so this is decided on the first word.
       if ((this.#space.pages.u32(at) & 1) === 0) this.#chain(at);
     }

@@ -49,9 +49,7 @@ export class KernelSpace {
 
   /** The object that the pointer at `at` leads to; `nowhere` for NULL, for user addresses and for garbage, which is counted. */
   pointer(at: PhysicalAddress): PhysicalAddress {
-    const object = this.maybePointer(at);
-    if (object === nowhere && (this.pages.u32(at) !== 0 || this.pages.u32(at + 4) !== 0)) this.#strays += 1;
-    return object;
+    return this.object(this.pages.u32(at + 4), this.pages.u32(at));
   }
 
   /** The same where a pointer may well lead elsewhere: into a module, or to the poison of an entry just taken off its list. */
@@ -68,6 +66,13 @@ export class KernelSpace {
     return offset >= 0 && offset < this.image.sizeBytes ? this.image.textPhysical + offset : nowhere;
   }
 
+  /** The same for the value of a pointer: when it is not NULL and leads nowhere, that is counted. */
+  object(high: number, low: number): PhysicalAddress {
+    const object = this.linear(high, low);
+    if (object === nowhere && (high !== 0 || low !== 0)) this.#strays += 1;
+    return object;
+  }
+
   /**
    * Where any kernel address lies: large tables and modules are mapped page by page, so this holds up to the end of
    * its page only.
@@ -78,19 +83,23 @@ export class KernelSpace {
     return translate(this.pages, this.root, high, low);
   }
 
-  /** Reads element after element of an array that may be mapped page by page: the address of element `index` of the array at `at`. */
+  /** Where element `index` of an array lies, which may be mapped page by page; `nowhere`, and counted, when it is not mapped. */
   element(array: KernelArray, index: number, sizeBytes: number): PhysicalAddress {
     if (array.linear !== nowhere) return array.linear + index * sizeBytes;
     const low = array.low + index * sizeBytes;
     const carry = Math.floor(low / 0x1_0000_0000);
-    return this.anywhere(array.high + carry, low % 0x1_0000_0000);
+    const at = this.anywhere(array.high + carry, low % 0x1_0000_0000);
+    if (at === nowhere) this.#strays += 1;
+    return at;
   }
 
-  /** The array that the pointer at `at` leads to; null for NULL. */
+  /** The array that the pointer at `at` leads to; null for NULL, and for what can be no array, which is counted. */
   array(at: PhysicalAddress): KernelArray | null {
     const low = this.pages.u32(at);
     const high = this.pages.u32(at + 4);
-    return high < 0xff00_0000 ? null : { high, low, linear: this.linear(high, low) };
+    if (high >= 0xff00_0000) return { high, low, linear: this.linear(high, low) };
+    if (high !== 0 || low !== 0) this.#strays += 1;
+    return null;
   }
 }
 
