@@ -37,7 +37,6 @@ async function tryAll(from: number, to: number): Promise<TrialTally> {
   const worker = new Worker(new URL('../sim/mutation-worker.ts', import.meta.url), {
     workerData: { guests, profileDirectory, seed, from, to, progress },
     resourceLimits: { maxOldGenerationSizeMb: heapMiBMax },
-    execArgv: ['--expose-gc'],
   });
   const tally = new Promise<TrialTally>((resolve, reject) => {
     worker.once('message', resolve);
