@@ -11,7 +11,8 @@ const nobody: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK
 
 export function askDoor<T>(socketPath: string, path: string): Promise<Result<T> | null> {
   return new Promise((resolve) => {
-    const asked = request({ socketPath, path, timeout: answerMs }, (response) => {
+    // One connection for one question: a kept one could belong to a sentinel that has ended since.
+    const asked = request({ socketPath, path, timeout: answerMs, agent: false }, (response) => {
       const pieces: Buffer[] = [];
       let bytes = 0;
       response.on('data', (piece: Buffer) => {

@@ -8,6 +8,8 @@ export interface Sight {
   readonly run: string;
   readonly identity: GuestIdentity;
   readonly activity: Activity;
+  /** The session before this one ended because another system was found there. */
+  readonly replaced: boolean;
 }
 
 /** `began` says why the number rose; null when the life goes on. */
@@ -61,5 +63,5 @@ function beginningOf(row: { readonly [column: string]: unknown }, sight: Sight):
     sight.identity.bootedBy === 'guest-clock' &&
     Math.abs(sight.identity.bootedMs - Number(row['booted_ms'])) > bootToleranceMs;
   if (bootMoved) return 'reboot';
-  return countersFell ? 'went-back' : null;
+  return countersFell || sight.replaced ? 'went-back' : null;
 }
