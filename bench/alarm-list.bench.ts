@@ -3,6 +3,7 @@ import { connect } from '../src/client/connect.ts';
 import type { SentinelBatch } from '../src/wire/messages.ts';
 import { must, startTrial } from '../src/manager/trial.ts';
 import { at, findingOf, runningVm, started, vmId } from '../src/sim/simulated-activity.ts';
+import { figure, report } from './measure.ts';
 
 const alarms = 10_000;
 const perBatch = 500;
@@ -31,9 +32,9 @@ for (let seq = 1; seq <= alarms / perBatch; seq += 1) {
   if (seq === 1) batch.vms = Array.from({ length: 50 }, (_, n) => runningVm(n, `vm${n}`));
   must(await trial.manager.end.deliver(batch));
 }
-console.log(`${alarms} new alarms stored in ${Math.round(performance.now() - ingestFrom)} ms`);
+const ingestMs = (performance.now() - ingestFrom) / (alarms / perBatch);
 
-async function measure(what: string, call: () => Promise<unknown>): Promise<void> {
+async function timesOf(call: () => Promise<unknown>): Promise<number[]> {
   for (let n = 0; n < 20; n += 1) await call();
   const times: number[] = [];
   for (let n = 0; n < calls; n += 1) {
@@ -41,16 +42,23 @@ async function measure(what: string, call: () => Promise<unknown>): Promise<void
     await call();
     times.push(performance.now() - from);
   }
-  times.sort((a, b) => a - b);
-  const quantile = (share: number) => (times[Math.floor(share * calls)] ?? 0).toFixed(1);
-  console.log(`${what}: p50 ${quantile(0.5)} ms, p99 ${quantile(0.99)} ms`);
+  return times;
 }
 
-await measure('first page of 100', async () => must(await client.listAlarms({ limit: 100 })));
-await measure('open and serious, page of 100', async () =>
-  must(await client.listAlarms({ limit: 100, status: 'open', minSeverity: 'serious' })),
-);
-const deep = `${at(alarms / 2)}~zzz`;
-await measure('page of 100 in the middle', async () => must(await client.listAlarms({ limit: 100, after: deep })));
-await measure('status', async () => must(await client.status()));
+const pages = {
+  first: { limit: 100 },
+  filtered: { limit: 100, status: 'open', minSeverity: 'serious' },
+  inTheMiddle: { limit: 100, after: `${at(alarms / 2)}~zzz` },
+} as const;
+const list = async (page: keyof typeof pages) => await timesOf(async () => must(await client.listAlarms(pages[page])));
+const first = figure(await list('first'), 'ms');
+const inTheMiddle = figure(await list('inTheMiddle'), 'ms');
+const figures = {
+  firstPage: first,
+  filteredPage: figure(await list('filtered'), 'ms'),
+  pageInTheMiddle: inTheMiddle,
+  status: figure(await timesOf(async () => must(await client.status())), 'ms'),
+  batchOfNewAlarms: figure([ingestMs], `ms for ${perBatch}`),
+};
+console.log(JSON.stringify(report('alarm-list', figures, { middleToFirst: inTheMiddle.value / first.value }), null, 2));
 await trial.end();
