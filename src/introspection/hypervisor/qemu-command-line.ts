@@ -29,7 +29,7 @@ export function parseQemuCommandLine(argv: readonly string[]): QemuCommandLine {
   const machine = values('machine').concat(values('M'));
   return {
     name: guestName(values('name').at(-1)),
-    uuid: values('uuid').at(-1)?.toLowerCase() ?? null,
+    uuid: /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.exec(values('uuid').at(-1)?.toLowerCase() ?? '')?.[0] ?? null,
     accelerator: acceleratorOf(
       [...values('accel'), ...machine.map((value) => keyed(value).get('accel') ?? '')],
       options,
