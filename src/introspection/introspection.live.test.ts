@@ -149,7 +149,7 @@ for (const machine of machines) {
       const files = readdirSync(profileDirectory).filter((name) => name.startsWith(session.identity.buildId));
       assert.equal(files.length, 1);
       session.close();
-      writeFileSync(join(profileDirectory, files[0] ?? ''), '{"format":1,"buildId":');
+      writeFileSync(join(profileDirectory, files[0] ?? ''), '{"format":"');
       session = await attachTo(guest);
       assert.equal(session.profileFrom, 'memory');
       assert.ok(must(session.sweep()).tasks.length > 10);

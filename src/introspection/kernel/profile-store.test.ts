@@ -54,7 +54,7 @@ const damages: readonly (readonly [string, (text: string) => string])[] = [
   ['cut off', (text) => text.slice(0, 300)],
   ['empty', () => ''],
   ['not an object', () => '[1]'],
-  ['another format', (text) => text.replace('"format":1', '"format":99')],
+  ['another format', (text) => text.replace('"format":"', '"format":"other')],
   ['another build inside', (text) => text.replace('abab', 'cdcd')],
   ['a field missing', (text) => text.replace('"task_struct.pid"', '"task_struct.pip"')],
   ['a negative offset', (text) => text.replace('"task_struct.tgid":16', '"task_struct.tgid":-16')],

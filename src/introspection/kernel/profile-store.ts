@@ -12,6 +12,7 @@ import {
   closeSync,
   statSync,
 } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Json } from '../../kit/canonical-json.ts';
 import { asObject, asText } from '../../kit/json-object.ts';
@@ -19,8 +20,8 @@ import type { JsonObject } from '../../kit/json-object.ts';
 import { wanted } from './kernel-profile.ts';
 import type { KernelProfile } from './kernel-profile.ts';
 
-/** Rises whenever what is wanted of a kernel changes in meaning; files of another format are ignored. */
-const format = 1;
+/** Profiles made when other things were wanted of a kernel lack what is wanted now: they count as absent. */
+const format = createHash('sha256').update(JSON.stringify(wanted)).digest('hex').slice(0, 16);
 const filesMax = 512;
 const fileBytesMax = 64 * 1024;
 const offsetMax = 0x4000_0000;
