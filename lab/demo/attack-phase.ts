@@ -5,34 +5,42 @@ import { attacks, runAttack, type Attack, type AttackTrace } from '../attacks.ts
 import type { Guest } from '../guest.ts';
 import { tiers, type Tier } from '../tier-disk.ts';
 import { isBehind, type AttackWindow } from './alarm-ownership.ts';
-import type { Say } from './calm-phases.ts';
+import { waitUntilInstalled, type Say } from './calm-phases.ts';
 import type { DemoAttack } from './demo-report.ts';
-import { answerOf, harmedTier } from './shop.ts';
+import { answers, rulesFor, scopeName, type Answer } from './shop.ts';
 import { must, pause, type DemoWorld } from './world.ts';
 
 const detectPatienceMs = 12_000;
 const answerPatienceMs = 8000;
+/** A machine that was put back is seen to be so within this time. */
+const aftermathMs = 3000;
 
 export interface AttackOutcome {
   readonly told: DemoAttack;
   readonly windows: readonly AttackWindow[];
 }
 
-/** `settled` are alarms that were there before; they never count as this attack's. */
 export async function runAttacks(world: DemoWorld, say: Say, signal: AbortSignal): Promise<AttackOutcome[]> {
   must(await world.lab.stopLoad());
-  const outcomes: AttackOutcome[] = [];
+  const outcomes: Promise<AttackOutcome>[] = [];
   for (const attack of attacks) {
     signal.throwIfAborted();
-    outcomes.push(await runOne(world, attack, say, signal));
+    outcomes.push((await runOne(world, attack, say, signal)).outcome);
   }
-  return outcomes;
+  return Promise.all(outcomes);
 }
 
-async function runOne(world: DemoWorld, attack: Attack, say: Say, signal: AbortSignal): Promise<AttackOutcome> {
+/** The outcome follows later: the request that carried an attack into a machine that was frozen runs into its time limit. */
+async function runOne(
+  world: DemoWorld,
+  attack: Attack,
+  say: Say,
+  signal: AbortSignal,
+): Promise<{ outcome: Promise<AttackOutcome> }> {
+  const { tier, action } = answers[attack.name];
   say(`attack ${attack.name}: ${attack.description}`);
+  await setPolicy(world, answers[attack.name], signal);
   const settled = new Set((await openAlarms(world)).map(({ id }) => id));
-  const tier = harmedTier(attack.name);
   const vm = world.lab.guests[tier].uuid;
   const startedAtMs = Date.now();
   const running = runAttack(world.lab, attack.name);
@@ -43,32 +51,34 @@ async function runOne(world: DemoWorld, attack: Attack, say: Say, signal: AbortS
       ? '  not detected'
       : `  seen after ${detectMs} ms: ${found.severity} (risk ${found.risk}): ${found.title}`,
   );
-  const action = answerOf(tier);
   const verified = found !== null && (await isAnswered(world.lab.guests[tier], action, signal));
   if (found !== null)
-    say(`  answer ${action}: ${verified ? 'read back from the hypervisor' : 'could not be read back'}`);
-  // An attack that got no answer must come to its end before its machine is put back.
-  if (!verified) await running;
-  for (const one of tiers) must(await world.lab.restore(one));
+    say(`  answer ${action} of ${tier}: ${verified ? 'read back from the hypervisor' : 'could not be read back'}`);
+  // What was not stopped comes to its end before its machines are put back.
+  const isStopped = verified && tier === 'web' && action !== 'snapshot';
+  if (!isStopped) await running;
+  for (const one of new Set<Tier>(['web', tier])) must(await world.lab.restore(one));
+  const untilMs = Date.now() + aftermathMs;
   await waitUntilWatched(world, signal);
-  const trace = must(await running);
-  const windows = windowsOf(world, trace, startedAtMs);
-  const detected = found !== null && windows.length > 0;
-  return {
-    told: {
-      name: attack.name,
-      detected,
-      detectMs,
-      alarmId: found?.id ?? null,
-      response: found === null ? null : action,
-      verified,
-    },
-    windows,
+  const told = {
+    name: attack.name,
+    detected: found !== null,
+    detectMs,
+    alarmId: found?.id ?? null,
+    response: found === null ? null : action,
+    verified,
   };
+  return { outcome: running.then((trace) => ({ told, windows: windowsOf(world, must(trace), startedAtMs, untilMs) })) };
 }
 
-function windowsOf({ lab }: DemoWorld, trace: AttackTrace, startedAtMs: number): AttackWindow[] {
-  const untilMs = Date.now();
+/** The owner's policy for this attack; in force before it begins. */
+async function setPolicy({ client }: DemoWorld, answer: Answer, signal: AbortSignal): Promise<void> {
+  for (const tier of tiers)
+    must(await client.setRules({ scope: scopeName, service: tier, rules: rulesFor(answer, tier) }));
+  await waitUntilInstalled({ client }, signal);
+}
+
+function windowsOf({ lab }: DemoWorld, trace: AttackTrace, startedAtMs: number, untilMs: number): AttackWindow[] {
   return trace.touched.map((touched) => ({
     vm: lab.guests[touched.tier].uuid,
     fromMs: startedAtMs - 100,
@@ -82,7 +92,7 @@ async function openAlarms({ client }: DemoWorld): Promise<readonly Alarm[]> {
   return must(await client.listAlarms({ status: 'open', kind: 'deviation' })).items;
 }
 
-/** The first alarm on the VM that calls for an answer. */
+/** The first new alarm on the VM that a rule would answer. */
 async function firstAlarm(
   world: DemoWorld,
   vm: string,
@@ -92,8 +102,8 @@ async function firstAlarm(
   const deadline = performance.now() + detectPatienceMs;
   while (performance.now() < deadline) {
     const found = (await openAlarms(world)).filter((alarm) => alarm.vm === vm && !settled.has(alarm.id));
-    const grave = found.find(({ severity }) => severity === 'serious' || severity === 'critical');
-    if (grave !== undefined) return grave;
+    const answered = found.find(({ severity }) => severity !== 'info');
+    if (answered !== undefined) return answered;
     await pause(25, signal);
   }
   return null;
@@ -129,7 +139,7 @@ async function waitUntilWatched({ client, lab }: DemoWorld, signal: AbortSignal)
     if (vms.length === wanted.size && vms.every(({ state }) => state === 'running')) break;
     await pause(100, signal);
   }
-  await pause(700, signal);
+  await pause(1000, signal);
 }
 
 /** Alarms that nothing explains: no attack's own doing, and no machine that was being answered. */

@@ -64,13 +64,14 @@ export async function protectShop(
     if (!verified) throw new StoryBroke(`the manifest of ${tier} does not verify`);
     manifests.push({ member: manifest.vmName, generation: manifest.generation, entries: manifest.entries.length });
   }
-  await waitUntilInstalled({ client } as DemoWorld, signal);
+  await waitUntilInstalled({ client }, signal);
   for (const { member, generation, entries } of manifests)
     say(`${member}: manifest generation ${generation}, ${entries} entries, signed and in force`);
   return manifests;
 }
 
-async function waitUntilInstalled({ client }: Pick<DemoWorld, 'client'>, signal: AbortSignal): Promise<void> {
+/** Returns once every manifest is in force beside its VM. */
+export async function waitUntilInstalled({ client }: Pick<DemoWorld, 'client'>, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + 10_000;
   while (must(await client.status({})).manifests.waiting > 0) {
     if (performance.now() > deadline) throw new StoryBroke('a manifest was not installed within 10 s');

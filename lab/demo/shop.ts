@@ -1,13 +1,11 @@
 // The shop as its owner would declare it to Plumbline: one scope, three services, and what each answers to a deviation.
 import type { Declaration } from '../../src/model/declaration.ts';
 import type { Action } from '../../src/model/remediation.ts';
+import type { Rule } from '../../src/model/rule.ts';
 import type { AttackName } from '../attacks.ts';
 import { tiers, type Tier } from '../tier-disk.ts';
 
 export const scopeName = 'shop';
-
-/** The web tier is frozen for a look, the app tier's state is kept as evidence, the database is rather off than read. */
-const answers: Readonly<Record<Tier, Action>> = { web: 'suspend', app: 'snapshot', db: 'power-off' };
 
 const descriptions: Readonly<Record<Tier, string>> = {
   web: 'web server with CGI programs',
@@ -16,29 +14,28 @@ const descriptions: Readonly<Record<Tier, string>> = {
 };
 
 export function shopDeclaration(vmNames: Readonly<Record<Tier, string>>): Declaration {
-  return {
-    scopes: [
-      {
-        name: scopeName,
-        description: 'a web shop of three tiers',
-        services: tiers.map((tier) => ({
-          name: tier,
-          description: descriptions[tier],
-          members: [vmNames[tier]],
-          rules: [{ on: 'any', minSeverity: 'serious', action: answers[tier], approval: 'automatic' }],
-        })),
-      },
-    ],
-  };
+  const services = tiers.map((tier) => ({ name: tier, description: descriptions[tier], members: [vmNames[tier]] }));
+  return { scopes: [{ name: scopeName, description: 'a web shop of three tiers', services }] };
 }
 
-/** The tier where an attack does its harm, and so where its alarm and its answer are looked for. */
-const harmed: Readonly<Partial<Record<AttackName, Tier>>> = { 'lateral-movement': 'db', 'hostile-argument': 'app' };
-
-export function harmedTier(attack: AttackName): Tier {
-  return harmed[attack] ?? 'web';
+/** Where an attack is answered and how; the other tiers only raise their alarms, so that it can get so far. */
+export interface Answer {
+  readonly tier: Tier;
+  readonly action: Action;
 }
 
-export function answerOf(tier: Tier): Action {
-  return answers[tier];
+export const answers: Readonly<Record<AttackName, Answer>> = {
+  'web-shell': { tier: 'web', action: 'suspend' },
+  'download-and-run': { tier: 'web', action: 'snapshot' },
+  'memory-only': { tier: 'web', action: 'suspend' },
+  'reverse-connection': { tier: 'web', action: 'power-off' },
+  'new-listener': { tier: 'web', action: 'suspend' },
+  'lateral-movement': { tier: 'db', action: 'power-off' },
+  'hostile-argument': { tier: 'app', action: 'snapshot' },
+  masquerade: { tier: 'web', action: 'suspend' },
+};
+
+/** The rules of a tier while an attack is on its way: what is at least `minor` on the answering tier is answered at once. */
+export function rulesFor({ tier, action }: Answer, of: Tier): Rule[] {
+  return of === tier ? [{ on: 'any', minSeverity: 'minor', action, approval: 'automatic' }] : [];
 }

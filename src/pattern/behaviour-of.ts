@@ -1,6 +1,6 @@
 // The behaviour one activity stands for: what learning keeps of it, what allowing it allows, and what groups its repetitions.
 import type { Behaviour } from '../model/behaviour.ts';
-import type { Activity, ProcessImage } from '../model/observation.ts';
+import type { Activity, ProcessImage, ProcessObservation } from '../model/observation.ts';
 import { parseAddress, printAddress, unmapped } from './address.ts';
 import { generaliseArgv, generalisePath } from './generalise.ts';
 import { matchesPeer } from './peer-pattern.ts';
@@ -19,7 +19,7 @@ export function behaviourOf(activity: Activity): Behaviour {
         kind: 'process',
         exe: exeOf(image),
         argv: generaliseArgv(image.exe, image.argv),
-        user: userOf(image) ?? 'any',
+        user: wasStartSeen(activity) ? (userOf(image) ?? 'any') : userOfStart(image),
         parent: pathOf(parent?.exe ?? null),
       };
     }
@@ -59,6 +59,20 @@ function userOf(image: ProcessImage): string | null {
   const user = effectiveUser(image);
   // (uid_t)-1 and the like mean that there is none.
   return user === null || user < 0 || user > 0xff_ff_ff_ff ? null : String(user);
+}
+
+const startSeenMs = 5000;
+
+function wasStartSeen({ at, startedAt }: ProcessObservation): boolean {
+  return startedAt === undefined || Date.parse(at) - Date.parse(startedAt) < startSeenMs;
+}
+
+/**
+ * A process found running shows the user it has become, not the one it started as: daemons start as root and drop their
+ * rights. Only one that still is root tells how it began.
+ */
+function userOfStart(image: ProcessImage): string {
+  return effectiveUser(image) === 0 ? '0' : 'any';
 }
 
 function exeOf(image: ProcessImage | null): string {

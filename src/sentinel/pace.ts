@@ -14,7 +14,7 @@ export interface PaceLimits {
   readonly burstMs: number;
 }
 
-export const paceDefaults: PaceLimits = { minGapMs: 10, livelyMs: 250, idleMs: 2000, share: 0.25, burstMs: 250 };
+export const paceDefaults: PaceLimits = { minGapMs: 5, livelyMs: 250, idleMs: 2000, share: 0.25, burstMs: 250 };
 
 /** Of an unsettled look, in a row; a guest that keeps tasks half-way through an exec must not be looked at forever. */
 const restlessMax = 25;

@@ -45,6 +45,9 @@ export interface WatchOptions {
 export type Attention = 'none' | 'watch';
 
 const pollMs = 10;
+/** While something is going on, since what is short-lived comes in company. */
+const busyPollMs = 3;
+const busyForMs = 300;
 const pausedPollMs = 100;
 const unwatchedPollMs = 500;
 const unwatchedSweepMs = 15_000;
@@ -71,6 +74,7 @@ export class VmWatch {
   #lastSweep: SweepResult | null = null;
   #lastSweepAtMs = Number.NEGATIVE_INFINITY;
   #verifiedAtMs = 0;
+  #movedAtMs = Number.NEGATIVE_INFINITY;
   #notedAtMs = 0;
   /** Since when a running VM could not be looked into, wall clock; null while it can or needs not. */
   #blindSinceMs: number | null = null;
@@ -226,6 +230,7 @@ export class VmWatch {
       this.#line.drop('another system runs in it now');
       return 0;
     }
+    if (this.#last?.forks !== activity.forks || this.#last.traffic !== activity.traffic) this.#movedAtMs = monotonicMs;
     this.#last = activity;
     if (this.#attention === 'none') return this.#idleLook(session, monotonicMs);
     if (monotonicMs - this.#notedAtMs > noteEveryMs) {
@@ -238,7 +243,7 @@ export class VmWatch {
     }
     const fresh = this.#lastSweepAtMs === Number.NEGATIVE_INFINITY;
     if (fresh || this.#pace.due(monotonicMs, this.#hasMoved(activity))) this.#sweep(session, activity);
-    return pollMs;
+    return monotonicMs - this.#movedAtMs < busyForMs ? busyPollMs : pollMs;
   }
 
   /** Something started, or a socket was used, since the last look began. */

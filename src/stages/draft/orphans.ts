@@ -1,5 +1,6 @@
 // Sockets that no process owned when they were seen. They say less than the same socket with its owner, and allowing them
-// would allow any executable, so they are kept only where nothing that was attributed explains them.
+// would allow any executable, so they are kept only where what was attributed does not explain them: what comes in belongs to
+// whoever listens; what went out could be any program's, and is taken for the seen ones' only while those are the majority.
 import type { ProfileEntry } from '../../model/profile.ts';
 import {
   type BehaviourPattern,
@@ -28,8 +29,15 @@ export function withoutOrphans(entries: readonly ProfileEntry[]): readonly Profi
     const orphan = orphans.get(entry);
     if (orphan === undefined) return true;
     const explains = ({ pattern }: Socket): boolean => subsumes({ ...pattern, exe: '?' }, orphan);
-    return ![keyOf(orphan), ephemeralKey(orphan)].some((key) => attributed.get(key)?.some(explains));
+    const explaining = [...new Set([keyOf(orphan), ephemeralKey(orphan)])].flatMap(
+      (key) => attributed.get(key)?.filter(explains) ?? [],
+    );
+    return orphan.kind === 'outbound' ? entry.count > countOf(explaining) : explaining.length === 0;
   });
+}
+
+function countOf(sockets: readonly Socket[]): number {
+  return sockets.reduce((sum, { entry }) => sum + entry.count, 0);
 }
 
 interface Socket {

@@ -1,0 +1,45 @@
+// What is kept of an activity, and what is not because it was chance.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Activity } from '../model/observation.ts';
+import { imageOf, outbound, process, defaultAt } from '../sim/seen.ts';
+import { behaviourOf } from './behaviour-of.ts';
+
+const earlier = '2026-11-21T11:00:00.000Z';
+
+const cases: readonly (readonly [string, Activity, Record<string, string>])[] = [
+  [
+    'who asks a resolver is chance',
+    outbound('/usr/bin/wget', '10.0.0.1', 53),
+    { exe: '?', peer: '10.0.0.1', port: '53' },
+  ],
+  ['who talks to a server is not', outbound('/usr/bin/wget', '10.0.0.1', 80), { exe: '/usr/bin/wget', port: '80' }],
+  [
+    'a start that was seen shows its user',
+    process('/usr/sbin/chronyd', ['chronyd'], '/sbin/init', {
+      image: imageOf('/usr/sbin/chronyd', ['chronyd'], 101),
+      startedAt: defaultAt,
+    }),
+    { user: '101' },
+  ],
+  [
+    'a daemon found running may have dropped its rights',
+    process('/usr/sbin/chronyd', ['chronyd'], '/sbin/init', {
+      image: imageOf('/usr/sbin/chronyd', ['chronyd'], 101),
+      startedAt: earlier,
+    }),
+    { user: 'any' },
+  ],
+  [
+    'one found running as root began as root',
+    process('/usr/sbin/sshd', ['sshd'], '/sbin/init', { startedAt: earlier }),
+    { user: '0' },
+  ],
+];
+
+test('what was chance is left out of a behaviour', () => {
+  for (const [title, activity, expected] of cases) {
+    const behaviour: Record<string, unknown> = { ...behaviourOf(activity) };
+    for (const [field, value] of Object.entries(expected)) assert.equal(behaviour[field], value, title);
+  }
+});
