@@ -14,6 +14,7 @@ import { openLibvirtHost } from '../../lab/libvirt-host.ts';
 import { bootPlainGuest } from '../../lab/plain-guest.ts';
 import { sayProblem } from '../kit/problem.ts';
 import type { Result } from '../kit/result.ts';
+import { openVirshMonitor } from '../protocols/libvirt/virsh-monitor.ts';
 import { openQmp } from '../protocols/qmp/qmp-client.ts';
 import type { GuestHandle } from './hypervisor/guest-handle.ts';
 import { openMonitor } from './hypervisor/open-monitor.ts';
@@ -159,6 +160,19 @@ describe('a guest of libvirt', { ...asRoot, timeout: 240_000 }, () => {
         JSON.stringify(sweep.notes),
       );
       assert.deepEqual(await session.check(), { state: 'same' });
+      const byVirsh = must(await openVirshMonitor(host.socket, domain.uuid));
+      const events: string[] = [];
+      byVirsh.subscribe((event) => events.push(event.name));
+      assert.match(must(await byVirsh.hmp('info registers')), /CR3=/);
+      const refused = await byVirsh.execute('nonsense');
+      assert.ok(!refused.ok && refused.error.qemuClass === 'CommandNotFound');
+      await wait(500);
+      must(await byVirsh.execute('stop'));
+      must(await byVirsh.execute('cont'));
+      await wait(500);
+      assert.deepEqual(events, ['STOP', 'RESUME']);
+      byVirsh.close();
+      assert.equal(await byVirsh.closed, null);
       await domain.remove();
       assert.match((await session.monitor?.closed)?.message ?? '', /has stopped/);
       assert.equal((await session.check()).state, 'gone');

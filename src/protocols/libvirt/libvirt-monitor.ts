@@ -1,6 +1,6 @@
 // A QEMU monitor by way of libvirt, which owns the real one: commands are passed on, QEMU's events are passed back.
 import type { Json } from '../../kit/canonical-json.ts';
-import { asObject, asText } from '../../kit/json-object.ts';
+import { asText } from '../../kit/json-object.ts';
 import { problem } from '../../kit/problem.ts';
 import { fail, ok } from '../../kit/result.ts';
 import type { Result } from '../../kit/result.ts';
@@ -8,6 +8,7 @@ import { monitorProblem } from '../qmp/monitor.ts';
 import type { ExecuteOptions, Monitor, MonitorArguments, MonitorEvent, MonitorProblem } from '../qmp/monitor.ts';
 import { openLibvirt } from './libvirt-client.ts';
 import type { LibvirtClient, LibvirtDomain } from './libvirt-client.ts';
+import { parseJson, readReply } from './qemu-reply.ts';
 import type { LibvirtProblem } from './rpc-connection.ts';
 
 const commandMsDefault = 10_000;
@@ -49,7 +50,7 @@ class LibvirtMonitor implements Monitor {
   /** QEMU's own events; and libvirt's word that the domain has stopped, since the connection to libvirt outlives it. */
   async listen(): Promise<Result<() => void, LibvirtProblem>> {
     const events = await this.#client.onQemuEvent(this.#domain, ({ name, atMs, details }) => {
-      const event = { name, data: asObject(parse(details ?? '')) ?? {}, atMs };
+      const event = { name, data: parseJson(details ?? '') ?? {}, atMs };
       for (const listener of this.#listeners) listener(event);
     });
     if (!events.ok) return events;
@@ -69,14 +70,7 @@ class LibvirtMonitor implements Monitor {
     const json = JSON.stringify({ execute: command, arguments: args });
     const answer = await this.#client.monitorCommand(this.#domain, json, options.timeoutMs ?? commandMsDefault);
     if (!answer.ok) return fail(monitorProblem(answer.error));
-    const reply = asObject(parse(answer.value));
-    const error = asObject(reply?.['error']);
-    if (error !== null) {
-      const refused = problem('failed', `QEMU refused: ${asText(error['desc']) ?? 'no reason given'}`);
-      return fail(monitorProblem(refused, asText(error['class'])));
-    }
-    if (reply?.['return'] !== undefined) return ok(reply['return']);
-    return fail(monitorProblem(problem('unreadable', `libvirt passed on an answer to ${command} that is not QMP.`)));
+    return readReply(answer.value, command);
   }
 
   async hmp(line: string, options: ExecuteOptions = {}): Promise<Result<string, MonitorProblem>> {
@@ -92,13 +86,5 @@ class LibvirtMonitor implements Monitor {
   close(): void {
     this.#client.close();
     this.#listeners.clear();
-  }
-}
-
-function parse(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return null;
   }
 }
