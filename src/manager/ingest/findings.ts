@@ -2,20 +2,25 @@
 // its findings were on their way is no alarm.
 import { severityOrder, type Finding } from '../../model/finding.ts';
 import type { Alarm } from '../../model/alarm.ts';
-import type { Activity } from '../../model/observation.ts';
 import { behaviourId } from '../../pattern/behaviour-id.ts';
 import { behaviourOf } from '../../pattern/behaviour-of.ts';
 import { admits, parseBehaviour } from '../../pattern/behaviour-pattern.ts';
+import { title } from '../../stages/assess/assess.ts';
 import { raise } from '../../stages/assess/group.ts';
 import { propose } from '../../stages/respond/respond.ts';
 import type { SentinelBatch } from '../../wire/messages.ts';
 import type { Turn } from '../audit/change.ts';
 import type { Desk } from '../desk.ts';
 import { memberOfVm, scopeNamed, type MemberRow } from '../store/applications.ts';
-import { addPending, keepActivity, latestOfGroup, saveAlarm, settledOf } from '../store/alarms.ts';
+import { addPending, countOpen, keepActivity, latestOfGroup, saveAlarm, settledOf } from '../store/alarms.ts';
+import { lastGeneration } from '../store/issues.ts';
 import { readApprovals } from '../store/profiles.ts';
 import { vmById } from '../store/vms.ts';
+import { raiseGuard } from './guard-events.ts';
 import { claimRemediations } from './reported-remediations.ts';
+
+/** A guest that invents a new name each second must not fill the store: beyond this, one alarm stands for the rest. */
+const openAlarmsMax = 1000;
 
 export async function takeFindings(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<void> {
   for (const finding of batch.findings) await takeFinding(desk, turn, finding);
@@ -25,9 +30,14 @@ async function takeFinding(desk: Desk, turn: Turn, finding: Finding): Promise<vo
   const { vm, activity } = finding.deviation;
   const member = await memberOfVm(turn.db, vm);
   const known = await latestOfGroup(turn.db, vm, finding.group);
-  const allowed = member !== null && (await isApproved(turn, member, activity));
+  const allowed = member !== null && (await isApprovedMeanwhile(turn, member, finding));
   if (allowed && known?.status !== 'allowed') return;
   const existing = known !== null && (await continues(turn, known, finding, allowed)) ? known : null;
+  if (existing === null && (await countOpen(turn.db, vm)) >= openAlarmsMax) {
+    desk.losses.activitiesNotKept += 1;
+    await raiseGuard(desk, turn, { vm, at: finding.deviation.at, what: 'alarm-flood', detail: title(finding) });
+    return;
+  }
   const raised = raise(existing, finding, {
     id: desk.newId(),
     vmName: (await vmById(turn.db, vm))?.name ?? vm,
@@ -55,12 +65,13 @@ async function continues(turn: Turn, known: Alarm, finding: Finding, allowed: bo
   return settled !== null && Date.parse(finding.deviation.at) <= Date.parse(settled.at);
 }
 
-/** The sentinel judged by an older manifest than the one that is on its way to it. */
-async function isApproved(turn: Turn, member: MemberRow, activity: Activity): Promise<boolean> {
+/** The sentinel judged by an older manifest than the one that is on its way to it, and the newer one allows this. */
+async function isApprovedMeanwhile(turn: Turn, member: MemberRow, { deviation }: Finding): Promise<boolean> {
+  if (deviation.generation >= (await lastGeneration(turn.db, member.vm))) return false;
   const approved = await readApprovals(turn.db, member.scope, member.service, member.vm);
   return approved.some(({ behaviour }) => {
     const pattern = parseBehaviour(behaviour);
-    return pattern.ok && admits(pattern.value, activity);
+    return pattern.ok && admits(pattern.value, deviation.activity);
   });
 }
 

@@ -14,7 +14,13 @@ interface Weight {
   readonly risk: number;
 }
 
-const weights: Readonly<Record<GuardEvent['what'], Weight>> = {
+/** What sentinels report, and what the manager itself notices. */
+interface Guarded extends Omit<GuardEvent, 'what'> {
+  readonly what: GuardEvent['what'] | 'alarm-flood';
+}
+
+const weights: Readonly<Record<Guarded['what'], Weight>> = {
+  'alarm-flood': { says: 'It deviates in more ways than are kept one by one', severity: 'critical', risk: 90 },
   'manifest-tampered': { says: 'Its sealed manifest was tampered with', severity: 'critical', risk: 100 },
   'manifest-rolled-back': { says: 'Somebody tried to put an older manifest in place', severity: 'critical', risk: 95 },
   'identity-doubled': { says: 'A second running VM claims its identity', severity: 'serious', risk: 70 },
@@ -24,19 +30,21 @@ const weights: Readonly<Record<GuardEvent['what'], Weight>> = {
 };
 
 export async function takeGuardEvents(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<void> {
-  for (const event of batch.guard) {
-    const group = `guard:${event.what}`;
-    const known = await latestOfGroup(turn.db, event.vm, group);
-    const alarm =
-      known?.status === 'open'
-        ? { ...known, count: known.count + 1, lastAt: later(known.lastAt, event.at), title: titleOf(event) }
-        : await newAlarm(desk, turn, event, group);
-    await saveAlarm(turn.db, alarm);
-    turn.announce({ kind: 'alarm', isNew: alarm.id !== known?.id, alarm });
-  }
+  for (const event of batch.guard) await raiseGuard(desk, turn, event);
 }
 
-async function newAlarm(desk: Desk, turn: Turn, event: GuardEvent, group: string): Promise<Alarm> {
+export async function raiseGuard(desk: Desk, turn: Turn, event: Guarded): Promise<void> {
+  const group = `guard:${event.what}`;
+  const known = await latestOfGroup(turn.db, event.vm, group);
+  const alarm =
+    known?.status === 'open'
+      ? { ...known, count: known.count + 1, lastAt: later(known.lastAt, event.at), title: titleOf(event) }
+      : await newAlarm(desk, turn, event, group);
+  await saveAlarm(turn.db, alarm);
+  turn.announce({ kind: 'alarm', isNew: alarm.id !== known?.id, alarm });
+}
+
+async function newAlarm(desk: Desk, turn: Turn, event: Guarded, group: string): Promise<Alarm> {
   const member = await memberOfVm(turn.db, event.vm);
   const { severity, risk } = weights[event.what];
   return {
@@ -59,7 +67,7 @@ async function newAlarm(desk: Desk, turn: Turn, event: GuardEvent, group: string
   };
 }
 
-function titleOf(event: GuardEvent): string {
+function titleOf(event: Guarded): string {
   const { says } = weights[event.what];
   return (event.detail === '' ? `${says}.` : `${says}: ${event.detail}`).slice(0, 1000);
 }

@@ -150,6 +150,19 @@ test('a host that lists its VMs no longer has the others; they stay known as gon
   await trial.end();
 });
 
+test('a guest that invents names for ever ends in one alarm that says so', async () => {
+  const { trial, batch } = await prepared();
+  const findings = Array.from({ length: 1100 }, (_, n) => findingOf(started(vmId(1), `/tmp/x${n}`, ['x']), `g${n}`));
+  must(await trial.manager.end.deliver(batch({ findings })));
+  const client = connect(trial.manager);
+  const alarms = must(await client.listAlarms({ status: 'open', limit: 500 }));
+  assert.equal(alarms.total, 1001);
+  const [flood] = must(await client.listAlarms({ kind: 'guard' })).items;
+  assert.equal(flood?.count, 100);
+  assert.match(flood.title, /deviates in more ways than are kept one by one/);
+  await trial.end();
+});
+
 test('peers of every kind are learned', async () => {
   const { trial, batch } = await prepared();
   const items = [observed(connected(vmId(1), '/usr/sbin/apache2', '10.0.0.9', 5432))];

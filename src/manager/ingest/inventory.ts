@@ -5,7 +5,7 @@ import type { SentinelBatch } from '../../wire/messages.ts';
 import type { Turn } from '../audit/change.ts';
 import type { Desk } from '../desk.ts';
 import { greet } from '../intent/membership.ts';
-import { saveVm, sentinelOfVm, vmById, vmsOfSentinel } from '../store/vms.ts';
+import { forgetVm, saveVm, sentinelOfVm, vmById, vmsOfSentinel } from '../store/vms.ts';
 
 export async function takeInventory(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<Result<null>> {
   if (batch.vms === undefined) return ok(null);
@@ -17,7 +17,10 @@ export async function takeInventory(desk: Desk, turn: Turn, batch: SentinelBatch
   }
   const listed = new Set(batch.vms.map((vm) => vm.id));
   for (const vm of await vmsOfSentinel(turn.db, batch.sentinel))
-    if (!listed.has(vm.id) && vm.state !== 'gone')
+    if (listed.has(vm.id)) continue;
+    // The name of a second claimant ends with its process; nobody will ever ask for it again.
+    else if (vm.id.includes('#')) await forgetVm(turn.db, vm.id);
+    else if (vm.state !== 'gone')
       await saveVm(turn.db, batch.sentinel, { ...vm, state: 'gone', pid: null, processes: null, sockets: null });
   turn.announce({ kind: 'inventory' });
   return ok(null);

@@ -128,6 +128,11 @@ test('a second claimant of an identity is no member and cannot become one', asyn
   const doubled = runningVm(2, 'db1', { id: `${vmId(2)}#4711`, pid: 4711 });
   await deliver({ vms: [runningVm(1, 'web-old'), runningVm(2, 'db1'), doubled] });
   assert.equal(must(await client.getVm({ vm: '4711' })).scope, null);
+  // Not even a place that waits for its name is taken by one.
+  must(await client.addMember({ scope: 'shop', service: 'web', vm: 'ghost' }));
+  const ghost = runningVm(5, 'ghost', { id: `${vmId(5)}#99`, pid: 99 });
+  await deliver({ vms: [runningVm(1, 'web-old'), runningVm(2, 'db1'), doubled, ghost] });
+  assert.equal(must(await client.getVm({ vm: '99' })).scope, null);
   const error = await problemOf(client.addMember({ scope: 'shop', service: 'web', vm: '4711' }));
   assert.match(error.message, /claims the identity of another running VM/);
 });

@@ -75,6 +75,16 @@ export async function latestOfGroup(db: Db, vm: string, group: string): Promise<
   return row === undefined ? null : fromDoc(row.doc);
 }
 
+export async function countOpen(db: Db, vm: string): Promise<number> {
+  const { open } = await db
+    .selectFrom('alarms')
+    .select((eb) => eb.fn.countAll().as('open'))
+    .where('vm', '=', vm)
+    .where('status', '=', 'open')
+    .executeTakeFirstOrThrow();
+  return Number(open);
+}
+
 export async function openAlarmsOfService(db: Db, scope: string, service: string): Promise<Alarm[]> {
   const rows = await db
     .selectFrom('alarms')

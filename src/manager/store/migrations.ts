@@ -138,6 +138,7 @@ const indexes: readonly { table: string; name: string; columns: readonly string[
   { table: 'alarms', name: 'alarmsByTime', columns: ['lastAt', 'id'] },
   { table: 'alarms', name: 'alarmsByStatus', columns: ['status', 'lastAt', 'id'] },
   { table: 'alarms', name: 'alarmsBySeverity', columns: ['status', 'severityRank'] },
+  { table: 'alarms', name: 'alarmsByVm', columns: ['vm', 'status'] },
   { table: 'alarms', name: 'alarmsByGroup', columns: ['vm', 'groupKey'] },
   { table: 'remediations', name: 'remediationsByTime', columns: ['startedAt', 'id'] },
   { table: 'remediations', name: 'remediationsByAlarm', columns: ['alarm'] },

@@ -12,6 +12,10 @@ export async function saveVm(db: Db, sentinel: string, vm: Vm): Promise<void> {
     .execute();
 }
 
+export async function forgetVm(db: Db, id: string): Promise<void> {
+  await db.deleteFrom('vms').where('id', '=', id).execute();
+}
+
 export async function listVms(db: Db): Promise<Vm[]> {
   const rows = await db.selectFrom('vms').select('doc').orderBy('name').orderBy('id').execute();
   return rows.map((row) => fromDoc(row.doc));
