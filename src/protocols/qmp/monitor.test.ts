@@ -2,7 +2,9 @@
 // that speaks its wire protocol for real; behind both stands the same pretended QEMU.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -267,6 +269,27 @@ for (const [name, build] of [
 }
 
 describe('opening a QMP socket', () => {
+  test('a socket whose queue is full is taken by another client', { timeout: 20_000 }, async () => {
+    const path = join(directory, 'full.sock');
+    // As QEMU does while it has a client: listens, and accepts nobody.
+    const script = `
+      require('node:net').createServer().listen({ path: process.argv[1], backlog: 1 }, () => {
+        require('node:fs').writeSync(1, 'up');
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+      });`;
+    const listener = spawn(process.execPath, ['-e', script, path]);
+    await once(listener.stdout, 'data');
+    const waiting = [connect(path), connect(path), connect(path)];
+    waiting.forEach((socket) => socket.on('error', () => {}));
+    await once(waiting[0] ?? listener, 'connect');
+    const opened = await openQmp(path, { greetingMs: 600_000 });
+    assert.ok(!opened.ok);
+    assert.equal(opened.error.kind, 'refused');
+    assert.match(opened.error.message, /in use by someone else/);
+    waiting.forEach((socket) => socket.destroy());
+    listener.kill('SIGKILL');
+  });
+
   const refusals: readonly (readonly [string, (socket: Socket) => void, RegExp])[] = [
     ['a socket that does not greet is taken by another client', () => {}, /in use by someone else/],
     [

@@ -53,10 +53,17 @@ function connectTo(path: string): Promise<Result<Socket>> {
   });
 }
 
+function taken(path: string): Problem {
+  const message = `The QMP socket ${path} is in use by someone else, or QEMU is too busy: it serves one client at a time and did not greet.`;
+  return problem('refused', message, 'Close the other client, or give the guest a second -qmp socket.');
+}
+
 function connectProblem(path: string, error: NodeJS.ErrnoException): Problem {
   if (error.code === 'ENOENT') {
     return problem('not-found', `There is no QMP socket at ${path}.`, 'Check that the guest still runs.');
   }
+  // QEMU accepts nobody while it has a client, and its queue of waiting ones is short.
+  if (error.code === 'EAGAIN') return taken(path);
   if (error.code === 'EACCES' || error.code === 'EPERM') {
     return problem('refused', `May not open the QMP socket ${path}.`, 'Run as root or as the user QEMU runs as.');
   }
@@ -94,12 +101,7 @@ class QmpClient implements Monitor {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.#onGreeting = null;
-        const taken = problem(
-          'refused',
-          `The QMP socket ${this.#path} is in use by someone else, or QEMU is too busy: it serves one client at a time and did not greet.`,
-          'Close the other client, or give the guest a second -qmp socket.',
-        );
-        resolve(fail(monitorProblem(taken)));
+        resolve(fail(monitorProblem(taken(this.#path))));
       }, withinMs);
       this.#onGreeting = (answer) => {
         clearTimeout(timer);
