@@ -164,7 +164,7 @@ function labOver(gateway: Gateway, guests: Readonly<Record<Tier, Guest>>, runDir
     visit: async (path, body) =>
       gateway.ask('http', {
         url: `http://${labNetwork.machines.web}${path}`,
-        timeoutMs: 15_000,
+        timeoutMs: 8000,
         ...(body === undefined ? {} : { body }),
       }),
     update: async (version) => offerUpdate(gateway, version),

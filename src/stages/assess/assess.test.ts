@@ -73,6 +73,7 @@ const rows: readonly (readonly [Finding, readonly string[]])[] = [
   [found(outbound('/usr/bin/app', '169.254.169.254', 80), ['exe']), ['new-caller', 'metadata-service']],
   [found(outbound(null, '10.0.0.9', 22), ['port']), ['new-port', 'administration-port', 'unattributed']],
   [found(inbound(web, '10.0.0.9', 80), ['peer']), ['new-client']],
+  [found(outbound('/usr/bin/dash', '10.0.0.1', 4444), null), ['new-caller', 'shell-connects']],
   [found(inbound('/usr/sbin/sshd', '10.0.0.9', 22), ['peer']), ['new-client', 'administration-port']],
   [found(inbound(web, '8.8.8.8', 81), ['port']), ['new-client', 'new-listener', 'public-address']],
   [found(listen('/usr/bin/nc', 4444), null), ['new-listener']],
@@ -145,4 +146,19 @@ test('findings fold into the same alarm in any order', () => {
   assert.ok(alarm !== null);
   assert.equal(raise({ ...alarm, status: 'closed' }, mild, ids).status, 'open');
   assert.equal(raise({ ...alarm, status: 'allowed' }, mild, ids).status, 'allowed');
+});
+
+test('a new caller weighs more where only named machines ever called', () => {
+  const factorsFor = (peer: string): readonly string[] => {
+    const activity = inbound('/usr/bin/redis-server', '10.0.0.9', 6379);
+    const behaviour = { kind: 'inbound', exe: '/usr/bin/redis-server', proto: 'tcp', peer, port: '6379' } as const;
+    const differences = [{ field: 'peer', allowed: peer, seen: '10.0.0.9' }];
+    const { vm, at, kind } = activity;
+    return assess(
+      { kind, vm, at, activity, generation: 1, nearest: { entry: 'e', behaviour, differences } },
+      context,
+    ).reasons.map(({ factor }) => factor);
+  };
+  assert.deepEqual(factorsFor('10.0.0.12'), ['new-client', 'closed-circle']);
+  assert.deepEqual(factorsFor('10.1.0.0/16'), ['new-client']);
 });

@@ -20,6 +20,7 @@ export const factors = {
   'new-port': { points: 15, source: 'ATT&CK T1571' },
   'new-peer': { points: 10, source: 'a known service at another address' },
   'new-client': { points: 10, source: 'a new caller of a known service' },
+  'closed-circle': { points: 15, source: 'ATT&CK T1021, lateral movement: a service that only named machines use' },
 
   // What it is.
   'shell-from-server': { points: 40, source: 'ATT&CK T1505.003, T1190: what an exploited service starts' },
@@ -40,6 +41,7 @@ export const factors = {
   unattributed: { points: 5, source: 'no process owned the socket when it was seen' },
 
   // Whom it reaches.
+  'shell-connects': { points: 30, source: 'ATT&CK T1059.004, T1071: a shell has no reason to hold a connection' },
   'new-peer-from-server': { points: 20, source: 'ATT&CK T1071: a server that begins to call' },
   'public-address': { points: 20, source: 'outside RFC 1918, RFC 4193, RFC 6598' },
   'metadata-service': { points: 30, source: 'ATT&CK T1552.005: 169.254.169.254' },

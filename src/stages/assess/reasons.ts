@@ -8,6 +8,7 @@ import type {
   ProcessObservation,
 } from '../../model/observation.ts';
 import { effectiveUser } from '../../pattern/behaviour-of.ts';
+import { parseAddress } from '../../pattern/address.ts';
 import { isPrivate } from '../../pattern/peer-pattern.ts';
 import { argumentRoles, knownProgram, programName } from '../../pattern/program.ts';
 import { isInMemoryOnly, isWorldWritable } from '../../pattern/executable-places.ts';
@@ -124,6 +125,8 @@ function outboundReasons(deviation: Deviation, activity: ConnectionObservation):
   else if (differs(deviation, 'port'))
     reasons.push(reason('new-port', `${caller} has never used remote port ${remotePort}`));
   else reasons.push(reason('new-peer', `${caller} has never connected to ${remoteAddr}`));
+  if (image !== null && knownProgram(image.exe, image.argv)?.role === 'shell')
+    reasons.push(reason('shell-connects', `${programName(image.exe, image.argv)} is a shell and holds a connection`));
   if (deviation.server !== undefined)
     reasons.push(reason('new-peer-from-server', `${deviation.server} serves others and now begins to call`));
   if (metadataServices.has(remoteAddr))
@@ -136,9 +139,16 @@ function outboundReasons(deviation: Deviation, activity: ConnectionObservation):
 function inboundReasons(deviation: Deviation, { remoteAddr, localPort }: ConnectionObservation): readonly Reason[] {
   const reasons = [reason('new-client', `${remoteAddr} has never been allowed to connect to port ${localPort}`)];
   if (differs(deviation, 'port')) reasons.push(reason('new-listener', `port ${localPort} was never reached before`));
+  else if (isClosedCircle(deviation))
+    reasons.push(reason('closed-circle', `only named machines ever connect to port ${localPort}`));
   if (!isPrivate(remoteAddr)) reasons.push(reason('public-address', `${remoteAddr} is on the internet`));
   if (administrationPorts.has(localPort)) reasons.push(administrationReason(localPort));
   return reasons;
+}
+
+/** Learning pools many callers into a block: where the nearest allowed one is a single machine, the callers are few and known. */
+function isClosedCircle({ nearest }: Deviation): boolean {
+  return nearest?.behaviour.kind === 'inbound' && parseAddress(nearest.behaviour.peer) !== null;
 }
 
 function administrationReason(port: number): Reason {
