@@ -124,7 +124,7 @@ function alarmCard({ alarm, remediations, pending, settled }) {
       '',
       make('span', 'word', alarm.kind === 'guard' ? `${alarm.severity}, Plumbline itself` : alarm.severity),
       make('span', '', `${alarm.vmName} (${where})`),
-      make('span', '', `${shortTime(alarm.lastAt)}, ${alarm.count} times`),
+      make('span', '', `${shortTime(alarm.lastAt)}, ${alarm.count === 1 ? 'once' : `${alarm.count} times`}`),
       make('code', '', alarm.id),
     ),
     make('h3', '', alarm.title),
@@ -172,10 +172,10 @@ function answers(remediations, pending, settled, status) {
 function actions(alarm, pending) {
   const proposed = new Set(pending.filter((answer) => answer.answeredBy === null).map((answer) => answer.action));
   const bar = make('div', 'actions');
-  if (alarm.kind === 'deviation') bar.append(button('Allow', () => allow(alarm), false));
+  if (alarm.kind === 'deviation') bar.append(button('allow', () => allow(alarm), false));
   for (const action of ['suspend', 'resume', 'snapshot', 'power-off'])
     bar.append(button(action, () => respond(alarm, action), proposed.has(action)));
-  bar.append(button('Close', () => ask(`/alarms/${alarm.id}/close`, 'POST'), false));
+  bar.append(button('close', () => ask(`/alarms/${alarm.id}/close`, 'POST'), false));
   return bar;
 }
 
