@@ -17,6 +17,7 @@ export interface FleetOptions {
   readonly log: Log;
   readonly host: string;
   readonly pace: PaceLimits;
+  readonly busyMs: () => number;
   readonly lostSightMs: number;
   readonly doubles: DoubleMemory;
   readonly listener: WatchListener;

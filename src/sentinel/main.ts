@@ -75,6 +75,12 @@ export async function startSentinel(options: SentinelOptions): Promise<Result<Se
   return started;
 }
 
+/** Everything the sentinel does, it does on one thread. */
+function threadBusyMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}
+
 class RunningSentinel implements Sentinel {
   readonly end: SentinelEnd;
   readonly #options: SentinelOptions;
@@ -210,6 +216,7 @@ class RunningSentinel implements Sentinel {
       log,
       host: name,
       pace: pace ?? paceDefaults,
+      busyMs: threadBusyMs,
       lostSightMs: lostSightMs ?? lostSightMsDefault,
       doubles: new DoubleMemory(this.#database),
       attention: (vm) => (this.#vault.inForce(vm) === null ? 'none' : 'watch'),

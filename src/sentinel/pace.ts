@@ -22,7 +22,8 @@ const idleGrowth = 1.5;
 
 export interface SweepDone {
   readonly atMs: number;
-  readonly tookMs: number;
+  /** Processor time, not elapsed time. */
+  readonly costMs: number;
   readonly lively: boolean;
   readonly lookAgain: boolean;
 }
@@ -60,10 +61,10 @@ export class Pace {
     return false;
   }
 
-  done({ atMs, tookMs, lively, lookAgain }: SweepDone): void {
+  done({ atMs, costMs, lively, lookAgain }: SweepDone): void {
     this.#lastEndMs = atMs;
     this.#fill(atMs);
-    this.#purseMs -= tookMs;
+    this.#purseMs -= costMs;
     this.#restless = lookAgain ? this.#restless + 1 : 0;
     this.#lookAgain = lookAgain && this.#restless <= restlessMax;
     this.#intervalMs = lively ? this.#limits.livelyMs : Math.min(this.#intervalMs * idleGrowth, this.#limits.idleMs);

@@ -120,8 +120,9 @@ suite('sentinel on a real guest', () => {
     await guest.run(`workload pair 7000 ${quiet}`);
     await guest.run('sh -c "sleep 0.3; true"');
     await guest.run(`workload udp 7200 ${quiet}`);
-    await until('all of it', () =>
-      ['workload pair 7000', 'sleep 0.3', 'workload udp 7200'].every((it) => argvs().includes(it)),
+    await until(
+      () => `all of ${argvs().join(' | ')}`,
+      () => ['workload pair 7000', 'sleep 0.3', 'workload udp 7200'].every((it) => argvs().includes(it)),
     );
     await until('the sockets', () =>
       ['listen', 'outbound', 'inbound'].every((kind) => observed().some(({ activity }) => activity.kind === kind)),

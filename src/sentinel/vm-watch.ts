@@ -9,7 +9,7 @@ import type { RawEvent } from '../model/raw-event.ts';
 import type { Vm } from '../model/vm.ts';
 import type { Enforcer } from '../connectors/enforcement/enforcer.ts';
 import type { Activity, SweepOptions, SweepResult } from '../introspection/guest/guest-view.ts';
-import { GuestSensor } from '../sensors/introspection/guest-sensor.ts';
+import { GuestSensor, type News } from '../sensors/introspection/guest-sensor.ts';
 import type { GuardEvent } from '../wire/messages.ts';
 import { CoverageMeter } from './coverage-meter.ts';
 import { GuestLine } from './guest-line.ts';
@@ -36,6 +36,8 @@ export interface WatchOptions {
   readonly log: Log;
   readonly host: string;
   readonly pace: PaceLimits;
+  /** Processor time this thread has used, in milliseconds: on a busy host a look takes longer than it costs. */
+  readonly busyMs: () => number;
   /** A watched VM that runs and cannot be looked into for so long is a matter for a person. */
   readonly lostSightMs: number;
   readonly listener: WatchListener;
@@ -262,6 +264,7 @@ export class VmWatch {
 
   #sweep(session: GuestSession, before: Activity): void {
     const beganMs = this.#clock.monotonic();
+    const busyBeforeMs = this.#options.busyMs();
     this.#lastSweepAtMs = beganMs;
     this.#atSweep = before;
     const swept = session.sweep();
@@ -270,7 +273,7 @@ export class VmWatch {
     if (!swept.ok || this.#sensor === null) {
       this.#line.distrust();
       this.#blindSinceMs = nowMs;
-      this.#paced(beganMs, false, false);
+      this.#paced(beganMs, busyBeforeMs, { lively: false, lookAgain: false });
       return;
     }
     this.#lastSweep = swept.value;
@@ -284,17 +287,18 @@ export class VmWatch {
       const threads = session.sweep({ light: true, threads: true, sockets: false });
       return threads.ok ? threads.value : null;
     });
-    this.#paced(beganMs, news.lively, news.lookAgain);
+    this.#paced(beganMs, busyBeforeMs, news);
     for (const event of news.events) if (event.kind === 'loss') this.#countLoss(event, news.missed);
     if (news.events.length > 0) this.#options.listener.news(this.entry.id, news.events);
   }
 
-  #paced(beganMs: number, lively: boolean, lookAgain: boolean): void {
+  #paced(beganMs: number, busyBeforeMs: number, news: Pick<News, 'lively' | 'lookAgain'>): void {
     const atMs = this.#clock.monotonic();
     const heldMs = this.#pace.takeHeldMs(beganMs);
     if (heldMs > 0) this.#meter.lost(this.#clock.now() - heldMs, this.#clock.now(), 0);
     this.#heldMs += heldMs;
-    this.#pace.done({ atMs, tookMs: atMs - beganMs, lively, lookAgain });
+    const { lively, lookAgain } = news;
+    this.#pace.done({ atMs, costMs: this.#options.busyMs() - busyBeforeMs, lively, lookAgain });
   }
 
   #countLoss(event: RawEvent, missed: number): void {
