@@ -4,7 +4,6 @@ import type { PhysicalAddress } from '../memory/guest-memory.ts';
 import { nowhere } from '../kernel/kernel-space.ts';
 import type { KernelSpace } from '../kernel/kernel-space.ts';
 import type { KernelProfile } from '../kernel/kernel-profile.ts';
-import type { Transience } from './guest-view.ts';
 import type { ThreadList } from './thread-list.ts';
 
 export interface TaskFacts {
@@ -46,20 +45,18 @@ export function isForkedNotExeced(facts: TaskFacts): boolean {
   return (facts.flags & flag.forkedNotExeced) !== 0;
 }
 
-export function transienceOf(facts: TaskFacts): Transience | null {
+export function transienceOf(facts: TaskFacts): 'exit' | 'exec' | null {
   if (facts.exiting) return 'exit';
   return facts.inExec ? 'exec' : null;
 }
 
+export function isSameProcess(one: TaskFacts, other: TaskFacts): boolean {
+  return one.pid === other.pid && one.startLow === other.startLow && one.startHigh === other.startHigh;
+}
+
 /** The same program image: same process, and no execve since. */
 export function sameImage(one: TaskFacts, other: TaskFacts): boolean {
-  return (
-    one.pid === other.pid &&
-    one.startLow === other.startLow &&
-    one.startHigh === other.startHigh &&
-    one.execGeneration === other.execGeneration &&
-    one.mm === other.mm
-  );
+  return isSameProcess(one, other) && one.execGeneration === other.execGeneration && one.mm === other.mm;
 }
 
 /** Nothing that a task view shows, or that leads to it, is different. */

@@ -40,7 +40,25 @@ function lookAgain(space: KernelSpace, at: PhysicalAddress, stale: PhysicalAddre
   if (stale !== nowhere) space.pages.refresh(stale);
   const next = space.maybePointer(at);
   if (next !== stale && next !== nowhere) space.pages.refresh(next);
-  if (next !== nowhere && space.maybePointer(next + 8) !== at)
-    ledger.note('torn', 'neighbours in the list of processes disagree');
+  if (next === nowhere || space.maybePointer(next + 8) === at) return next;
+  // A process that has ended still points to what came after it: the way on is right, and nothing was passed over.
+  const ended = at !== space.symbol('init_task') + space.profile.fields['task_struct.tasks'] && !isLinked(space, at);
+  if (ended) ledger.note('transient', endedMeanwhile);
+  else ledger.note('torn', 'neighbours in the list of processes disagree');
   return next;
+}
+
+export const endedMeanwhile = 'processes that ended while the list was walked';
+
+/** Whether the process is still in the list, looked up afresh. */
+export function isListed(space: KernelSpace, task: PhysicalAddress): boolean {
+  return isLinked(space, task + space.profile.fields['task_struct.tasks']);
+}
+
+function isLinked(space: KernelSpace, link: PhysicalAddress): boolean {
+  space.pages.refresh(link);
+  const before = space.maybePointer(link + 8);
+  if (before === nowhere) return false;
+  space.pages.refresh(before);
+  return space.maybePointer(before) === link;
 }

@@ -10,6 +10,7 @@ import { noDetails, readTaskDetails, sameDetails } from './task-details.ts';
 import type { TaskDetails } from './task-details.ts';
 import {
   isForkedNotExeced,
+  isSameProcess,
   isKernelThread,
   livingFacts,
   readTaskFacts,
@@ -19,7 +20,7 @@ import {
   transienceOf,
 } from './task-facts.ts';
 import type { TaskFacts, TaskOffsets } from './task-facts.ts';
-import { listTasks, tasksMax } from './task-list.ts';
+import { endedMeanwhile, isListed, listTasks, tasksMax } from './task-list.ts';
 import { ThreadList } from './thread-list.ts';
 import type { Transience } from './guest-view.ts';
 
@@ -52,6 +53,7 @@ const refreshesPerSweep = 32;
 /** All descriptions together: a guest could give each of its processes 128 KiB of arguments, all of them the same bytes. */
 const textMax = 32 * 1024 * 1024;
 const microsecond = 1000n;
+const transientNotes = { exit: 'processes on their way out', exec: 'processes in the middle of an exec' } as const;
 
 export class TaskSweep {
   readonly #space: KernelSpace;
@@ -119,18 +121,19 @@ export class TaskSweep {
   }
 
   #look(task: PhysicalAddress, leader: boolean, light: boolean, refresh: boolean, ledger: Ledger): Known | null {
-    const faults = this.#space.pages.faults;
+    const { pages, strays } = this.#space;
+    const { faults } = pages;
     const facts = this.#facts(this.#space, task, leader);
-    if (this.#space.pages.faults !== faults || facts.pid === 0 || facts.cred === nowhere) {
-      ledger.note('unreadable', 'a process record that could not be read');
+    if (pages.faults !== faults || facts.pid === 0 || facts.cred === nowhere) {
+      if (!leader || isListed(this.#space, task)) ledger.note('unreadable', 'a process record that could not be read');
+      else {
+        ledger.note('transient', endedMeanwhile);
+        this.#space.forgiveStrays(strays);
+      }
       return null;
     }
     const transient = transienceOf(facts);
-    if (transient !== null)
-      ledger.note(
-        'transient',
-        transient === 'exit' ? 'processes on their way out' : 'processes in the middle of an exec',
-      );
+    if (transient !== null) ledger.note('transient', transientNotes[transient]);
     const before = this.#known.get(task);
     if (before !== undefined && sameFacts(before.facts, facts) && (before.described || light || transient !== null)) {
       return refresh && before.described && transient === null ? this.#checkAgain(before, facts, leader) : before;
@@ -162,15 +165,17 @@ export class TaskSweep {
       ledger.note('bounded', 'new processes left to be described by a later sweep');
       return this.#undescribed(facts, null, before);
     }
-    const details = this.#readStable(facts, leader);
-    if (details === null) {
-      ledger.note('torn', 'processes that changed while they were read');
-      return { ...this.#undescribed(facts, 'torn', before), described: false };
+    const read = this.#readStable(facts, leader);
+    if (read.details === null) {
+      const why = transienceOf(read.facts) ?? (isSameProcess(read.facts, facts) ? 'torn' : 'exit');
+      if (why === 'torn') ledger.note('torn', 'processes that changed while they were read');
+      else ledger.note('transient', transientNotes[why]);
+      return { ...this.#undescribed(facts, why, before), described: false };
     }
-    if (!isKernelThread(facts) && facts.mm !== nowhere && details.exe === null) {
+    if (!isKernelThread(read.facts) && read.facts.mm !== nowhere && read.details.exe === null) {
       ledger.note('unreadable', 'processes whose executable could not be read');
     }
-    return this.#described(facts, details);
+    return this.#described(read.facts, read.details);
   }
 
   #described(facts: TaskFacts, details: TaskDetails): Known {
@@ -180,26 +185,34 @@ export class TaskSweep {
   }
 
   #checkAgain(before: Known, facts: TaskFacts, leader: boolean): Known {
-    const details = this.#readStable(facts, leader);
+    const { details } = this.#readStable(facts, leader);
     if (details === null || sameDetails(before.view, details)) return before;
     // What became unreadable (swapped out) is remembered rather than lost.
     const merged = { ...details, exe: details.exe ?? before.view.exe, argv: details.argv ?? before.view.argv };
     return this.#described(facts, merged);
   }
 
-  /** Details read between two equal readings of the task itself, or null. Tried twice. */
-  #readStable(facts: TaskFacts, leader: boolean): TaskDetails | null {
-    const { pages } = this.#details;
-    for (let attempt = 0; attempt < 2; attempt += 1) {
-      const faults = pages.faults;
+  /**
+   * Details read between two equal readings of the task itself, with those facts. No details when it is on its way into
+   * another program or out, or changed every time: the facts are then the latest.
+   */
+  #readStable(first: TaskFacts, leader: boolean): { readonly facts: TaskFacts; readonly details: TaskDetails | null } {
+    const { pages, strays } = this.#details;
+    let facts = first;
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const { faults } = pages;
       const details = readTaskDetails(this.#details, isKernelThread(facts) ? { ...facts, mm: nowhere } : facts);
       pages.refresh(facts.task + this.#offsets.pid);
       pages.refresh(facts.task + this.#offsets.execGeneration);
       const again = this.#facts(this.#details, facts.task, leader);
-      if (sameFacts(again, facts) && pages.faults === faults) return details;
+      if (sameFacts(again, facts) && pages.faults === faults) return { facts, details };
+      // What was followed from a task that changed meanwhile led wherever it led.
+      this.#details.forgiveStrays(strays);
+      facts = again;
       pages.forget();
+      if (transienceOf(again) !== null || !isSameProcess(again, first)) break;
     }
-    return null;
+    return { facts, details: null };
   }
 
   #facts(space: KernelSpace, task: PhysicalAddress, leader: boolean): TaskFacts {

@@ -47,6 +47,11 @@ export class KernelSpace {
     return this.#strays;
   }
 
+  /** Takes the count back to what it was before an object was read that turned out to be gone: nothing was lost by it. */
+  forgiveStrays(count: number): void {
+    this.#strays = count;
+  }
+
   /** The object that the pointer at `at` leads to; `nowhere` for NULL, for user addresses and for garbage, which is counted. */
   pointer(at: PhysicalAddress): PhysicalAddress {
     return this.object(this.pages.u32(at + 4), this.pages.u32(at));
