@@ -70,7 +70,14 @@ function taskOf(fields: readonly string[]): TrueTask {
   const suffix = ' (deleted)';
   const deleted = link.endsWith(suffix);
   return {
-    ...{ pid, tgid, ppid, uid, euid, startTicks, comm, deleted },
+    pid,
+    tgid,
+    ppid,
+    uid,
+    euid,
+    startTicks,
+    comm,
+    deleted,
     kernelThread: kernelThread === 1,
     exe: link === '' ? null : deleted ? link.slice(0, -suffix.length) : link,
     // Empty arguments at the end cannot be told from the NULs behind a title that was written over the arguments.

@@ -43,7 +43,7 @@ test('names say what is in a file', () => {
 });
 
 test('nothing is left for later without a place in docs/limitations.md', () => {
-  const leftover = new RegExp(['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X', 'not imple' + 'mented'].join('|'));
+  const leftover = /TOD[O]|FIXM[E]|XX[X]|not implemente[d]/;
   assert.deepEqual(
     offenders(code, (_, text) => leftover.test(text)),
     [],
@@ -51,7 +51,7 @@ test('nothing is left for later without a place in docs/limitations.md', () => {
 });
 
 test('no test is switched off by hand, and none asserts nothing', () => {
-  const hollow = new RegExp(`\\.(only|to${'do'})\\(|assert\\.ok\\(tr${'ue'}\\)|\\bskip: tr${'ue'}\\b`);
+  const hollow = /\.(only|tod[o])\(|assert\.ok\(tru[e]\)|\bskip: tru[e]\b/;
   assert.deepEqual(
     offenders(
       code.filter((path) => path.endsWith('.test.ts')),

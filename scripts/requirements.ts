@@ -3,7 +3,7 @@ import { installPackages, missingPackages } from '../lab/requirements.ts';
 
 /** False when something is missing and could not be installed; the reason and the mend have then been said. */
 export async function provideRequirements(say: (line: string) => void): Promise<boolean> {
-  const missing = await missingPackages();
+  const missing = missingPackages();
   if (missing.length === 0) return true;
   const installed = await installPackages(say);
   if (!installed.ok) {

@@ -58,7 +58,7 @@ function slowest(seconds: ReadonlyMap<string, number>): string {
 
 function reasonOf(error: (Error & { cause?: unknown }) | undefined): string {
   const cause = error?.cause ?? error;
-  const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  const text = cause instanceof Error ? (cause.stack ?? cause.message) : JSON.stringify(cause);
   return text
     .split('\n')
     .slice(0, 40)

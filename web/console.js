@@ -20,7 +20,7 @@ function make(tag, className, ...inside) {
   return element;
 }
 
-async function ask(path, method = 'GET', body = undefined) {
+async function ask(path, method = 'GET', body) {
   const response = await fetch(`/api/v1${path}`, {
     method,
     headers: body === undefined ? {} : { 'content-type': 'application/json' },

@@ -1,14 +1,14 @@
 // The queue never grows past its limit, and what it refuses is counted.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { BoundedQueue } from './bounded-queue.ts';
 
 test('every offered item is either taken in order, still inside, or counted as refused', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 20 }),
-      fc.array(fc.oneof(fc.constant('offer'), fc.nat(10)), { maxLength: 200 }),
+      fc.array(fc.oneof(fc.constant('offer' as const), fc.nat(10)), { maxLength: 200 }),
       (limit, steps) => {
         const queue = new BoundedQueue<number>(limit);
         const taken: number[] = [];
@@ -18,7 +18,7 @@ test('every offered item is either taken in order, still inside, or counted as r
           if (step === 'offer') {
             if (queue.offer(offered)) accepted.push(offered);
             offered += 1;
-          } else taken.push(...queue.take(Number(step)));
+          } else taken.push(...queue.take(step));
           assert.ok(queue.size <= limit);
         }
         assert.deepEqual([...taken, ...queue.take(limit)], accepted);
