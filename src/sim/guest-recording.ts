@@ -1,5 +1,5 @@
 // A recorded guest: the pages that attaching and sweeping looked at, what else opens a session on them, and what that session
-// saw. Lives in `src/introspection/fixtures` (see the README there); made by `scripts/record-pages.ts`.
+// saw. Lives in `src/introspection/fixtures` (see the README there); made by `lab/record-pages.ts`.
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';

@@ -55,6 +55,6 @@ export class RecordingManager implements ManagerEnd {
   }
 
   #seal(payloadType: string, value: Json | Manifest | Order | Withdrawal): SealedManifest {
-    return sealEnvelope(payloadType, Buffer.from(canonicalJson(value as Json)), this.#key);
+    return sealEnvelope(payloadType, Buffer.from(canonicalJson(value)), this.#key);
   }
 }

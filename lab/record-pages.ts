@@ -1,14 +1,14 @@
-// `node scripts/record-pages.ts [RELEASE...]`: records the pages that introspection looks at in a guest of each kernel, and
+// `node lab/record-pages.ts [RELEASE...]`: records the pages that introspection looks at in a guest of each kernel, and
 // what it saw, into src/introspection/fixtures. Needs what the lab needs; run it when the lab's kernels move on.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { Guest } from '../lab/guest.ts';
-import { kernelReleases } from '../lab/kernels.ts';
-import type { KernelRelease } from '../lab/kernels.ts';
-import { bootPlainGuest } from '../lab/plain-guest.ts';
+import type { Guest } from './guest.ts';
+import { kernelReleases } from './kernels.ts';
+import type { KernelRelease } from './kernels.ts';
+import { bootPlainGuest } from './plain-guest.ts';
 import { parseRegisters } from '../src/introspection/hypervisor/cpu-registers.ts';
 import { openMonitor } from '../src/introspection/hypervisor/open-monitor.ts';
 import { findGuests, openSession } from '../src/introspection/introspection.ts';
