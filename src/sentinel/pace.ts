@@ -12,9 +12,18 @@ export interface PaceLimits {
   readonly share: number;
   /** What may be saved up in quiet times, in milliseconds of sweeping. */
   readonly burstMs: number;
+  /** A look put off for less is not counted. */
+  readonly coarseMs: number;
 }
 
-export const paceDefaults: PaceLimits = { minGapMs: 5, livelyMs: 250, idleMs: 2000, share: 0.25, burstMs: 250 };
+export const paceDefaults: PaceLimits = {
+  minGapMs: 5,
+  livelyMs: 250,
+  idleMs: 2000,
+  share: 0.25,
+  burstMs: 250,
+  coarseMs: 100,
+};
 
 /** Of an unsettled look, in a row; a guest that keeps tasks half-way through an exec must not be looked at forever. */
 const restlessMax = 25;
@@ -49,9 +58,7 @@ export class Pace {
   /** Whether to sweep now; `moved` = the guest's counters (forks, traffic) have moved since the last sweep began. */
   due(nowMs: number, moved: boolean): boolean {
     const sinceMs = nowMs - this.#lastEndMs;
-    const urgent = moved || this.#lookAgain;
-    const wanted = urgent ? sinceMs >= this.#limits.minGapMs : sinceMs >= this.#intervalMs;
-    if (!wanted) return false;
+    if (sinceMs < this.#gapMs(moved)) return false;
     this.#fill(nowMs);
     if (this.#purseMs >= 0) {
       this.#release(nowMs);
@@ -70,7 +77,10 @@ export class Pace {
     this.#intervalMs = lively ? this.#limits.livelyMs : Math.min(this.#intervalMs * idleGrowth, this.#limits.idleMs);
   }
 
-  /** Milliseconds in which a look was due and the budget forbade it, since the last call. */
+  /**
+   * Milliseconds in which a look was due and the budget forbade it, since the last call. Short delays make the resolution
+   * coarser and are no time in which nobody looked.
+   */
   takeHeldMs(nowMs: number): number {
     this.#release(nowMs);
     const held = this.#heldMs;
@@ -78,8 +88,15 @@ export class Pace {
     return held;
   }
 
+  #gapMs(moved: boolean): number {
+    if (moved) return this.#limits.minGapMs;
+    // What does not settle at once is asked again less and less often.
+    return this.#lookAgain ? this.#limits.minGapMs * (1 + this.#restless) : this.#intervalMs;
+  }
+
   #release(nowMs: number): void {
-    if (this.#heldSinceMs !== null) this.#heldMs += nowMs - this.#heldSinceMs;
+    const heldMs = this.#heldSinceMs === null ? 0 : nowMs - this.#heldSinceMs;
+    if (heldMs >= this.#limits.coarseMs) this.#heldMs += heldMs;
     this.#heldSinceMs = null;
   }
 

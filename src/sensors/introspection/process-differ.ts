@@ -24,6 +24,7 @@ interface Process {
   reported: string | null;
   /** Credentials seen once and not yet reported: a change counts when a second look confirms it. */
   pendingUsers: string | null;
+  readonly firstSeenMs: number;
   looks: number;
   /** Looks at this image that could not tell what it runs. */
   looksInTheDark: number;
@@ -54,6 +55,8 @@ const ancestorsMax = 64;
 const darkLooksMax = 3;
 /** A torn or cut-short sweep may leave out a process that lives. */
 const absencesMax = 3;
+/** A fork that is going to exec does so by then, on a busy host too; no counter of the kernel says when. */
+const execExpectedMs = 1000;
 
 export class ProcessDiffer {
   readonly #host: string;
@@ -106,7 +109,7 @@ export class ProcessDiffer {
         continue;
       }
       newTasks += 1;
-      const process = newProcess(task);
+      const process = newProcess(task, sweep.takenMs);
       this.#processes.set(key, process);
       this.#byPid.set(task.tgid, key);
       fresh.push(process);
@@ -119,7 +122,7 @@ export class ProcessDiffer {
       if (process === undefined) continue;
       const report = this.#report(process, at);
       if (report !== null) events.push(report);
-      lookAgain ||= inFlux(process);
+      lookAgain ||= inFlux(process, sweep.takenMs);
     }
     this.#restating = false;
     const gone = this.#forgetAbsent(present, sweep.complete, at);
@@ -209,7 +212,7 @@ function keyOf(task: TaskView): string {
   return `${task.tgid} ${task.startedAfterBootUs}`;
 }
 
-function newProcess(task: TaskView): Process {
+function newProcess(task: TaskView, firstSeenMs: number): Process {
   const program = programOf(task);
   return {
     view: task,
@@ -218,6 +221,7 @@ function newProcess(task: TaskView): Process {
     lineage: [],
     reported: null,
     pendingUsers: null,
+    firstSeenMs,
     looks: 1,
     looksInTheDark: 0,
     absent: 0,
@@ -237,11 +241,12 @@ function lineageOf(program: Program, parent: Parent | null): readonly string[] {
   return program.exe === null ? above : [program.exe, ...above].slice(0, ancestorsMax);
 }
 
-function inFlux({ view, program, reported, pendingUsers, looks, looksInTheDark }: Process): boolean {
+function inFlux(process: Process, nowMs: number): boolean {
+  const { view, program, reported, pendingUsers, firstSeenMs, looksInTheDark } = process;
   if (view.kernelThread) return false;
   if (view.transient === 'exit') return false;
   if (view.transient !== null || pendingUsers !== null) return true;
-  if (view.forkedNotExeced) return looks === 1;
+  if (view.forkedNotExeced) return nowMs - firstSeenMs < execExpectedMs;
   return reported === null || (program.exe === null && looksInTheDark < darkLooksMax);
 }
 
