@@ -191,6 +191,13 @@ suite('processes', () => {
       tasks: sweep.tasks.map((task) => (task.pid === thread ? { ...task, tgid: server } : task)),
     }));
     assert.equal(bench.missed, 1);
+    // A thread that goes on living explains nothing a second time.
+    bench.guest.exit(bench.guest.fork(server));
+    bench.look((sweep) => ({
+      ...sweep,
+      tasks: sweep.tasks.map((task) => (task.pid === thread ? { ...task, tgid: server } : task)),
+    }));
+    assert.equal(bench.missed, 2);
   });
 
   test('an incomplete sweep loses nobody and says that it is one', () => {
