@@ -11,6 +11,7 @@ import { qemuSource } from '../src/sentinel/qemu-source.ts';
 import { RecordingManager } from '../src/sim/recording-manager.ts';
 
 const [stateDir = '', ...uuids] = process.argv.slice(2);
+const patienceMs = 60_000;
 const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const all = qemuSource({ clock, profileDirectory: `${stateDir}/profiles` });
 const find: GuestSource['find'] = () => {
@@ -44,7 +45,16 @@ for (const vm of uuids) {
   });
   must(await sentinel.end.install(sealed));
 }
-while (sentinel.health().vms.filter(({ vm }) => vm.state === 'running').length < uuids.length) await wait(50);
+const deadline = performance.now() + patienceMs;
+for (;;) {
+  const unseen = sentinel.health().vms.filter(({ vm }) => vm.state !== 'running');
+  if (unseen.length === 0 && sentinel.health().vms.length === uuids.length) break;
+  if (performance.now() > deadline) {
+    console.error(unseen.map(({ vm }) => `${vm.name}: ${vm.state}, ${vm.why}`).join('\n'));
+    process.exit(1);
+  }
+  await wait(50);
+}
 process.send?.('watching');
 process.once('disconnect', () => process.exit(0));
 

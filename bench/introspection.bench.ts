@@ -55,10 +55,7 @@ async function benchOneGuest(profileDirectory: string, say: Say) {
     (await attachPatiently(handle, profileDirectory)).session.close();
     const attachCachedMs = await attachTimes(handle, profileDirectory);
     say(`attached ${2 * attachRuns} times`);
-    const { session } = await attachPatiently(handle, profileDirectory);
-    const sweeps = await sweepTimes(guest, session, profileDirectory, say);
-    session.close();
-    return { attachColdMs, attachCachedMs, ...sweeps };
+    return { attachColdMs, attachCachedMs, ...(await sweepTimes(guest, handle, profileDirectory, say)) };
   } finally {
     await guest.stop();
   }
@@ -94,26 +91,32 @@ async function attachPatiently(
 
 async function sweepTimes(
   guest: Guest,
-  session: GuestSession,
+  handle: GuestHandle,
   profileDirectory: string,
   say: Say,
 ): Promise<SweepSamples> {
-  await growTo(guest, session, 75);
-  const sweepMs75 = await steadyTimes(session, {});
-  await growTo(guest, session, 255);
-  const sweepMs255 = await steadyTimes(session, {});
-  await growTo(guest, session, 1055);
-  const sweepMs1055 = await steadyTimes(session, {});
-  const sweepLightMs1055 = await steadyTimes(session, { light: true });
-  say('swept 75, 255 and 1055 processes');
+  const take = async (count: number, options: SweepOptions): Promise<readonly number[]> => {
+    // A session of its own for each: what one kind of sweep read ahead would burden the other.
+    const { session } = await attachPatiently(handle, profileDirectory);
+    await growTo(guest, session, count);
+    const times = await steadyTimes(session, options);
+    session.close();
+    return times;
+  };
+  const sweepMs75 = await take(75, {});
+  const sweepMs255 = await take(255, {});
+  const sweepMs1055 = await take(1055, {});
   const plainReadMs1055 = await plainTimes(guest, profileDirectory);
+  const sweepLightMs1055 = await take(1055, { light: true });
+  say('swept 75, 255 and 1055 processes');
   return { sweepMs75, sweepMs255, sweepMs1055, sweepLightMs1055, plainReadMs1055 };
 }
 
 /** Starts sleeping processes until there are `count`. */
 async function growTo(guest: Guest, session: GuestSession, count: number): Promise<void> {
   const missing = count - must(session.sweep({ light: true })).tasks.length;
-  if (missing > 0) await guest.run(`workload children ${missing} </dev/null >/dev/null 2>&1`, 120_000);
+  if (missing <= 0) return;
+  await guest.run(`workload children ${missing} </dev/null >/dev/null 2>&1`, 120_000);
   await wait(1000);
   const now = must(session.sweep({ light: true })).tasks.length;
   if (Math.abs(now - count) > 3) throw new Error(`${now} processes where ${count} were to be`);
