@@ -127,7 +127,7 @@ function newPointer(
     case 'count':
       return random.pick([0xffff_ffff_ffff_ffffn, 0x7fff_ffff_7fff_ffffn, 0x8000_0000_8000_0000n, 0xffff_0000_ffffn]);
     case 'non-canonical':
-      return random.pick([0x8000_0000_0000n, 0x4141_4141_4141_4141n, 0xdead_0000_0000_0100n, 0x7fff_ffff_fff8n]);
+      return random.pick([0x8000_0000_0000n, 0x4141_4141_4141_4140n, 0xdead_0000_0000_0100n, 0x7fff_ffff_fff8n]);
     case 'beyond-ram':
       return directMap + BigInt(pages.end) + random.pick([0n, 8n, 0x1000n, 1n << 40n]);
   }
