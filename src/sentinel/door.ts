@@ -7,8 +7,8 @@ import { fail, ok, type Result } from '../kit/result.ts';
 
 export interface DoorRooms {
   vms(): Result<unknown>;
-  ps(vm: string, options: { readonly threads: boolean }): Result<unknown>;
-  sockets(vm: string): Result<unknown>;
+  ps(vm: string, options: { readonly threads: boolean }): Promise<Result<unknown>>;
+  sockets(vm: string): Promise<Result<unknown>>;
   health(): Result<unknown>;
 }
 
@@ -22,7 +22,7 @@ const requestMs = 10_000;
 
 export async function openDoor(path: string, rooms: DoorRooms): Promise<Result<Door>> {
   const server = createServer({ maxHeaderSize: headersBytesMax, requestTimeout: requestMs }, (request, response) => {
-    answer(response, route(request, rooms));
+    void route(request, rooms).then((result) => answer(response, result));
   });
   server.maxConnections = connectionsMax;
   try {
@@ -59,7 +59,7 @@ function close(server: Server): Promise<void> {
   });
 }
 
-function route(request: IncomingMessage, rooms: DoorRooms): Result<unknown> {
+async function route(request: IncomingMessage, rooms: DoorRooms): Promise<Result<unknown>> {
   if (request.method !== 'GET') return fail(problem('usage', `The local door answers GET, not ${request.method}.`));
   const url = new URL(request.url ?? '/', 'http://door');
   const [verb, reference, part] = url.pathname.split('/').slice(1);

@@ -16,7 +16,7 @@ export interface ExecutorOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** The enforcer of a VM; a problem when it has none now. */
-  readonly enforcer: (vm: string) => Result<Enforcer>;
+  readonly enforcer: (vm: string) => Promise<Result<Enforcer>>;
   /** Told of every change of state. */
   readonly report: (remediation: Remediation) => void;
 }
@@ -114,7 +114,7 @@ export class Executor {
   }
 
   async #act(plan: Plan, cause: Cause): Promise<ActOutcome> {
-    const enforcer = this.#options.enforcer(plan.vm);
+    const enforcer = await this.#options.enforcer(plan.vm);
     if (!enforcer.ok) return { state: 'failed', evidence: sayProblem(enforcer.error), problem: enforcer.error };
     if (plan.action !== 'snapshot' || cause.origin === 'person') return enforcer.value.act(plan);
     const served = await this.#snapshots.servedBy(plan, enforcer.value, this.#options.clock.monotonic());

@@ -4,11 +4,14 @@ import type { Clock } from '../kit/clock.ts';
 import { asObject } from '../kit/json-object.ts';
 import { sayProblem } from '../kit/problem.ts';
 import type { Enforcer } from '../connectors/enforcement/enforcer.ts';
+import type { GuestIdentity } from '../introspection/guest/guest-view.ts';
 import type { GuestHandle } from '../introspection/hypervisor/guest-handle.ts';
 import type { Monitor } from '../protocols/qmp/monitor.ts';
 import type { GuestSession, GuestSource } from './guest-source.ts';
 
 const aliveForMs = 1000;
+/** Reason of the RESET that QEMU tells of when a snapshot is loaded (qapi/run-state.json, ShutdownCause). */
+const snapshotLoad = 'snapshot-load';
 
 export class GuestLine {
   readonly #handle: GuestHandle;
@@ -22,6 +25,10 @@ export class GuestLine {
   #why: string | null = null;
   #attachMs: number | null = null;
   #aliveAtMs = Number.NEGATIVE_INFINITY;
+  #identity: GuestIdentity | null = null;
+  #resting = false;
+  #rebooted = false;
+  #bringing: Promise<GuestSession | null> | null = null;
 
   /** `onEvent` is called when the hypervisor says that something happened to the guest. */
   constructor(handle: GuestHandle, source: GuestSource, clock: Clock, onEvent: () => void) {
@@ -37,6 +44,16 @@ export class GuestLine {
 
   get paused(): boolean {
     return this.#paused;
+  }
+
+  /** The monitor was given back after a look that succeeded: QEMU serves one client, and nobody asked to watch this guest. */
+  get resting(): boolean {
+    return this.#resting;
+  }
+
+  /** Of the system last attached to; null while the guest cannot be seen. */
+  get identity(): GuestIdentity | null {
+    return this.#identity;
   }
 
   /** Why the guest cannot be seen; null while it can. */
@@ -66,12 +83,25 @@ export class GuestLine {
     return alive;
   }
 
+  /** Whether the hypervisor told of a reboot since this was last asked. */
+  takeRebooted(): boolean {
+    const rebooted = this.#rebooted;
+    this.#rebooted = false;
+    return rebooted;
+  }
+
   distrust(): void {
     this.#suspect = true;
   }
 
   /** The session, newly attached when there was none; null when that cannot be done now, for the reason in `why`. */
   async bring(): Promise<GuestSession | null> {
+    this.#bringing ??= this.#bring().finally(() => (this.#bringing = null));
+    return this.#bringing;
+  }
+
+  async #bring(): Promise<GuestSession | null> {
+    this.#resting = false;
     const monitor = await this.#connected();
     if (monitor === null) return null;
     if (this.#session !== null) return this.#session;
@@ -84,6 +114,7 @@ export class GuestLine {
     }
     this.#attachMs = this.#clock.monotonic() - beganMs;
     this.#session = attached.value;
+    this.#identity = attached.value.identity;
     this.#suspect = false;
     this.#why = null;
     return this.#session;
@@ -102,7 +133,18 @@ export class GuestLine {
   drop(why: string): void {
     this.#session?.close();
     this.#session = null;
+    this.#identity = null;
     this.#why = why;
+  }
+
+  /** Gives the monitor back until `bring` is called again; what was seen last stays said. */
+  rest(): void {
+    const monitor = this.#monitor;
+    this.#monitor = null;
+    this.#session?.close();
+    this.#session = null;
+    this.#resting = true;
+    monitor?.close();
   }
 
   close(): void {
@@ -120,11 +162,13 @@ export class GuestLine {
     }
     const monitor = opened.value;
     this.#monitor = monitor;
-    monitor.subscribe(({ name }) => {
+    monitor.subscribe(({ name, data }) => {
       if (name === 'STOP') this.#paused = true;
       else if (name === 'RESUME') this.#paused = false;
-      else if (name === 'RESET') this.#suspect = true;
-      else return;
+      else if (name === 'RESET') {
+        this.#suspect = true;
+        this.#rebooted = asObject(data)?.['reason'] !== snapshotLoad;
+      } else return;
       this.#onEvent();
     });
     void monitor.closed.then((reason) => this.#lostMonitor(monitor, reason === null ? 'closed' : sayProblem(reason)));

@@ -10,6 +10,8 @@ export interface Sight {
   readonly activity: Activity;
   /** The session before this one ended because another system was found there. */
   readonly replaced: boolean;
+  /** The hypervisor told of a reboot since the session before. */
+  readonly rebooted: boolean;
 }
 
 /** `began` says why the number rose; null when the life goes on. */
@@ -62,6 +64,6 @@ function beginningOf(row: { readonly [column: string]: unknown }, sight: Sight):
   const bootMoved =
     sight.identity.bootedBy === 'guest-clock' &&
     Math.abs(sight.identity.bootedMs - Number(row['booted_ms'])) > bootToleranceMs;
-  if (bootMoved) return 'reboot';
+  if (bootMoved || sight.rebooted) return 'reboot';
   return countersFell || sight.replaced ? 'went-back' : null;
 }

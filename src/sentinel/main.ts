@@ -121,8 +121,8 @@ class RunningSentinel implements Sentinel {
       memory: new AnswerMemory(database),
       clock,
       log,
-      enforcer: (vm) => {
-        const enforcer = this.#fleet.get(vm)?.enforcer() ?? null;
+      enforcer: async (vm) => {
+        const enforcer = (await this.#fleet.get(vm)?.enforcer()) ?? null;
         const none = problem('not-found', `VM ${vm} does not run here, or its monitor cannot be reached.`);
         return enforcer === null ? fail(none) : ok(enforcer);
       },
@@ -278,18 +278,18 @@ class RunningSentinel implements Sentinel {
     return { members: members.length, othersRunning };
   }
 
-  #look<T>(
+  async #look<T>(
     reference: string,
     sweep: { threads?: boolean; sockets?: boolean },
     show: (sighting: Parameters<typeof psView>[0]) => T,
-  ): Result<T> {
+  ): Promise<Result<T>> {
     const watch = resolveVm(this.#fleet.all(), reference, ({ entry }) => ({
       id: entry.id,
       name: entry.handle.name,
       pid: entry.handle.pid,
     }));
     if (!watch.ok) return watch;
-    const seen = watch.value.look(sweep);
+    const seen = await watch.value.look(sweep);
     if (!seen.ok) return seen;
     const { session, attachMs } = seen.value;
     return ok(

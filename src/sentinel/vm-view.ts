@@ -19,7 +19,7 @@ export interface ViewInput {
 
 export function viewOf({ entry, host, line, sweep, why, seenAt }: ViewInput): Vm {
   const { handle, id } = entry;
-  const identity = line.session?.identity ?? null;
+  const { identity } = line;
   const state = stateOf(line);
   const said = state === 'unreadable' ? (line.why ?? 'attaching') : state === 'running' ? why : null;
   return {
@@ -43,5 +43,5 @@ export function viewOf({ entry, host, line, sweep, why, seenAt }: ViewInput): Vm
 function stateOf(line: GuestLine): VmState {
   if (!line.alive()) return 'gone';
   if (line.paused) return 'paused';
-  return line.session === null ? 'unreadable' : 'running';
+  return line.session === null && !line.resting ? 'unreadable' : 'running';
 }

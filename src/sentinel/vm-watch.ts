@@ -108,6 +108,11 @@ export class VmWatch {
   async run(): Promise<void> {
     let waitMs = retryMs.least;
     while (!this.#closed && this.#line.alive()) {
+      if (this.#mayRest()) {
+        this.#line.rest();
+        await this.#sleeper.sleep(unwatchedPollMs);
+        continue;
+      }
       const had = this.#line.session;
       const session = await this.#line.bring();
       if (this.#closed) break;
@@ -122,6 +127,12 @@ export class VmWatch {
       await this.#sleeper.sleep(await this.#step(session));
     }
     this.#line.close();
+  }
+
+  /** Nobody asked to watch it and the last look is fresh: the monitor is free for whoever else wants it. */
+  #mayRest(): boolean {
+    const sinceMs = this.#clock.monotonic() - this.#lastSweepAtMs;
+    return this.#attention === 'none' && this.#lastSweep !== null && sinceMs < unwatchedSweepMs;
   }
 
   close(): void {
@@ -147,12 +158,14 @@ export class VmWatch {
     return this.#meter.take();
   }
 
-  enforcer(): Enforcer | null {
+  async enforcer(): Promise<Enforcer | null> {
+    if (this.#line.resting) await this.#line.bring();
     return this.#line.enforcer();
   }
 
   /** A look for a person, beside those the watch takes. */
-  look(options: SweepOptions): Result<{ session: GuestSession; sweep: SweepResult; attachMs: number }> {
+  async look(options: SweepOptions): Promise<Result<{ session: GuestSession; sweep: SweepResult; attachMs: number }>> {
+    if (this.#line.resting) await this.#line.bring();
     const { session, why, attachMs } = this.#line;
     if (session === null)
       return fail(
@@ -189,12 +202,13 @@ export class VmWatch {
       identity: session.identity,
       activity,
       replaced: this.#replaced,
+      rebooted: this.#line.takeRebooted(),
     });
     this.#replaced = false;
     this.#last = activity;
     this.#verifiedAtMs = this.#clock.monotonic();
     this.#bootSeen = nowMs - session.identity.bootedMs < bootSeenMs;
-    this.#lastSweep = null;
+    if (this.#attention === 'watch') this.#lastSweep = null;
     this.#lastSweepAtMs = Number.NEGATIVE_INFINITY;
     this.#toldLostSight = false;
     if (this.#attention === 'watch') this.#sensor = new GuestSensor({ host: id });
@@ -254,12 +268,11 @@ export class VmWatch {
   }
 
   #idleLook(session: GuestSession, monotonicMs: number): number {
-    if (monotonicMs - this.#lastSweepAtMs > unwatchedSweepMs) {
-      this.#lastSweepAtMs = monotonicMs;
-      const swept = session.sweep();
-      if (swept.ok) this.#lastSweep = swept.value;
-    }
-    return unwatchedPollMs;
+    const swept = session.sweep();
+    if (!swept.ok) return unwatchedPollMs;
+    this.#lastSweepAtMs = monotonicMs;
+    this.#lastSweep = swept.value;
+    return 0;
   }
 
   #sweep(session: GuestSession, before: Activity): void {
