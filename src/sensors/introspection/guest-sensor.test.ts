@@ -82,7 +82,6 @@ suite('processes', () => {
             alive.push(child);
             unseen.add(child);
           } else if (pid !== undefined && kind === 'exec') {
-            // A fork seen once that execs and ends before the next look is beyond any counter, unless it was seen bare.
             bench.guest.exec(pid, program(`p${at}`));
           } else if (pid !== undefined) {
             bench.guest.exit(pid);
