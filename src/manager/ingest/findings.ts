@@ -24,6 +24,13 @@ const openAlarmsMax = 1000;
 
 export async function takeFindings(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<void> {
   for (const finding of batch.findings) await takeFinding(desk, turn, finding);
+  for (const { vm, group, count } of batch.repeated ?? []) await countRepetitions(turn, vm, group, count);
+}
+
+/** Told once, happened more often: the alarm counts every time. A finding that became no alarm has nothing to count. */
+async function countRepetitions(turn: Turn, vm: string, group: string, count: number): Promise<void> {
+  const alarm = await latestOfGroup(turn.db, vm, group);
+  if (alarm !== null) await saveAlarm(turn.db, { ...alarm, count: alarm.count + count });
 }
 
 async function takeFinding(desk: Desk, turn: Turn, finding: Finding): Promise<void> {

@@ -54,6 +54,7 @@ test('repeated and reordered batches count once', async () => {
               observed: [{ vm: vmId(1), items: [observed(activity, count)] }],
               coverage: [{ vm: vmId(1), observedSeconds: 2, lossSeconds: 0.5, missed: 1 }],
               findings: [findingOf(activity, `group-${group}`)],
+              repeated: [{ vm: vmId(1), group: `group-${group}`, count }],
             });
           });
         for (const batch of make(plain.batch)) must(await plain.trial.manager.end.deliver(batch));
@@ -79,6 +80,16 @@ test('a sentinel whose spool was lost begins at 1 again and is not taken for one
   must(await trial.manager.end.deliver({ ...first, seq: 1 }));
   const client = connect(trial.manager);
   assert.equal(must(await client.learning({ scope: 'shop' })).services[0]?.coverage[0]?.observedSeconds, 10);
+  await trial.end();
+});
+
+test('an alarm counts what happened again before it was told', async () => {
+  const { trial, batch } = await prepared();
+  const activity = started(vmId(1), '/usr/bin/id', ['id'], 1);
+  const repeated = [{ vm: vmId(1), group: 'again', count: 41 }];
+  must(await trial.manager.end.deliver(batch({ findings: [findingOf(activity, 'again')], repeated })));
+  const [alarm] = must(await connect(trial.manager).listAlarms()).items;
+  assert.equal(alarm?.count, 42);
   await trial.end();
 });
 
