@@ -88,7 +88,7 @@ export async function until<T>(
     if (satisfies(answer)) return answer;
     assert.ok(
       performance.now() < deadline,
-      `${what}: not within ${limitMs} ms; last seen ${JSON.stringify(answer).slice(0, 2000)}`,
+      `${what}: not within ${limitMs} ms; last seen ${JSON.stringify(answer ?? null).slice(0, 2000)}`,
     );
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -61,9 +61,8 @@ function beginningOf(row: { readonly [column: string]: unknown }, sight: Sight):
   if (row['run'] !== sight.run) return 'new-process';
   const countersFell = sight.activity.forks < Number(row['forks']) || sight.activity.ticks < Number(row['ticks']);
   // By the host's clock the boot time moves with every pause; only the counters tell then.
-  const bootMoved =
-    sight.identity.bootedBy === 'guest-clock' &&
-    Math.abs(sight.identity.bootedMs - Number(row['booted_ms'])) > bootToleranceMs;
-  if (bootMoved || sight.rebooted) return 'reboot';
+  const movedMs = sight.identity.bootedBy === 'guest-clock' ? sight.identity.bootedMs - Number(row['booted_ms']) : 0;
+  // A reboot is later than the boot before it; a snapshot of an earlier boot brings that boot's time back.
+  if (sight.rebooted || movedMs > bootToleranceMs) return 'reboot';
   return countersFell || sight.replaced ? 'went-back' : null;
 }

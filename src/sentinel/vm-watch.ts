@@ -55,7 +55,8 @@ const unwatchedPollMs = 500;
 const unwatchedSweepMs = 15_000;
 const verifyEveryMs = 2000;
 const noteEveryMs = 30_000;
-const retryMs = { least: 300, most: 5000 };
+/** A try costs milliseconds; what a watched VM does while it boots should be missed for no longer. */
+const retryMs = { least: 300, most: 1000 };
 /** Attached this soon after its boot, what the VM does when it boots was seen. */
 const bootSeenMs = 120_000;
 
