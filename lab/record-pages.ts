@@ -21,7 +21,7 @@ import type { Clock } from '../src/kit/clock.ts';
 import { fixturePath, openRecording, packRecording, viewOf, viewPath } from '../src/sim/guest-recording.ts';
 import type { GuestRecording, RecordedView } from '../src/sim/guest-recording.ts';
 import { PageRecorder } from '../src/sim/page-set.ts';
-import { provideRequirements } from '../scripts/requirements.ts';
+import { provideRequirements } from './provide-requirements.ts';
 
 /** Processes and sockets of every kind that the shapes of a sweep speak of. */
 const oddities = [

@@ -2,7 +2,7 @@
 import { globSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { BenchReport } from '../bench/measure.ts';
-import { provideRequirements } from './requirements.ts';
+import { provideRequirements } from '../lab/provide-requirements.ts';
 
 const folder = join(import.meta.dirname, '..', 'bench');
 const names = globSync('*.bench.ts', { cwd: folder }).map((file) => basename(file, '.bench.ts'));

@@ -1,7 +1,7 @@
 // `npm run soak -- NAME [--json]`: the same test files at the full counts; NAME is a part of a test file's path.
 import { runTests, testFiles } from './test-run.ts';
 import { closingLine } from './test-tally.ts';
-import { provideRequirements } from './requirements.ts';
+import { provideRequirements } from '../lab/provide-requirements.ts';
 
 const args = process.argv.slice(2);
 const isJson = args.includes('--json');

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { tellStory } from '../lab/demo/story.ts';
 import { openWorld, StoryBroke } from '../lab/demo/world.ts';
-import { provideRequirements } from './requirements.ts';
+import { provideRequirements } from '../lab/provide-requirements.ts';
 
 const args = process.argv.slice(2);
 const unknown = args.filter((arg) => arg !== '--once' && arg !== '--json');

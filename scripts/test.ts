@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { runTests, testFiles } from './test-run.ts';
 import { closingLine } from './test-tally.ts';
-import { provideRequirements } from './requirements.ts';
+import { provideRequirements } from '../lab/provide-requirements.ts';
 
 const patterns = process.argv.slice(2);
 const say = (line: string): void => console.log(line);

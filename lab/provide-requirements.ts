@@ -1,5 +1,5 @@
 // The Debian packages that real guests need: looked up in a moment when they are there, installed when they are not.
-import { installPackages, missingPackages } from '../lab/requirements.ts';
+import { installPackages, missingPackages } from './requirements.ts';
 
 /** False when something is missing and could not be installed; the reason and the mend have then been said. */
 export async function provideRequirements(say: (line: string) => void): Promise<boolean> {
