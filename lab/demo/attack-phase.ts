@@ -1,5 +1,6 @@
 // The intruder at work, one attack after the other: each must be seen, answered, and the answer read back from the hypervisor.
 import type { Alarm } from '../../src/model/alarm.ts';
+import { severityOrder } from '../../src/model/finding.ts';
 import type { Action } from '../../src/model/remediation.ts';
 import { attacks, runAttack, type Attack, type AttackTrace } from '../attacks.ts';
 import type { Guest } from '../guest.ts';
@@ -7,7 +8,7 @@ import { tiers, type Tier } from '../tier-disk.ts';
 import { isBehind, type AttackWindow } from './alarm-ownership.ts';
 import { waitUntilInstalled, type Say } from './calm-phases.ts';
 import type { DemoAttack } from './demo-report.ts';
-import { answers, rulesFor, scopeName, type Answer } from './shop.ts';
+import { answeredFrom, answers, rulesFor, scopeName, type Answer } from './shop.ts';
 import { must, pause, type DemoWorld } from './world.ts';
 
 const detectPatienceMs = 12_000;
@@ -41,10 +42,9 @@ async function runOne(
   say(`attack ${attack.name}: ${attack.description}`);
   await setPolicy(world, answers[attack.name], signal);
   const settled = new Set((await openAlarms(world)).map(({ id }) => id));
-  const vm = world.lab.guests[tier].uuid;
   const startedAtMs = Date.now();
   const running = runAttack(world.lab, attack.name);
-  const found = await firstAlarm(world, vm, settled, signal);
+  const found = await firstAlarm(world, tier, settled, signal);
   const detectMs = found === null ? null : Date.now() - startedAtMs;
   say(
     found === null
@@ -95,14 +95,16 @@ async function openAlarms({ client }: DemoWorld): Promise<readonly Alarm[]> {
 /** The first new alarm on the VM that a rule would answer. */
 async function firstAlarm(
   world: DemoWorld,
-  vm: string,
+  tier: Tier,
   settled: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<Alarm | null> {
+  const vm = world.lab.guests[tier].uuid;
+  const least = answeredFrom(tier);
   const deadline = performance.now() + detectPatienceMs;
   while (performance.now() < deadline) {
     const found = (await openAlarms(world)).filter((alarm) => alarm.vm === vm && !settled.has(alarm.id));
-    const answered = found.find(({ severity }) => severity !== 'info');
+    const answered = found.find(({ severity }) => severityOrder.indexOf(severity) >= severityOrder.indexOf(least));
     if (answered !== undefined) return answered;
     await pause(25, signal);
   }

@@ -1,6 +1,7 @@
 // The shop as its owner would declare it to Plumbline: one scope, three services, and what each answers to a deviation.
 import type { Declaration } from '../../src/model/declaration.ts';
 import type { Action } from '../../src/model/remediation.ts';
+import type { Severity } from '../../src/model/finding.ts';
 import type { Rule } from '../../src/model/rule.ts';
 import type { AttackName } from '../attacks.ts';
 import { tiers, type Tier } from '../tier-disk.ts';
@@ -35,7 +36,12 @@ export const answers: Readonly<Record<AttackName, Answer>> = {
   masquerade: { tier: 'web', action: 'suspend' },
 };
 
-/** The rules of a tier while an attack is on its way: what is at least `minor` on the answering tier is answered at once. */
+/** A stranger at the database's door is answered however little it has done yet. */
+export function answeredFrom(tier: Tier): Severity {
+  return tier === 'db' ? 'minor' : 'serious';
+}
+
+/** The rules of a tier while an attack is on its way: the answering tier answers at once, the others only raise their alarms. */
 export function rulesFor({ tier, action }: Answer, of: Tier): Rule[] {
-  return of === tier ? [{ on: 'any', minSeverity: 'minor', action, approval: 'automatic' }] : [];
+  return of === tier ? [{ on: 'any', minSeverity: answeredFrom(tier), action, approval: 'automatic' }] : [];
 }

@@ -33,8 +33,8 @@ export const ProcessObservation = Type.Object({
   ]),
   /** Executables from the parent upwards; empty = unknown. */
   ancestors: Type.Array(Text, { maxItems: 64 }),
-  /** When the process started, where that is known: long before `at`, its start itself was not seen. */
-  startedAt: Type.Optional(IsoTime),
+  /** It ran before the sensor first looked: the user it started as is not known. */
+  alreadyRunning: Type.Optional(Type.Boolean()),
 });
 export type ProcessObservation = Static<typeof ProcessObservation>;
 

@@ -36,6 +36,8 @@ export const RawEvent = Type.Object({
   euid: Type.Optional(Type.Integer()),
   user: Type.Optional(Text),
   startedAt: Type.Optional(Type.String({ maxLength: 64 })),
+  /** The process ran before the sensor first looked: its start was not seen, and it may have become what it is since. */
+  alreadyRunning: Type.Optional(Type.Boolean()),
   parentExe: Type.Optional(Text),
   parentArgv: Type.Optional(Type.Array(Text, { maxItems: 4096 })),
   parentCmdline: Type.Optional(Text),

@@ -2,10 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Activity } from '../model/observation.ts';
-import { imageOf, outbound, process, defaultAt } from '../sim/seen.ts';
+import { imageOf, outbound, process } from '../sim/seen.ts';
 import { behaviourOf } from './behaviour-of.ts';
-
-const earlier = '2026-11-21T11:00:00.000Z';
 
 const cases: readonly (readonly [string, Activity, Record<string, string>])[] = [
   [
@@ -18,7 +16,6 @@ const cases: readonly (readonly [string, Activity, Record<string, string>])[] = 
     'a start that was seen shows its user',
     process('/usr/sbin/chronyd', ['chronyd'], '/sbin/init', {
       image: imageOf('/usr/sbin/chronyd', ['chronyd'], 101),
-      startedAt: defaultAt,
     }),
     { user: '101' },
   ],
@@ -26,13 +23,13 @@ const cases: readonly (readonly [string, Activity, Record<string, string>])[] = 
     'a daemon found running may have dropped its rights',
     process('/usr/sbin/chronyd', ['chronyd'], '/sbin/init', {
       image: imageOf('/usr/sbin/chronyd', ['chronyd'], 101),
-      startedAt: earlier,
+      alreadyRunning: true,
     }),
     { user: 'any' },
   ],
   [
     'one found running as root began as root',
-    process('/usr/sbin/sshd', ['sshd'], '/sbin/init', { startedAt: earlier }),
+    process('/usr/sbin/sshd', ['sshd'], '/sbin/init', { alreadyRunning: true }),
     { user: '0' },
   ],
 ];

@@ -1,6 +1,6 @@
 // The behaviour one activity stands for: what learning keeps of it, what allowing it allows, and what groups its repetitions.
 import type { Behaviour } from '../model/behaviour.ts';
-import type { Activity, ProcessImage, ProcessObservation } from '../model/observation.ts';
+import type { Activity, ProcessImage } from '../model/observation.ts';
 import { parseAddress, printAddress, unmapped } from './address.ts';
 import { generaliseArgv, generalisePath } from './generalise.ts';
 import { matchesPeer } from './peer-pattern.ts';
@@ -19,7 +19,7 @@ export function behaviourOf(activity: Activity): Behaviour {
         kind: 'process',
         exe: exeOf(image),
         argv: generaliseArgv(image.exe, image.argv),
-        user: wasStartSeen(activity) ? (userOf(image) ?? 'any') : userOfStart(image),
+        user: activity.alreadyRunning === true ? userOfStart(image) : (userOf(image) ?? 'any'),
         parent: pathOf(parent?.exe ?? null),
       };
     }
@@ -59,12 +59,6 @@ function userOf(image: ProcessImage): string | null {
   const user = effectiveUser(image);
   // (uid_t)-1 and the like mean that there is none.
   return user === null || user < 0 || user > 0xff_ff_ff_ff ? null : String(user);
-}
-
-const startSeenMs = 5000;
-
-function wasStartSeen({ at, startedAt }: ProcessObservation): boolean {
-  return startedAt === undefined || Date.parse(at) - Date.parse(startedAt) < startSeenMs;
 }
 
 /**

@@ -242,7 +242,7 @@ export class VmWatch {
       this.#line.distrust();
       return pausedPollMs;
     }
-    if (this.#last !== null && (activity.forks < this.#last.forks || activity.ticks < this.#last.ticks)) {
+    if (this.#last !== null && hasGoneBack(this.#last, activity)) {
       this.#replaced = true;
       this.#line.drop('another system runs in it now');
       return 0;
@@ -347,4 +347,9 @@ export class VmWatch {
       detail: detail.slice(0, 2000),
     });
   }
+}
+
+/** None of these counters falls in one life of a system; a loaded snapshot may leave some of them where they were. */
+function hasGoneBack(before: Activity, now: Activity): boolean {
+  return now.forks < before.forks || now.ticks < before.ticks || now.traffic < before.traffic;
 }

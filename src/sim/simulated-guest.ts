@@ -21,6 +21,8 @@ interface World {
   readonly ticks: number;
   readonly nextPid: number;
   readonly bootedMs: number;
+  /** Sockets ever opened. */
+  readonly opened: number;
 }
 
 const tickMs = 4;
@@ -60,7 +62,7 @@ export class SimulatedGuest {
 
   activity(): Activity {
     if (!this.paused) this.#world = { ...this.#world, ticks: this.#world.ticks + 1 };
-    return { forks: this.#world.forks, ticks: this.#world.ticks, traffic: this.#world.sockets.length };
+    return { forks: this.#world.forks, ticks: this.#world.ticks, traffic: this.#world.opened };
   }
 
   sweep(): SweepResult {
@@ -129,7 +131,7 @@ export class SimulatedGuest {
   }
 
   open(socket: SocketView): void {
-    this.#set({ sockets: [...this.#world.sockets, socket] });
+    this.#set({ sockets: [...this.#world.sockets, socket], opened: this.#world.opened + 1 });
   }
 
   reboot(): void {
@@ -173,7 +175,15 @@ export class SimulatedGuest {
   #freshWorld(): World {
     const bootedMs = this.#now();
     const init = { ...taskOf(1, 0, bootedMs, bootedMs), exe: '/sbin/init', argv: ['/sbin/init'], execGeneration: 1 };
-    return { tasks: new Map([[1, init]]), sockets: [], forks: 1, ticks: Math.floor(10 / tickMs), nextPid: 2, bootedMs };
+    return {
+      tasks: new Map([[1, init]]),
+      sockets: [],
+      forks: 1,
+      ticks: Math.floor(10 / tickMs),
+      nextPid: 2,
+      bootedMs,
+      opened: 0,
+    };
   }
 }
 

@@ -25,6 +25,8 @@ interface Process {
   /** Credentials seen once and not yet reported: a change counts when a second look confirms it. */
   pendingUsers: string | null;
   readonly firstSeenMs: number;
+  /** There at the very first look: its start, and the user it started as, were not seen. */
+  foundRunning: boolean;
   looks: number;
   /** Looks at this image that could not tell what it runs. */
   looksInTheDark: number;
@@ -65,6 +67,7 @@ export class ProcessDiffer {
   /** Pid to key in #processes; a pid names one process at a time. */
   readonly #byPid = new Map<number, string>();
   #restating = false;
+  #hasLooked = false;
 
   constructor(options: ProcessDifferOptions) {
     this.#host = options.host;
@@ -109,7 +112,7 @@ export class ProcessDiffer {
         continue;
       }
       newTasks += 1;
-      const process = newProcess(task, sweep.takenMs);
+      const process = newProcess(task, sweep.takenMs, !this.#hasLooked);
       this.#processes.set(key, process);
       this.#byPid.set(task.tgid, key);
       fresh.push(process);
@@ -125,6 +128,7 @@ export class ProcessDiffer {
       lookAgain ||= inFlux(process, sweep.takenMs);
     }
     this.#restating = false;
+    this.#hasLooked = true;
     const gone = this.#forgetAbsent(present, sweep.complete, at);
     return {
       events: [...events, ...gone.events],
@@ -150,7 +154,10 @@ export class ProcessDiffer {
   #update(process: Process, task: TaskView): void {
     const samePpid = process.view.ppid === task.ppid;
     const execed = process.view.id !== task.id;
-    if (execed) process.looksInTheDark = 0;
+    if (execed) {
+      process.looksInTheDark = 0;
+      process.foundRunning = false;
+    }
     process.view = task;
     process.program = programOf(task);
     // Only a parent that still is one may have changed its own program since; after re-parenting the first one counts.
@@ -170,7 +177,7 @@ export class ProcessDiffer {
     const state = `${program.id} ${users}`;
     if (process.reported === state) {
       process.pendingUsers = null;
-      return this.#restating ? startEvent(this.#host, at, view, program, process.parent) : null;
+      return this.#restating ? startEvent(this.#host, at, process) : null;
     }
     const sameImage = process.reported?.startsWith(`${program.id} `) === true;
     if (sameImage && process.pendingUsers !== users) {
@@ -180,7 +187,7 @@ export class ProcessDiffer {
     }
     process.pendingUsers = null;
     process.reported = state;
-    return startEvent(this.#host, at, process.view, program, process.parent);
+    return startEvent(this.#host, at, process);
   }
 
   #forgetAbsent(
@@ -212,7 +219,7 @@ function keyOf(task: TaskView): string {
   return `${task.tgid} ${task.startedAfterBootUs}`;
 }
 
-function newProcess(task: TaskView, firstSeenMs: number): Process {
+function newProcess(task: TaskView, firstSeenMs: number, foundRunning: boolean): Process {
   const program = programOf(task);
   return {
     view: task,
@@ -222,6 +229,7 @@ function newProcess(task: TaskView, firstSeenMs: number): Process {
     reported: null,
     pendingUsers: null,
     firstSeenMs,
+    foundRunning,
     looks: 1,
     looksInTheDark: 0,
     absent: 0,
@@ -260,7 +268,7 @@ function mayHaveRunUnseen({ view, reported, looks }: Process): boolean {
   return reported === null || !reported.startsWith(`${view.id} `);
 }
 
-function startEvent(host: string, at: string, view: TaskView, program: Program, parent: Parent | null): RawEvent {
+function startEvent(host: string, at: string, { view, program, parent, foundRunning }: Process): RawEvent {
   return {
     ts: at,
     host,
@@ -274,6 +282,7 @@ function startEvent(host: string, at: string, view: TaskView, program: Program, 
     uid: program.uid,
     euid: program.euid,
     ...(isPlausibleTime(view.startedMs) ? { startedAt: isoTime(view.startedMs) } : {}),
+    ...(foundRunning ? { alreadyRunning: true } : {}),
     ...(parent === null || parent.exe === null ? {} : { parentExe: parent.exe }),
     ...(parent === null || parent.argv === null ? {} : { parentArgv: [...parent.argv] }),
     ...(parent === null ? {} : { ancestors: [...parent.lineage] }),

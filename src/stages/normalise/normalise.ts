@@ -50,9 +50,7 @@ function processOf(event: RawEvent): Result<Observation> {
     image,
     parent: parentExe === null && parentArgv === null ? null : { exe: parentExe, argv: parentArgv ?? [] },
     ancestors: ancestorsOf(event, parentExe),
-    ...(event.startedAt === undefined || Number.isNaN(Date.parse(event.startedAt))
-      ? {}
-      : { startedAt: canonicalTime(event.startedAt) }),
+    ...(event.alreadyRunning === true ? { alreadyRunning: true } : {}),
   });
 }
 
