@@ -29,7 +29,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 process.exit(await main());
 
 async function main(): Promise<number> {
-  if (!(await provideRequirements(say))) return 1;
+  // The demo's guests run on plain QEMU.
+  if (!(await provideRequirements(say, ['guests']))) return 1;
   let world;
   try {
     world = await openWorld(say, stopping.signal);

@@ -33,7 +33,7 @@ export function viewOf({ entry, host, line, sweep, why, seenAt }: ViewInput): Vm
     kernel: identity?.banner.slice(0, 512) ?? null,
     hostname: identity?.hostname.slice(0, 256) ?? null,
     bootedAt: identity !== null && isPlausibleTime(identity.bootedMs) ? isoTime(identity.bootedMs) : null,
-    attachMs: line.attachMs,
+    attachMs: line.attachMs === null ? null : Math.round(line.attachMs * 10) / 10,
     processes: sweep?.tasks.filter((task) => !task.kernelThread && task.pid === task.tgid).length ?? null,
     sockets: sweep?.sockets.length ?? null,
     lastSeenAt: seenAt,
