@@ -1,6 +1,7 @@
 // From successive sweeps of one guest to the programs that started and ended in it. Knows no manifest; reads no clock.
 // What is reported is a program image: a fork that still runs its parent's program, a kernel thread and a task caught in
 // the middle of an execve are not, and are looked at again.
+import { isDeepStrictEqual } from 'node:util';
 import { isoTime } from '../../kit/clock.ts';
 import type { RawEvent } from '../../model/raw-event.ts';
 import type { SweepResult, TaskView } from '../../introspection/guest/guest-view.ts';
@@ -57,6 +58,8 @@ const ancestorsMax = 64;
 const darkLooksMax = 3;
 /** A torn or cut-short sweep may leave out a process that lives. */
 const absencesMax = 3;
+/** A torn look at an exec shows the old program without the mark of a fork; by then the new one is there. */
+const twinForMs = 150;
 /** A fork that is going to exec does so by then, on a busy host too; no counter of the kernel says when. */
 const execExpectedMs = 1000;
 
@@ -123,7 +126,7 @@ export class ProcessDiffer {
     for (const key of present) {
       const process = this.#processes.get(key);
       if (process === undefined) continue;
-      const report = this.#report(process, at);
+      const report = this.#report(process, at, sweep.takenMs);
       if (report !== null) events.push(report);
       lookAgain ||= inFlux(process, sweep.takenMs);
     }
@@ -166,13 +169,14 @@ export class ProcessDiffer {
     process.lineage = lineageOf(process.program, process.parent);
   }
 
-  #report(process: Process, at: string): RawEvent | null {
+  #report(process: Process, at: string, nowMs: number): RawEvent | null {
     const { view, program } = process;
     if (view.kernelThread || view.forkedNotExeced) return null;
     if (program.exe === null || program.argv === null) {
       process.looksInTheDark += 1;
       if (view.transient !== null || process.looksInTheDark < darkLooksMax) return null;
     }
+    if (process.reported === null && mayBeHalfWayThroughExec(process, nowMs)) return null;
     const users = `${program.uid} ${program.euid}`;
     const state = `${program.id} ${users}`;
     if (process.reported === state) {
@@ -256,6 +260,12 @@ function inFlux(process: Process, nowMs: number): boolean {
   if (view.transient !== null || pendingUsers !== null) return true;
   if (view.forkedNotExeced) return nowMs - firstSeenMs < execExpectedMs;
   return reported === null || (program.exe === null && looksInTheDark < darkLooksMax);
+}
+
+/** Its parent's very program, only just begun: more often a fork caught in its exec than a program that starts itself. */
+function mayBeHalfWayThroughExec({ program, parent, foundRunning, firstSeenMs }: Process, nowMs: number): boolean {
+  if (foundRunning || parent === null || nowMs - firstSeenMs >= twinForMs) return false;
+  return program.exe === parent.exe && isDeepStrictEqual(program.argv, parent.argv);
 }
 
 /**
