@@ -97,7 +97,7 @@ test('a reboot changes nothing', async () => {
 });
 
 test('a revert is told, and changes nothing', async () => {
-  assert.ok((await guest.restore('earlier')).ok);
+  assert.ok((await guest.revert('earlier')).ok);
   await until('the revert is told', 15_000, openAlarms, (alarms) =>
     alarms.some(({ kind, title }) => kind === 'guard' && /put back|earlier/i.test(title)),
   );

@@ -50,8 +50,14 @@ export interface Guest {
   qmp(): Monitor;
   /** Keeps memory, devices and disk under a name. */
   snapshot(name: string): Promise<Result<void>>;
-  /** Back to a snapshot and running, whether it runs, is suspended or was powered off. */
+  /**
+   * Back to a snapshot and running, whether it runs, is suspended or was powered off, in a new QEMU process: under
+   * emulation a snapshot loaded into a running one now and then left the guest with timers that never fire, since its
+   * cycle counter may not go back there.
+   */
   restore(name: string): Promise<Result<void>>;
+  /** The same within the running QEMU process, as an administrator's `loadvm` does it. */
+  revert(name: string): Promise<Result<void>>;
   stop(): Promise<void>;
 }
 
@@ -184,6 +190,11 @@ function guestOver(spec: GuestSpec, machine: GuestMachine, firstLife: Life): Gue
     life.child.kill('SIGKILL');
     await gone;
   };
+  // Nothing is asked of the guest: its command channel starts a shell, which whoever watches it would see.
+  const resume = async (): Promise<Result<void>> => {
+    const running = await life.monitor.execute('cont');
+    return running.ok ? ok(undefined) : running;
+  };
   return {
     name: machine.name,
     uuid: machine.uuid,
@@ -199,18 +210,15 @@ function guestOver(spec: GuestSpec, machine: GuestMachine, firstLife: Life): Gue
     },
     snapshot: async (name) => order(`savevm ${name}`),
     async restore(name) {
-      if (!alive()) {
-        await end();
-        const again = await startLife(machine, spec.namespaceOf, name);
-        if (!again.ok) return again;
-        life = again.value;
-      } else {
-        const loaded = await order(`loadvm ${name}`);
-        if (!loaded.ok) return loaded;
-      }
-      // Nothing is asked of the guest: its command channel starts a shell, which whoever watches it would see.
-      const running = await life.monitor.execute('cont');
-      return running.ok ? ok(undefined) : running;
+      await end();
+      const again = await startLife(machine, spec.namespaceOf, name);
+      if (!again.ok) return again;
+      life = again.value;
+      return resume();
+    },
+    async revert(name) {
+      const loaded = await order(`loadvm ${name}`);
+      return loaded.ok ? resume() : loaded;
     },
     stop: end,
   };

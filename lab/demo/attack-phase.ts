@@ -9,12 +9,13 @@ import { isBehind, type AttackWindow } from './alarm-ownership.ts';
 import { waitUntilInstalled, type Say } from './calm-phases.ts';
 import type { DemoAttack } from './demo-report.ts';
 import { answeredFrom, answers, rulesFor, scopeName, type Answer } from './shop.ts';
-import { must, pause, type DemoWorld } from './world.ts';
+import { must, pause, StoryBroke, type DemoWorld } from './world.ts';
 
 const detectPatienceMs = 12_000;
 const answerPatienceMs = 8000;
 /** A machine that was put back is seen to be so within this time. */
 const aftermathMs = 3000;
+const watchedPatienceMs = 20_000;
 
 export interface AttackOutcome {
   readonly told: DemoAttack;
@@ -132,16 +133,20 @@ async function isInForce(guest: Guest, action: Action): Promise<boolean> {
   return status.ok && (status.value as { status?: string }).status === 'paused';
 }
 
-/** After the machines were put back, Plumbline must see into all of them again before the next attack may count. */
+/** After the machines were put back, Plumbline must see into the new processes of all of them before the next attack may count. */
 async function waitUntilWatched({ client, lab }: DemoWorld, signal: AbortSignal): Promise<void> {
-  const wanted = new Set<string>(tiers.map((tier: Tier) => lab.guests[tier].uuid));
-  const deadline = performance.now() + 15_000;
-  while (performance.now() < deadline) {
-    const vms = must(await client.listVms({})).filter((vm) => wanted.has(vm.id));
-    if (vms.length === wanted.size && vms.every(({ state }) => state === 'running')) break;
+  const deadline = performance.now() + watchedPatienceMs;
+  for (;;) {
+    const vms = must(await client.listVms({}));
+    const isWatched = tiers.every((tier) => {
+      const vm = vms.find(({ id }) => id === lab.guests[tier].uuid);
+      return vm?.state === 'running' && vm.pid === lab.guests[tier].pid() && vm.processes !== null;
+    });
+    if (isWatched) break;
+    if (performance.now() > deadline) throw new StoryBroke('a machine that was put back was not watched again');
     await pause(100, signal);
   }
-  await pause(1000, signal);
+  await pause(500, signal);
 }
 
 /** Alarms that nothing explains: no attack's own doing, and no machine that was being answered. */

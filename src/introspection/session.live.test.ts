@@ -52,7 +52,7 @@ describe('a running guest', { timeout: 240_000 }, () => {
     must(await guest.snapshot('past'));
     await guest.run('workload execs 5');
     assert.deepEqual(await session.check(), { state: 'same' });
-    must(await guest.restore('past'));
+    must(await guest.revert('past'));
     const told = await session.check();
     assert.deepEqual(told, { state: 'changed', why: 'the guest’s time went back: a snapshot was loaded' });
     assert.ok(!session.sweep().ok);

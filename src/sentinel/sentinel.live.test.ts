@@ -180,7 +180,7 @@ suite('sentinel on a real guest', () => {
     const before = incarnation();
     await guest.run(`workload hold 100 ${quiet}`);
     await until('found', () => found().includes('process workload hold 100'));
-    assert.ok((await guest.restore('clean')).ok);
+    assert.ok((await guest.revert('clean')).ok);
     await until('noticed', () => manager.told('guard').some(({ what }) => what === 'guest-went-back'));
     assert.equal(incarnation(), before + 1);
     await guest.run(`workload hold 101 ${quiet}`);
@@ -190,7 +190,7 @@ suite('sentinel on a real guest', () => {
   test('standing orders suspend the VM, and once more after it was put back', async () => {
     // Only listeners: the lab's own way in, a shell for each command, is a deviation as well.
     const suspend = { on: 'listen', minSeverity: 'info', action: 'suspend', approval: 'automatic' } as const;
-    await guest.restore('clean');
+    await guest.revert('clean');
     await until('attached', () => state() === 'running');
     await install('protect', learned, [suspend]);
     const suspended = (): number =>
@@ -201,7 +201,7 @@ suite('sentinel on a real guest', () => {
       void guest.run(`workload listen 9999 ${quiet}`).catch(() => undefined);
       await until('suspended', () => suspended() > before && state() === 'paused');
       assert.match(JSON.stringify(await guest.qmp().execute('query-status')), /paused/, `round ${round}`);
-      assert.ok((await guest.restore('clean')).ok);
+      assert.ok((await guest.revert('clean')).ok);
       await until('attached again', () => state() === 'running' && incarnation() > number);
     }
     await install('detect', learned);

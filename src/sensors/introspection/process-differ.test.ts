@@ -10,7 +10,7 @@ const script = { exe: '/bin/sh', argv: ['sh', 'script'], uid: 33 };
 interface Scene {
   readonly guest: SimulatedGuest;
   readonly parent: number;
-  look(afterMs: number): string[];
+  readonly look: (afterMs: number) => string[];
 }
 
 function scene(): Scene {
