@@ -147,6 +147,13 @@ export class GuestLine {
     monitor?.close();
   }
 
+  /** Closes the monitor alone, so that others can have it until the next try. */
+  letGo(): void {
+    const monitor = this.#monitor;
+    this.#monitor = null;
+    monitor?.close();
+  }
+
   close(): void {
     this.drop('closed');
     this.#monitor?.close();

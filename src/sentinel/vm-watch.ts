@@ -53,6 +53,7 @@ const busyForMs = 300;
 const pausedPollMs = 100;
 const unwatchedPollMs = 500;
 const unwatchedSweepMs = 15_000;
+const unwatchedRetryMs = 3000;
 const verifyEveryMs = 2000;
 const noteEveryMs = 30_000;
 /** A try costs milliseconds; what a watched VM does while it boots should be missed for no longer. */
@@ -119,6 +120,11 @@ export class VmWatch {
       if (this.#closed) break;
       if (session === null) {
         this.#unseen();
+        if (this.#attention === 'none') {
+          this.#line.letGo();
+          await this.#sleeper.sleep(unwatchedRetryMs);
+          continue;
+        }
         await this.#sleeper.sleep(waitMs);
         waitMs = Math.min(waitMs * 2, retryMs.most);
         continue;
