@@ -4,8 +4,8 @@ import type { Alarm, AlarmKind, AlarmStatus } from '../../model/alarm.ts';
 import { severityOrder, type Severity } from '../../model/finding.ts';
 import type { Activity } from '../../model/observation.ts';
 import type { Action } from '../../model/remediation.ts';
-import { fromDoc, toDoc } from './doc.ts';
-import { cursorOf, readCursor, type Page } from './paging.ts';
+import { fromDoc, asDoc } from './doc.ts';
+import { pageFrom, readCursor, type Page } from './paging.ts';
 import type { Db } from './tables.ts';
 
 /** Distinct activities kept of one alarm: enough to allow all of them in any but a runaway case, which is counted. */
@@ -21,7 +21,7 @@ export async function saveAlarm(db: Db, alarm: Alarm): Promise<void> {
     status: alarm.status,
     severityRank: severityOrder.indexOf(alarm.severity),
     lastAt: alarm.lastAt,
-    doc: toDoc(alarm),
+    doc: asDoc(alarm),
   };
   await db
     .insertInto('alarms')
@@ -121,7 +121,7 @@ export async function keepActivity(db: Db, alarm: string, key: string, activity:
   }
   await db
     .insertInto('alarmActivities')
-    .values({ alarm, key, seenAt: activity.at, doc: toDoc(activity) })
+    .values({ alarm, key, seenAt: activity.at, doc: asDoc(activity) })
     .execute();
   return true;
 }
@@ -196,11 +196,5 @@ export async function listAlarms(db: Db, filter: AlarmFilter): Promise<Page<Alar
     .orderBy('id', 'desc')
     .limit(filter.limit + 1)
     .execute();
-  const shown = rows.slice(0, filter.limit);
-  const last = shown.at(-1);
-  return {
-    items: shown.map((row) => fromDoc(row.doc)),
-    next: rows.length > filter.limit && last !== undefined ? cursorOf(last.lastAt, last.id) : null,
-    total: Number(counted.total),
-  };
+  return pageFrom(rows, filter.limit, counted.total, { at: (row) => row.lastAt, item: (row) => fromDoc(row.doc) });
 }

@@ -1,7 +1,7 @@
 // Scopes, services, members and rules as the user made them.
 import type { Member, Mode, Scope } from '../../model/application.ts';
 import type { Rule } from '../../model/rule.ts';
-import { fromDoc, toDoc } from './doc.ts';
+import { fromDoc, asDoc } from './doc.ts';
 import type { Db } from './tables.ts';
 
 export interface MemberRow extends Member {
@@ -56,7 +56,7 @@ export async function removeScope(db: Db, name: string): Promise<void> {
 export async function insertService(db: Db, scope: string, name: string, description: string): Promise<void> {
   await db
     .insertInto('services')
-    .values({ scope, name, description, rules: toDoc([]) })
+    .values({ scope, name, description, rules: asDoc([]) })
     .execute();
 }
 
@@ -70,7 +70,7 @@ export async function updateService(
     .updateTable('services')
     .set({
       ...(change.description === undefined ? {} : { description: change.description }),
-      ...(change.rules === undefined ? {} : { rules: toDoc(change.rules) }),
+      ...(change.rules === undefined ? {} : { rules: asDoc(change.rules) }),
     })
     .where('scope', '=', scope)
     .where('name', '=', name)

@@ -5,7 +5,7 @@ declare const content: unique symbol;
 /** JSON text of a T. It was checked when it came in, so reading trusts it. */
 export type Doc<T> = string & { readonly [content]?: T };
 
-export function toDoc<T extends object>(value: T): Doc<T> {
+export function asDoc<T extends object>(value: T): Doc<T> {
   return JSON.stringify(value);
 }
 

@@ -2,7 +2,7 @@
 import type { Delivery } from '../../model/delivery.ts';
 import type { Generation } from '../../model/manifest-reading.ts';
 import type { SealedManifest } from '../../model/manifest.ts';
-import { fromDoc, toDoc } from './doc.ts';
+import { fromDoc, asDoc } from './doc.ts';
 import type { Db, Tables } from './tables.ts';
 
 /** Of each VM so many issues are kept; the number of the generation goes on rising all the same. */
@@ -16,7 +16,7 @@ export async function saveIssue(db: Db, issue: Issue): Promise<Delivery> {
   const { vm, generation, kind, mode, scope, service, entries, reason, issuedAt } = issue;
   await db
     .insertInto('issues')
-    .values({ vm, generation, kind, mode, scope, service, entries, reason, issuedAt, envelope: toDoc(issue.envelope) })
+    .values({ vm, generation, kind, mode, scope, service, entries, reason, issuedAt, envelope: asDoc(issue.envelope) })
     .execute();
   await db
     .deleteFrom('issues')

@@ -2,7 +2,7 @@
 import type { Coverage, Profile } from '../../model/profile.ts';
 import type { LearningMinute } from '../../model/learning.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
-import { fromDoc, toDoc } from './doc.ts';
+import { fromDoc, asDoc } from './doc.ts';
 import type { Db } from './tables.ts';
 
 /** Two weeks of minutes; older ones are forgotten. */
@@ -35,7 +35,7 @@ export async function saveProfile(db: Db, before: Profile, after: Profile): Prom
   const { scope, service } = after;
   for (const [id, entry] of Object.entries(after.entries)) {
     if (before.entries[id] === entry) continue;
-    const row = { kind: entry.behaviour.kind, firstAt: entry.firstAt, doc: toDoc(entry) };
+    const row = { kind: entry.behaviour.kind, firstAt: entry.firstAt, doc: asDoc(entry) };
     await db
       .insertInto('profileEntries')
       .values({ scope, service, id, ...row })
@@ -137,7 +137,7 @@ export async function saveApproval(
 ): Promise<void> {
   await db
     .insertInto('approvals')
-    .values({ scope, service, vm: vm ?? '', id: entry.id, doc: toDoc(entry) })
+    .values({ scope, service, vm: vm ?? '', id: entry.id, doc: asDoc(entry) })
     .onConflict((on) => on.columns(['scope', 'service', 'vm', 'id']).doNothing())
     .execute();
 }

@@ -1,7 +1,7 @@
 // Answers given, with the state that was read back.
 import type { Remediation, RemediationState } from '../../model/remediation.ts';
-import { fromDoc, toDoc } from './doc.ts';
-import { cursorOf, readCursor, type Page } from './paging.ts';
+import { fromDoc, asDoc } from './doc.ts';
+import { pageFrom, readCursor, type Page } from './paging.ts';
 import type { Db } from './tables.ts';
 
 const settled: readonly RemediationState[] = ['done', 'failed'];
@@ -16,7 +16,7 @@ export async function saveRemediation(db: Db, remediation: Remediation): Promise
     groupKey: remediation.group,
     state: remediation.state,
     startedAt: remediation.startedAt,
-    doc: toDoc(remediation),
+    doc: asDoc(remediation),
   };
   await db
     .insertInto('remediations')
@@ -57,7 +57,7 @@ export async function unclaimedRemediations(db: Db, vm: string, group: string): 
 export async function claimRemediation(db: Db, remediation: Remediation, alarm: string): Promise<void> {
   await db
     .updateTable('remediations')
-    .set({ alarm, doc: toDoc({ ...remediation, alarm }) })
+    .set({ alarm, doc: asDoc({ ...remediation, alarm }) })
     .where('id', '=', remediation.id)
     .execute();
 }
@@ -86,11 +86,5 @@ export async function listRemediations(
     .orderBy('id', 'desc')
     .limit(filter.limit + 1)
     .execute();
-  const shown = rows.slice(0, filter.limit);
-  const last = shown.at(-1);
-  return {
-    items: shown.map((row) => fromDoc(row.doc)),
-    next: rows.length > filter.limit && last !== undefined ? cursorOf(last.startedAt, last.id) : null,
-    total: Number(counted.total),
-  };
+  return pageFrom(rows, filter.limit, counted.total, { at: (row) => row.startedAt, item: (row) => fromDoc(row.doc) });
 }

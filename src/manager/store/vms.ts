@@ -1,10 +1,10 @@
 // The inventory: every VM a sentinel ever reported, by id.
 import type { Vm } from '../../model/vm.ts';
-import { fromDoc, toDoc } from './doc.ts';
+import { fromDoc, asDoc } from './doc.ts';
 import type { Db } from './tables.ts';
 
 export async function saveVm(db: Db, sentinel: string, vm: Vm): Promise<void> {
-  const row = { name: vm.name, host: vm.host, sentinel, pid: vm.pid, state: vm.state, doc: toDoc(vm) };
+  const row = { name: vm.name, host: vm.host, sentinel, pid: vm.pid, state: vm.state, doc: asDoc(vm) };
   await db
     .insertInto('vms')
     .values({ id: vm.id, ...row })
