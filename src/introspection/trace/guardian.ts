@@ -5,25 +5,33 @@ import type { Problem } from '../../kit/problem.ts';
 import type { Result } from '../../kit/result.ts';
 
 /** While nothing happens a tracer beats this often; a guardian that hears nothing for some of these lets the guest run. */
-export const beatEveryMs = 200;
+export const beatEveryMs = 100;
 
 /** What a guardian must know to let a guest run again without the tracer's help. */
 export interface GuardedStub {
-  /** Of QEMU's gdb stub; it takes one client at a time. */
+  /** Of QEMU's gdb stub, where it listens already; it takes one client at a time. */
   readonly socketPath: string;
-  /** The tracer's own connection to it, for a duplicate: it still works when the tracer is dead or hangs. */
-  readonly connection: Socket;
   readonly qemuPid: number;
 }
 
 /** One guarded trace. After `close` the others do nothing. */
 export interface Watch {
+  /**
+   * To the stub, opened by the guardian, which keeps a duplicate: no moment of the trace is unguarded, and the guardian can cut
+   * off a tracer that hangs. The guest stands from its opening on; QEMU's unsolicited first stop reply waits in it to be read.
+   */
+  readonly connection: Socket;
   /** The tracer lives and answers its stops. Costs next to nothing; called after stops and every `beatEveryMs`. */
   beat(): void;
   /** From now on the guest stands on purpose, at most so long: a person is asked. Beats go on all the while. */
   hold(forMs: number): void;
   /** It no longer does. */
   release(): void;
+  /**
+   * Somebody else has paused the guest, and it is to stay so whatever happens to the tracer: the packets that take out each
+   * stop point (`z4,ffffffff81234560,4`), since detaching would let it run. Null = it runs again.
+   */
+  pausedByOther(removals: readonly string[] | null): void;
   /** Settles when the guardian itself is gone or has taken the guest away: the tracer detaches at once. Null = after `close`. */
   readonly lost: Promise<Problem | null>;
   /** The tracer has detached by itself and shown that the guest runs. */
@@ -31,6 +39,6 @@ export interface Watch {
 }
 
 export interface Guardian {
-  /** Called when the connection stands and before the first stop point is set; from its success on the guest is safe. */
+  /** Connects to the stub and stops the guest by it; from its success on the guest is safe. */
   watch(stub: GuardedStub): Promise<Result<Watch>>;
 }
