@@ -40,6 +40,11 @@ class Writer {
     return this.add(kind, name, size, tail, members.length, bitfields);
   }
 
+  enumeration(name: string, values: readonly (readonly [string, number])[]): number {
+    const tail = values.flatMap(([value, number]) => [this.#name(value), number]);
+    return this.add('enumeration', name, 4, tail, values.length);
+  }
+
   blob(): Buffer {
     while (Buffer.concat(this.#types).length < 110_000) for (let i = 0; i < 500; i += 1) this.add('int', '', 4, [32]);
     const types = Buffer.concat(this.#types);
@@ -155,4 +160,21 @@ test('noise written into a blob gives an answer or none, never an exception', ()
     }),
     { numRuns: 200 },
   );
+});
+
+test('an enumerator that names a bit gives its number; a structure of the same name comes first', () => {
+  const writer = new Writer();
+  writer.enumeration('flags', [
+    ['first', 0],
+    ['third', 2],
+    ['negative', -1],
+  ]);
+  writer.enumeration('both', [['field', 7]]);
+  writer.struct('struct', 'both', 8, [['field', writer.add('int', 'int', 4, [32]), 16]]);
+  const btf = new Btf(writer.blob(), new Set(['flags', 'both']));
+  assert.equal(btf.bitOffset('flags.third'), 2);
+  assert.equal(btf.bitOffset('flags.first'), 0);
+  assert.equal(btf.bitOffset('flags.negative'), null);
+  assert.equal(btf.bitOffset('flags.fourth'), null);
+  assert.equal(btf.bitOffset('both.field'), 16);
 });

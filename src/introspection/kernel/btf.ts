@@ -9,7 +9,8 @@ const recordBytes = 12;
 const lookupsMax = 2_000_000;
 const depthMax = 16;
 
-const kind = { array: 3, struct: 4, union: 5 } as const;
+const kind = { array: 3, struct: 4, union: 5, enum: 6 } as const;
+const enumeratorBytes = 8;
 /** Typedef, volatile, const, restrict, type tag: stand for the type they refer to. */
 const transparent = new Set([8, 9, 10, 11, 18]);
 
@@ -53,24 +54,28 @@ export class Btf {
   /** Record position by type id. */
   readonly #records: Uint32Array;
   readonly #structs: ReadonlyMap<string, number>;
+  readonly #enums: ReadonlyMap<string, number>;
   #lookups = 0;
 
-  /** `blob` as `findBtf` returns it; only the structs named in `wanted` can be asked for. */
+  /** `blob` as `findBtf` returns it; only the structs and enumerations named in `wanted` can be asked for. */
   constructor(blob: Buffer, wanted: ReadonlySet<string>) {
     this.#bytes = blob;
     const typeEnd = headerBytes + blob.readUInt32LE(12);
     this.#strings = typeEnd;
     const records = new Uint32Array(Math.ceil(typeEnd / recordBytes) + 1);
     const structs = new Map<string, number>();
+    const enums = new Map<string, number>();
     let count = 1;
     let at = headerBytes;
     while (at + recordBytes <= typeEnd) {
       const info = blob.readUInt32LE(at + 4);
       const kindHere = (info >>> 24) & 31;
       records[count] = at;
-      if (kindHere === kind.struct || kindHere === kind.union) {
+      const byName =
+        kindHere === kind.struct || kindHere === kind.union ? structs : kindHere === kind.enum ? enums : null;
+      if (byName !== null) {
         const name = this.#string(blob.readUInt32LE(at));
-        if (wanted.has(name) && !structs.has(name)) structs.set(name, count);
+        if (wanted.has(name) && !byName.has(name)) byName.set(name, count);
       }
       const [fixed, each] = tails[kindHere] ?? [0, 0];
       at += recordBytes + fixed + each * (info & 0xffff);
@@ -78,12 +83,16 @@ export class Btf {
     }
     this.#records = records.subarray(0, count);
     this.#structs = structs;
+    this.#enums = enums;
   }
 
-  /** Bit offset of a field such as `task_struct.cred` or `sock.__sk_common.skc_num`; null when there is none. */
+  /**
+   * Bit offset of a field such as `task_struct.cred` or `sock.__sk_common.skc_num`, or the value of an enumerator that names a bit,
+   * such as `pageflags.PG_uptodate`; null when there is none.
+   */
   bitOffset(path: string): number | null {
     const [struct = '', ...fields] = path.split('.');
-    let type = this.#structs.get(struct);
+    let type = this.#structs.get(struct) ?? this.#enums.get(struct);
     let bits = 0;
     for (const field of fields) {
       if (type === undefined) return null;
@@ -109,6 +118,7 @@ export class Btf {
     const info = this.#bytes.readUInt32LE(at + 4);
     const bitfields = info >>> 31 === 1;
     const memberKind = (info >>> 24) & 31;
+    if (memberKind === kind.enum && depth === 0) return this.#enumerator(at, info & 0xffff, name);
     if (memberKind !== kind.struct && memberKind !== kind.union) return null;
     const end = at + recordBytes + recordBytes * (info & 0xffff);
     for (
@@ -126,6 +136,19 @@ export class Btf {
         const inner = this.#member(type, name, depth + 1);
         if (inner !== null) return { type: inner.type, bitOffset: inner.bitOffset + bitOffset };
       } else if (this.#isNamed(nameOffset, name)) return { type, bitOffset };
+    }
+    return null;
+  }
+
+  #enumerator(at: number, count: number, name: string): Member | null {
+    for (let index = 0; index < count; index += 1) {
+      const enumerator = at + recordBytes + index * enumeratorBytes;
+      if (enumerator + enumeratorBytes > this.#bytes.length) return null;
+      this.#lookups += 1;
+      if (this.#lookups > lookupsMax) return null;
+      if (!this.#isNamed(this.#bytes.readUInt32LE(enumerator), name)) continue;
+      const value = this.#bytes.readInt32LE(enumerator + 4);
+      return value < 0 ? null : { type: 0, bitOffset: value };
     }
     return null;
   }

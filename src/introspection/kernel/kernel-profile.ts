@@ -1,13 +1,34 @@
 // What must be known of one kernel build to read its memory: where its symbols lie and how its structures are laid out.
 // A small value, the same for every guest that runs the build, so it is worth keeping by build id.
 import * as integrity from './wanted-by-integrity.ts';
+import * as processes from './wanted-by-processes.ts';
 import * as sweeps from './wanted-by-sweeps.ts';
 import * as trace from './wanted-by-trace.ts';
 
-const optionalFields = { ...sweeps.optionalFields, ...trace.optionalFields, ...integrity.optionalFields };
-const optionalBits = { ...sweeps.optionalBits, ...trace.optionalBits, ...integrity.optionalBits };
-const optionalSymbols = [...sweeps.optionalSymbols, ...trace.optionalSymbols, ...integrity.optionalSymbols] as const;
-const structSizes = [...sweeps.structSizes, ...trace.structSizes, ...integrity.structSizes] as const;
+const optionalFields = {
+  ...sweeps.optionalFields,
+  ...trace.optionalFields,
+  ...integrity.optionalFields,
+  ...processes.optionalFields,
+};
+const optionalBits = {
+  ...sweeps.optionalBits,
+  ...trace.optionalBits,
+  ...integrity.optionalBits,
+  ...processes.optionalBits,
+};
+const optionalSymbols = [
+  ...sweeps.optionalSymbols,
+  ...trace.optionalSymbols,
+  ...integrity.optionalSymbols,
+  ...processes.optionalSymbols,
+] as const;
+const structSizes = [
+  ...sweeps.structSizes,
+  ...trace.structSizes,
+  ...integrity.structSizes,
+  ...processes.structSizes,
+] as const;
 const { requiredFields, requiredSymbols } = sweeps;
 
 export type FieldName = keyof typeof requiredFields;
