@@ -1,7 +1,7 @@
 // The intruder at work, one attack after the other: each must be seen, answered, and the answer read back from the hypervisor.
 import type { Alarm } from '../../src/model/alarm.ts';
 import { severityOrder } from '../../src/model/finding.ts';
-import type { Action } from '../../src/model/remediation.ts';
+import type { VmAction } from '../../src/model/remediation.ts';
 import { attacks, runAttack, type Attack, type AttackTrace } from '../attacks.ts';
 import type { Guest } from '../guest.ts';
 import { tiers, type Tier } from '../tier-disk.ts';
@@ -113,7 +113,7 @@ async function firstAlarm(
 }
 
 /** Asks QEMU itself, over the lab's own monitor, what the product claims to have done. */
-async function isAnswered(guest: Guest, action: Action, signal: AbortSignal): Promise<boolean> {
+async function isAnswered(guest: Guest, action: VmAction, signal: AbortSignal): Promise<boolean> {
   const deadline = performance.now() + answerPatienceMs;
   while (performance.now() < deadline) {
     if (await isInForce(guest, action)) return true;
@@ -122,7 +122,7 @@ async function isAnswered(guest: Guest, action: Action, signal: AbortSignal): Pr
   return false;
 }
 
-async function isInForce(guest: Guest, action: Action): Promise<boolean> {
+async function isInForce(guest: Guest, action: VmAction): Promise<boolean> {
   if (action === 'power-off') return guest.pid() === undefined;
   if (guest.pid() === undefined) return false;
   if (action === 'snapshot') {

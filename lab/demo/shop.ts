@@ -1,6 +1,6 @@
 // The shop as its owner would declare it to Plumbline: one scope, three services, and what each answers to a deviation.
 import type { Declaration } from '../../src/model/declaration.ts';
-import type { Action } from '../../src/model/remediation.ts';
+import type { VmAction } from '../../src/model/remediation.ts';
 import type { Severity } from '../../src/model/finding.ts';
 import type { Rule } from '../../src/model/rule.ts';
 import type { AttackName } from '../attacks.ts';
@@ -22,7 +22,7 @@ export function shopDeclaration(vmNames: Readonly<Record<Tier, string>>): Declar
 /** Where an attack is answered and how; the other tiers only raise their alarms, so that it can get so far. */
 export interface Answer {
   readonly tier: Tier;
-  readonly action: Action;
+  readonly action: VmAction;
 }
 
 export const answers: Readonly<Record<AttackName, Answer>> = {

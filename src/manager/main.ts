@@ -13,7 +13,7 @@ import { credentialsOf, makeToken } from './api/admission.ts';
 import { makeEventStream } from './api/events.ts';
 import { makeHandlers } from './api/handlers.ts';
 import { makeServer, type ApiServer } from './api/server.ts';
-import { settleInterrupted } from './broker/respond.ts';
+import { settleInterrupted } from './broker/carry-out.ts';
 import { defaultPort, sizeMegabytesMaxDefault, type Configuration } from './configuration.ts';
 import type { Desk } from './desk.ts';
 import { makeIngest } from './ingest/ingest.ts';

@@ -7,6 +7,13 @@ import { Rule } from './rule.ts';
 export const Mode = Type.Enum(['capture', 'detect', 'protect']);
 export type Mode = Static<typeof Mode>;
 
+/**
+ * sweeps = looks every few milliseconds to seconds; traced = the guest is stopped for a moment at each process start and
+ * connection, so that none is missed.
+ */
+export const Sight = Type.Enum(['sweeps', 'traced']);
+export type Sight = Static<typeof Sight>;
+
 export const Member = Type.Object({
   vm: VmId,
   name: Type.String({ maxLength: 256, description: 'the VM name when it was last seen' }),
@@ -20,6 +27,8 @@ export const Service = Type.Object({
   /** Named as members before any VM of that name or id appeared; each joins when it does. */
   awaited: Type.Array(Type.String({ maxLength: 256 }), { maxItems: 10_000 }),
   rules: Type.Array(Rule, { maxItems: 100 }),
+  /** How closely its members are watched; a rule that acts inline has them traced in protect whatever stands here. */
+  sight: Sight,
 });
 export type Service = Static<typeof Service>;
 

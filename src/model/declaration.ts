@@ -1,6 +1,6 @@
 // What a user declares of his applications in one document, kept in version control and applied again and again.
 import { Type, type Static } from 'typebox';
-import { Mode } from './application.ts';
+import { Mode, Sight } from './application.ts';
 import { Name } from './name.ts';
 import { Rule } from './rule.ts';
 
@@ -19,6 +19,8 @@ export const DeclaredService = Type.Object(
     members: Type.Optional(Type.Array(VmReference, { maxItems: 10_000 })),
     /** Absent = leave the rules as they are; empty = none. */
     rules: Type.Optional(Type.Array(DeclaredRule, { maxItems: 100 })),
+    /** Absent = leave it as it is; a new service begins with sweeps. */
+    sight: Type.Optional(Sight),
   },
   strict,
 );

@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import { AlarmDetail, Allowance } from './alarm-detail.ts';
 import { Alarm, AlarmKind, AlarmStatus } from './alarm.ts';
-import { Mode, Scope, Service } from './application.ts';
+import { Mode, Scope, Service, Sight } from './application.ts';
 import { AuditEntry } from './audit-entry.ts';
 import { Applied, Declaration, VmReference } from './declaration.ts';
 import { fields, pageFields, pageOf, type Endpoint } from './endpoint.ts';
@@ -12,7 +12,7 @@ import { ManagerStatus } from './manager-status.ts';
 import { Generation, ManifestReading } from './manifest-reading.ts';
 import { ManifestDiff } from './manifest.ts';
 import { Name } from './name.ts';
-import { Action, Remediation, RemediationState } from './remediation.ts';
+import { HeldAnswer, Remediation, RemediationState, VmAction } from './remediation.ts';
 import { Rule } from './rule.ts';
 import { VmView } from './vm-view.ts';
 
@@ -33,6 +33,14 @@ const inventory = {
     reply: Type.Array(VmView),
   },
   getVm: { method: 'GET', path: '/vms/:vm', summary: 'One VM by name, id or pid', params: ofVm, reply: VmView },
+  releaseVm: {
+    method: 'POST',
+    path: '/vms/:vm/release',
+    summary: 'Answer the attempt that is held on a VM, so that the VM runs on',
+    params: ofVm,
+    body: fields({ answer: HeldAnswer }),
+    reply: Remediation,
+  },
 } as const satisfies Record<string, Endpoint>;
 
 const intent = {
@@ -71,9 +79,9 @@ const intent = {
   changeService: {
     method: 'PATCH',
     path: '/scopes/:scope/services/:service',
-    summary: 'Describe a service anew',
+    summary: 'Describe a service anew, or have its members watched more or less closely',
     params: inService,
-    body: fields({ description }),
+    body: fields({ description: Type.Optional(description), sight: Type.Optional(Sight) }),
     reply: Service,
   },
   deleteService: {
@@ -202,7 +210,7 @@ const alarms = {
     path: '/alarms/:alarm/respond',
     summary: 'Act on the VM of an alarm, or agree to the answer a rule proposed',
     params: ofAlarm,
-    body: fields({ action: Action }),
+    body: fields({ action: VmAction }),
     reply: Remediation,
   },
   closeAlarm: {

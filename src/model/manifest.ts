@@ -1,6 +1,6 @@
 // The signed, versioned set of behaviours one VM may show, each with its provenance, and the orders that travel with it.
 import { Type, type Static } from 'typebox';
-import { Mode } from './application.ts';
+import { Mode, Sight } from './application.ts';
 import { Behaviour } from './behaviour.ts';
 import { IsoTime, Name, VmId } from './name.ts';
 import { Rule } from './rule.ts';
@@ -33,6 +33,8 @@ export const Manifest = Type.Object({
   scope: Name,
   service: Name,
   mode: Mode,
+  /** Absent = sweeps. */
+  sight: Type.Optional(Sight),
   /** Rises by at least one with each issue; a sentinel never accepts a lower one than it has held. */
   generation: Type.Integer({ minimum: 1 }),
   issuedAt: IsoTime,

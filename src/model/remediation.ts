@@ -2,8 +2,34 @@
 import { Type, type Static } from 'typebox';
 import { IsoTime, VmId } from './name.ts';
 
-export const Action = Type.Enum(['alert', 'suspend', 'resume', 'snapshot', 'power-off']);
+/** What can be done to a whole VM; `alert` does nothing to it. */
+export const VmAction = Type.Enum(['alert', 'suspend', 'resume', 'snapshot', 'power-off']);
+export type VmAction = Static<typeof VmAction>;
+
+/**
+ * What is answered at the very attempt, inside the guest, before it happens. block = the call fails; kill = the process ends
+ * as well; hold = the VM stands still until a person decides, and the call fails when nobody does in time.
+ */
+export const InlineAction = Type.Enum(['block', 'kill', 'hold']);
+export type InlineAction = Static<typeof InlineAction>;
+
+/** release = the answer to an attempt that is held. */
+export const Action = Type.Enum([
+  'alert',
+  'suspend',
+  'resume',
+  'snapshot',
+  'power-off',
+  'block',
+  'kill',
+  'hold',
+  'release',
+]);
 export type Action = Static<typeof Action>;
+
+/** What a held attempt may be answered. */
+export const HeldAnswer = Type.Enum(['allow', 'block', 'kill']);
+export type HeldAnswer = Static<typeof HeldAnswer>;
 
 /** The executor has no choice left: one action on one VM, what must be true afterwards, what takes it back. */
 export const Plan = Type.Object({
@@ -12,11 +38,13 @@ export const Plan = Type.Object({
   action: Action,
   why: Type.String({ maxLength: 1000 }),
   expect: Type.String({
-    description: 'state read back from the hypervisor: paused, running, snapshot NAME exists, gone',
+    description: 'what is read back: paused, running, snapshot NAME exists, gone, refused, ended, decided',
   }),
   undo: Type.Union([Action, Type.Null()]),
   /** Name of the snapshot to make; only for action snapshot. */
   snapshot: Type.Optional(Type.String({ maxLength: 64 })),
+  /** What the held attempt is answered; only for action release. */
+  answer: Type.Optional(HeldAnswer),
 });
 export type Plan = Static<typeof Plan>;
 
@@ -27,8 +55,8 @@ export type RemediationState = Static<typeof RemediationState>;
 export const Remediation = Type.Object({
   id: Type.String({ maxLength: 64 }),
   plan: Plan,
-  /** standing-order = the sentinel alone; person = somebody asked for it. */
-  origin: Type.Enum(['standing-order', 'person']),
+  /** standing-order = the sentinel alone; person = somebody asked for it; inline = at the attempt itself, inside the guest. */
+  origin: Type.Enum(['standing-order', 'person', 'inline']),
   by: Type.String({ maxLength: 256 }),
   alarm: Type.Union([Type.String({ maxLength: 64 }), Type.Null()]),
   /** Alarm group key of the finding that caused it; joins it to its alarm. */

@@ -6,6 +6,25 @@ import { IsoTime, VmId } from './name.ts';
 export const VmState = Type.Enum(['running', 'paused', 'unreadable', 'gone']);
 export type VmState = Static<typeof VmState>;
 
+/** An attempt that is kept waiting, with the whole VM, until a person decides. */
+export const HeldAttempt = Type.Object({
+  what: Type.String({ maxLength: 1000, description: 'one line: what is being attempted' }),
+  /** Alarm group of the finding. */
+  group: Type.String({ maxLength: 64 }),
+  since: IsoTime,
+  /** Then it is refused. */
+  until: IsoTime,
+});
+export type HeldAttempt = Static<typeof HeldAttempt>;
+
+/** How the VM is seen now. `tracing` without a reason = complete since `since`. */
+export const TraceState = Type.Object({
+  state: Type.Enum(['tracing', 'starting', 'lost']),
+  since: IsoTime,
+  why: Type.Optional(Type.String({ maxLength: 2000 })),
+});
+export type TraceState = Static<typeof TraceState>;
+
 export const Vm = Type.Object({
   id: VmId,
   name: Type.String({ maxLength: 256 }),
@@ -21,5 +40,8 @@ export const Vm = Type.Object({
   processes: Type.Union([Type.Integer(), Type.Null()]),
   sockets: Type.Union([Type.Integer(), Type.Null()]),
   lastSeenAt: IsoTime,
+  /** Absent = nobody asked for a trace; it is watched by sweeps. */
+  trace: Type.Optional(TraceState),
+  held: Type.Optional(HeldAttempt),
 });
 export type Vm = Static<typeof Vm>;

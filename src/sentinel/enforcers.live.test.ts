@@ -8,7 +8,7 @@ import { bootPlainGuest } from '../../lab/plain-guest.ts';
 import type { Enforcer } from '../connectors/enforcement/enforcer.ts';
 import { libvirtEnforcer } from '../connectors/enforcement/libvirt/libvirt-enforcer.ts';
 import { processStart } from '../introspection/hypervisor/process-scan.ts';
-import type { Action, Plan } from '../model/remediation.ts';
+import type { VmAction, Plan } from '../model/remediation.ts';
 import { openLibvirtMonitor } from '../protocols/libvirt/libvirt-monitor.ts';
 import { SimulatedHost } from '../sim/simulated-host.ts';
 import type { GuestSource } from './guest-source.ts';
@@ -95,7 +95,7 @@ const targets: readonly (readonly [string, () => Promise<Target>, boolean])[] = 
 ];
 
 let plans = 0;
-function plan(action: Action, snapshot?: string): Plan {
+function plan(action: VmAction, snapshot?: string): Plan {
   plans += 1;
   const expect = {
     alert: '',
@@ -120,7 +120,7 @@ for (const [title, open, possible] of targets)
     let target: Target | null = null;
     after(async () => target?.remove());
 
-    async function act(action: Action, snapshot?: string): Promise<string> {
+    async function act(action: VmAction, snapshot?: string): Promise<string> {
       assert.ok(target);
       const outcome = await target.enforcer.act(plan(action, snapshot));
       assert.equal(outcome.state, 'done', `${action}: ${outcome.evidence}`);

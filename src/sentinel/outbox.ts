@@ -5,7 +5,7 @@ import type { Activity, Observed } from '../model/observation.ts';
 import type { Coverage } from '../model/profile.ts';
 import type { Remediation } from '../model/remediation.ts';
 import type { Vm } from '../model/vm.ts';
-import type { GuardEvent } from '../wire/messages.ts';
+import type { GuardEvent } from '../model/guard-event.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { NewBatch } from './spool.ts';
 

@@ -4,7 +4,9 @@ import type { Clock } from '../kit/clock.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { Plan } from '../model/remediation.ts';
-import { respond } from '../stages/respond/respond.ts';
+import type { GuardEvent } from '../model/guard-event.ts';
+import { guardWeight } from '../stages/assess/guard-weights.ts';
+import { groupOfGuard, respond, respondToTampering } from '../stages/respond/respond.ts';
 import type { BlastRadius } from './blast-radius.ts';
 import { type Executor, occurrenceOf } from './executor.ts';
 
@@ -33,13 +35,22 @@ export class StandingOrders {
     if (manifest.mode !== 'protect') return;
     const incarnation = this.#options.incarnation(manifest.vm);
     for (const plan of respond(finding, manifest.orders))
-      this.#answer(occurrenceOf(plan, incarnation), finding, manifest);
+      this.#answer(occurrenceOf(plan, incarnation), finding.group, manifest);
   }
 
-  #answer(plan: Plan, finding: Finding, manifest: Manifest): void {
+  /** The same for a guest that was tampered with. */
+  answerTampering(event: GuardEvent, manifest: Manifest): void {
+    if (manifest.mode !== 'protect') return;
+    const incarnation = this.#options.incarnation(manifest.vm);
+    const { severity } = guardWeight(event.what);
+    for (const plan of respondToTampering(event, severity, manifest.orders, 'automatic'))
+      this.#answer(occurrenceOf(plan, incarnation), groupOfGuard(event), manifest);
+  }
+
+  #answer(plan: Plan, group: string, manifest: Manifest): void {
     const { executor, radius, clock, members } = this.#options;
     if (executor.settled(plan.id)) return;
-    const cause = { origin: 'standing-order', by: 'sentinel', alarm: null, group: finding.group } as const;
+    const cause = { origin: 'standing-order', by: 'sentinel', alarm: null, group } as const;
     if (plan.action === 'suspend' || plan.action === 'power-off') {
       const service = `${manifest.scope}/${manifest.service}`;
       const objection = radius.admit({ vm: manifest.vm, service, ...members(manifest), nowMs: clock.monotonic() });

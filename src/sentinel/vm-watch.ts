@@ -10,7 +10,7 @@ import type { Vm } from '../model/vm.ts';
 import type { Enforcer } from '../connectors/enforcement/enforcer.ts';
 import type { Activity, SweepOptions, SweepResult } from '../introspection/guest/guest-view.ts';
 import { GuestSensor, type News } from '../sensors/introspection/guest-sensor.ts';
-import type { GuardEvent } from '../wire/messages.ts';
+import type { GuardEvent } from '../model/guard-event.ts';
 import { CoverageMeter } from './coverage-meter.ts';
 import { GuestLine } from './guest-line.ts';
 import type { GuestSession, GuestSource } from './guest-source.ts';

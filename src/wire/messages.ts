@@ -2,27 +2,12 @@
 // has stored it; an instruction is signed, so that whoever carries it cannot change it.
 import { Type, type Static } from 'typebox';
 import { Finding } from '../model/finding.ts';
+import { GuardEvent } from '../model/guard-event.ts';
 import { IsoTime, VmId } from '../model/name.ts';
 import { Observed } from '../model/observation.ts';
 import { Coverage } from '../model/profile.ts';
 import { Plan, Remediation } from '../model/remediation.ts';
 import { Vm } from '../model/vm.ts';
-
-/** Something about Plumbline's own trust that a person must know: it becomes a guard alarm. */
-export const GuardEvent = Type.Object({
-  vm: VmId,
-  at: IsoTime,
-  what: Type.Enum([
-    'manifest-tampered',
-    'manifest-rolled-back',
-    'manifest-missing',
-    'lost-sight',
-    'identity-doubled',
-    'guest-went-back',
-  ]),
-  detail: Type.String({ maxLength: 2000 }),
-});
-export type GuardEvent = Static<typeof GuardEvent>;
 
 /** Rises by one for each batch of a sentinel; the manager stores each number once, so a batch sent twice counts once. */
 export const SentinelBatch = Type.Object({

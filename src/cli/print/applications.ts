@@ -57,6 +57,7 @@ export function printService(scope: string, service: Service, page: Page): strin
   return [
     `${page.paint('heading', `${scope}/${service.name}`)}${service.description === '' ? '' : `: ${visible(service.description)}`}`,
     `  members  ${visible(sayMembers(service)) || 'none yet'}`,
+    ...(service.sight === 'traced' ? ['  sight    traced: every process start and connection is seen'] : []),
     ...printRules(service.rules).map((line) => `  ${line}`),
   ].join('\n');
 }

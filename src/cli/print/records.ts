@@ -23,7 +23,11 @@ export function printRemediations(list: Paged<Remediation>, page: Page): string 
     { title: 'VM', cell: ({ plan }) => plan.vm, gives: true },
     { title: 'ACTION', cell: ({ plan }) => plan.action },
     { title: 'STATE', cell: ({ state }) => state, style: ({ state }) => remediationStyle(state) },
-    { title: 'BY', cell: ({ origin, by }) => (origin === 'standing-order' ? 'standing order' : by), gives: true },
+    {
+      title: 'BY',
+      cell: ({ origin, by }) => (origin === 'person' ? by : origin === 'inline' ? 'inline' : 'standing order'),
+      gives: true,
+    },
     { title: 'ALARM', cell: ({ alarm }) => alarm?.slice(0, idColumns) ?? null },
     { title: 'READ BACK', cell: ({ evidence }) => evidence, gives: true },
   ];

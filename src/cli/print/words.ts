@@ -5,7 +5,7 @@ import type { Provenance } from '../../model/manifest.ts';
 import type { Severity } from '../../model/finding.ts';
 import type { Activity, ProcessImage } from '../../model/observation.ts';
 import type { RemediationState } from '../../model/remediation.ts';
-import type { Rule } from '../../model/rule.ts';
+import { isInline, type Rule } from '../../model/rule.ts';
 import type { VmState } from '../../model/vm.ts';
 import type { Style } from './page.ts';
 import { visible, visibleArgv } from './visible.ts';
@@ -65,7 +65,8 @@ export function sayProvenance({ kind, by, count: times, members, alarm }: Proven
 }
 
 export function sayRule({ on, minSeverity, action, approval }: Rule): string {
-  return `${on === 'any' ? 'any deviation' : on} from ${minSeverity} up: ${action}, ${approval === 'automatic' ? 'at once' : 'when a person agrees'}`;
+  const when = isInline(action) ? 'before it happens' : approval === 'automatic' ? 'at once' : 'when a person agrees';
+  return `${on === 'any' ? 'any deviation' : on} from ${minSeverity} up: ${action}, ${when}`;
 }
 
 /** `[::1]:22`, as in a URL. */

@@ -2,7 +2,7 @@
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import { severityOrder } from '../../model/finding.ts';
-import type { Action } from '../../model/remediation.ts';
+import type { VmAction } from '../../model/remediation.ts';
 import type { Client } from '../../client/connect.ts';
 import { printAlarm, printAlarms, printAllowance, sayRemediation } from '../print/alarms.ts';
 import type { Run } from '../run.ts';
@@ -11,7 +11,7 @@ import { alarmStatuses, filterOf } from './alarm-filter.ts';
 import { followAlarms } from './follow-alarms.ts';
 import { collect, limitOf, limitOption } from './paging.ts';
 
-const actions = ['suspend', 'resume', 'snapshot', 'power-off'] as const satisfies readonly Action[];
+const actions = ['suspend', 'resume', 'snapshot', 'power-off'] as const satisfies readonly VmAction[];
 
 export const alarmVerbs: readonly Verb[] = [
   {

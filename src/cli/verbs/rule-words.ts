@@ -2,10 +2,26 @@
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import { severityOrder } from '../../model/finding.ts';
-import type { Rule } from '../../model/rule.ts';
+import { faultOf, isInline, type Rule } from '../../model/rule.ts';
 
-const deviations = ['process', 'outbound', 'inbound', 'listen', 'any'] as const satisfies readonly Rule['on'][];
-const actions = ['alert', 'suspend', 'resume', 'snapshot', 'power-off'] as const satisfies readonly Rule['action'][];
+const subjects = [
+  'process',
+  'outbound',
+  'inbound',
+  'listen',
+  'any',
+  'tampering',
+] as const satisfies readonly Rule['on'][];
+const actions = [
+  'alert',
+  'suspend',
+  'resume',
+  'snapshot',
+  'power-off',
+  'block',
+  'kill',
+  'hold',
+] as const satisfies readonly Rule['action'][];
 const approvals = ['automatic', 'approval'] as const satisfies readonly Rule['approval'][];
 
 export function parseRules(texts: readonly string[]): Result<readonly Rule[]> {
@@ -18,15 +34,20 @@ export function parseRules(texts: readonly string[]): Result<readonly Rule[]> {
   return ok(rules);
 }
 
-/** Without a word on approval a person is asked: the careful way is the short one. */
+/** Without a word on approval a person is asked: the careful way is the short one. What acts inline can ask nobody. */
 function parseRule(text: string): Result<Rule> {
-  const [about, severity, answer, consent = 'approval', ...rest] = text.split(',').map((part) => part.trim());
-  const on = deviations.find((word) => word === about);
+  const [about, severity, answer, given, ...rest] = text.split(',').map((part) => part.trim());
+  const on = subjects.find((word) => word === about);
   const minSeverity = severityOrder.find((word) => word === severity);
   const action = actions.find((word) => word === answer);
+  const consent = given ?? (action !== undefined && isInline(action) ? 'automatic' : 'approval');
   const approval = approvals.find((word) => word === consent);
   const isWhole = on !== undefined && minSeverity !== undefined && action !== undefined && approval !== undefined;
-  if (isWhole && rest.length === 0) return ok({ on, minSeverity, action, approval });
-  const words = [deviations, severityOrder, actions, approvals].map((choices) => choices.join('|')).join(',');
+  if (isWhole && rest.length === 0) {
+    const rule = { on, minSeverity, action, approval };
+    const fault = faultOf(rule);
+    return fault === null ? ok(rule) : fail(problem('usage', `"${text}" cannot be carried out: ${fault}.`));
+  }
+  const words = [subjects, severityOrder, actions, approvals].map((choices) => choices.join('|')).join(',');
   return fail(problem('usage', `"${text}" is no rule.`, `Write one word of each, with commas between: ${words}.`));
 }

@@ -1,13 +1,15 @@
 // Services: the tiers of a scope, and the rules that say what is answered to which deviation.
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
-import type { Scope, Service } from '../../model/application.ts';
+import type { Scope, Service, Sight } from '../../model/application.ts';
 import type { Client } from '../../client/connect.ts';
-import { printRules, printServices } from '../print/applications.ts';
+import { printRules, printService, printServices } from '../print/applications.ts';
 import { answer, type Verb } from '../verb.ts';
 import { parseRules } from './rule-words.ts';
 import { described, descriptionOption } from './scope-verbs.ts';
 import { parseServiceName, type ServiceName } from './service-name.ts';
+
+const sights = ['sweeps', 'traced'] as const satisfies readonly Sight[];
 
 export const serviceVerbs: readonly Verb[] = [
   {
@@ -37,6 +39,22 @@ export const serviceVerbs: readonly Verb[] = [
       const { scope, service } = name.value;
       const made = await run.ask((manager) => manager.createService({ scope, name: service, ...described(words) }));
       return answer(made, () => `Made service ${scope}/${service}.`);
+    },
+  },
+  {
+    words: 'service set <service>',
+    says: 'Describe a service anew, or have its members traced so that no process start or connection is missed',
+    group: 'Describe',
+    options: [descriptionOption, { flags: '--sight <sight>', says: 'how closely they are watched', choices: sights }],
+    async run(run, words) {
+      const name = parseServiceName(words.text('service'));
+      if (!name.ok) return name;
+      const sight = words.choice('sight', sights);
+      const change = { ...described(words), ...(sight === undefined ? {} : { sight }) };
+      if (Object.keys(change).length === 0)
+        return fail(problem('usage', 'Nothing to set was named.', 'Say --sight traced, or --description TEXT.'));
+      const changed = await run.ask((manager) => manager.changeService({ ...name.value, ...change }));
+      return answer(changed, (service, page) => printService(name.value.scope, service, page));
     },
   },
   {

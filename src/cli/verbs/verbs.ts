@@ -3,6 +3,7 @@ import type { Verb } from '../verb.ts';
 import { alarmVerbs } from './alarm-verbs.ts';
 import { applyVerb } from './apply-verb.ts';
 import { completeVerb, completionVerb } from './completion-verbs.ts';
+import { heldVerbs } from './held-verbs.ts';
 import { manifestVerbs } from './manifest-verbs.ts';
 import { memberVerbs } from './member-verbs.ts';
 import { modeVerbs } from './mode-verbs.ts';
@@ -24,6 +25,7 @@ const spoken: readonly Verb[] = [
   ...modeVerbs,
   ...manifestVerbs,
   ...alarmVerbs,
+  ...heldVerbs,
   replayVerb,
   ...recordVerbs,
   completionVerb,

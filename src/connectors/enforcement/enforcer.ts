@@ -2,10 +2,10 @@
 // An enforcer decides nothing; a plan is never reported done because a command was accepted.
 import type { Problem } from '../../kit/problem.ts';
 import type { Result } from '../../kit/result.ts';
-import type { Action, Plan } from '../../model/remediation.ts';
+import type { Plan, VmAction as AnyVmAction } from '../../model/remediation.ts';
 
-/** What can be done to a VM; `alert` is not an action on it. */
-export type VmAction = Exclude<Action, 'alert'>;
+/** What can be done to a VM; `alert` is not an action on it, and what is answered inside the guest is no hypervisor's. */
+export type VmAction = Exclude<AnyVmAction, 'alert'>;
 
 /** gone = the QEMU process of this run has ended. */
 export type RunState = 'running' | 'paused' | 'gone';

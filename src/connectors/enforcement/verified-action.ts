@@ -3,7 +3,7 @@
 import type { Clock } from '../../kit/clock.ts';
 import { type Problem, problem, sayProblem } from '../../kit/problem.ts';
 import type { Result } from '../../kit/result.ts';
-import type { Plan } from '../../model/remediation.ts';
+import type { Action, Plan } from '../../model/remediation.ts';
 import type { ActOutcome, Capability, Enforcer, VmAction, VmReading } from './enforcer.ts';
 
 /** One hypervisor's commands for one VM. Each may be accepted without having happened yet. */
@@ -54,8 +54,8 @@ async function capabilitiesOf(control: VmControl): Promise<readonly Capability[]
 
 async function carryOut(plan: Plan, control: VmControl, patience: Patience): Promise<ActOutcome> {
   const { action } = plan;
-  if (action === 'alert')
-    return refused(problem('refused', `Plan ${plan.id} asks for an alert, which is no action on a VM.`));
+  if (!isVmAction(action))
+    return refused(problem('refused', `Plan ${plan.id} asks to ${action}, which is no action on a VM.`));
   if (action === 'snapshot' && !snapshotName.test(plan.snapshot ?? ''))
     return refused(problem('refused', `Plan ${plan.id} asks for a snapshot with no name that every tool can take.`));
 
@@ -75,6 +75,10 @@ async function carryOut(plan: Plan, control: VmControl, patience: Patience): Pro
     state: 'unconfirmed',
     evidence: `${plan.expect} was not seen within ${deadlinesMs[action]} ms; read back: ${words}`,
   };
+}
+
+function isVmAction(action: Action): action is VmAction {
+  return action in deadlinesMs;
 }
 
 async function order(action: VmAction, plan: Plan, control: VmControl): Promise<Result<void>> {
@@ -117,7 +121,7 @@ function holds(plan: Plan, reading: VmReading): boolean {
       return reading.run === 'gone';
     case 'snapshot':
       return plan.snapshot !== undefined && reading.snapshots.includes(plan.snapshot);
-    case 'alert':
+    default:
       return false;
   }
 }

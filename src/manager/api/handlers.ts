@@ -7,6 +7,7 @@ import { problem } from '../../kit/problem.ts';
 import { change, type Act, type Turn } from '../audit/change.ts';
 import { allowAlarm } from '../broker/allow.ts';
 import { closeAlarm, readAlarm } from '../broker/alarms.ts';
+import { releaseVm } from '../broker/release.ts';
 import { respondToAlarm, theRemediation } from '../broker/respond.ts';
 import type { Desk } from '../desk.ts';
 import { applyDeclaration } from '../intent/apply.ts';
@@ -148,13 +149,16 @@ function intentWriters(desk: Desk): IntentWriters {
         `${scope}/${name}`,
         async (turn) => await scopes.createService(turn, scope, name, description ?? ''),
       ),
-    changeService: async ({ scope, service, description }, by) =>
-      await act(
-        by,
-        'service.change',
-        `${scope}/${service}`,
-        async (turn) => await scopes.redescribeService(turn, scope, service, description),
-      ),
+    changeService: async ({ scope, service, description, sight }, by) =>
+      await act(by, 'service.change', `${scope}/${service}`, async (turn) => {
+        const described =
+          description === undefined ? null : await scopes.redescribeService(turn, scope, service, description);
+        if (described?.ok === false) return described;
+        if (sight !== undefined) turn.detail(`watched by ${sight}`);
+        return sight === undefined
+          ? await scopes.theService(turn, scope, service)
+          : await scopes.setSight(seals, turn, scope, service, sight);
+      }),
     deleteService: async ({ scope, service }, by) =>
       await act(
         by,
@@ -202,7 +206,7 @@ function intentWriters(desk: Desk): IntentWriters {
   };
 }
 
-function alarmWriters(desk: Desk): Pick<Handlers, 'allowAlarm' | 'respondToAlarm' | 'closeAlarm'> {
+function alarmWriters(desk: Desk): Pick<Handlers, 'allowAlarm' | 'respondToAlarm' | 'closeAlarm' | 'releaseVm'> {
   return {
     allowAlarm: async ({ alarm, member, preview: isPreview = false }, by) => {
       const what: Act = { by, verb: 'alarm.allow', subject: alarm };
@@ -210,6 +214,7 @@ function alarmWriters(desk: Desk): Pick<Handlers, 'allowAlarm' | 'respondToAlarm
       return isPreview ? await preview(desk, what, work) : await change(desk, what, work);
     },
     respondToAlarm: async ({ alarm, action }, by) => await respondToAlarm(desk, { alarm, action, by }),
+    releaseVm: async ({ vm, answer }, by) => await releaseVm(desk, { vm, answer, by }),
     closeAlarm: async ({ alarm }, by) =>
       await change(desk, { by, verb: 'alarm.close', subject: alarm }, async (turn) => await closeAlarm(turn, alarm)),
   };

@@ -18,8 +18,9 @@ import { Generation, ManifestReading } from '../../model/manifest-reading.ts';
 import { Manifest, ManifestDiff, ManifestEntry, SealedManifest } from '../../model/manifest.ts';
 import { Activity } from '../../model/observation.ts';
 import { Coverage } from '../../model/profile.ts';
-import { Action, Plan, Remediation } from '../../model/remediation.ts';
+import { Action, Plan, Remediation, VmAction } from '../../model/remediation.ts';
 import { Rule } from '../../model/rule.ts';
+import { HeldAttempt, TraceState } from '../../model/vm.ts';
 import { VmView } from '../../model/vm-view.ts';
 
 const nouns: Readonly<Record<string, TSchema>> = {
@@ -39,6 +40,7 @@ const nouns: Readonly<Record<string, TSchema>> = {
   Deviation,
   Finding,
   Generation,
+  HeldAttempt,
   Learning,
   ManagerStatus,
   Manifest,
@@ -57,6 +59,8 @@ const nouns: Readonly<Record<string, TSchema>> = {
   SealedManifest,
   Service,
   Severity,
+  TraceState,
+  VmAction,
   VmView,
 };
 

@@ -1,40 +1,39 @@
 // Attacks on, and failures of, Plumbline itself become alarms of their own kind: no manifest can allow them.
 import type { Alarm } from '../../model/alarm.ts';
-import type { Severity } from '../../model/finding.ts';
-import type { GuardEvent, SentinelBatch } from '../../wire/messages.ts';
+import type { GuardEvent, GuardKind } from '../../model/guard-event.ts';
+import { guardWeight } from '../../stages/assess/guard-weights.ts';
+import { groupOfGuard, respondToTampering } from '../../stages/respond/respond.ts';
+import type { SentinelBatch } from '../../wire/messages.ts';
 import type { Turn } from '../audit/change.ts';
 import type { Desk } from '../desk.ts';
-import { memberOfVm } from '../store/applications.ts';
-import { latestOfGroup, saveAlarm } from '../store/alarms.ts';
+import { memberOfVm, scopeNamed } from '../store/applications.ts';
+import { addPending, latestOfGroup, saveAlarm } from '../store/alarms.ts';
 import { vmById } from '../store/vms.ts';
-
-interface Weight {
-  readonly says: string;
-  readonly severity: Severity;
-  readonly risk: number;
-}
 
 /** What sentinels report, and what the manager itself notices. */
 interface Guarded extends Omit<GuardEvent, 'what'> {
-  readonly what: GuardEvent['what'] | 'alarm-flood';
+  readonly what: GuardKind | 'alarm-flood';
 }
-
-const weights: Readonly<Record<Guarded['what'], Weight>> = {
-  'alarm-flood': { says: 'It deviates in more ways than are kept one by one', severity: 'critical', risk: 90 },
-  'manifest-tampered': { says: 'Its sealed manifest was tampered with', severity: 'critical', risk: 100 },
-  'manifest-rolled-back': { says: 'Somebody tried to put an older manifest in place', severity: 'critical', risk: 95 },
-  'identity-doubled': { says: 'A second running VM claims its identity', severity: 'serious', risk: 70 },
-  'manifest-missing': { says: 'Its manifest is missing', severity: 'serious', risk: 70 },
-  'lost-sight': { says: 'It cannot be seen any more', severity: 'serious', risk: 60 },
-  'guest-went-back': { says: 'It was put back to an earlier state', severity: 'minor', risk: 30 },
-};
 
 export async function takeGuardEvents(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<void> {
-  for (const event of batch.guard) await raiseGuard(desk, turn, event);
+  for (const event of batch.guard) {
+    const alarm = await raiseGuard(desk, turn, event);
+    await proposeAnswers(turn, event, alarm);
+  }
 }
 
-export async function raiseGuard(desk: Desk, turn: Turn, event: Guarded): Promise<void> {
-  const group = `guard:${event.what}`;
+/** As with deviations: rules act in protect only, and those that ask for consent wait on the alarm. */
+async function proposeAnswers(turn: Turn, event: GuardEvent, alarm: Alarm): Promise<void> {
+  if (alarm.scope === null) return;
+  const scope = await scopeNamed(turn.db, alarm.scope);
+  const service = scope?.services.find((candidate) => candidate.name === alarm.service);
+  if (scope?.mode !== 'protect' || service === undefined) return;
+  for (const plan of respondToTampering(event, alarm.severity, service.rules, 'approval'))
+    await addPending(turn.db, alarm.id, plan.action, turn.at);
+}
+
+export async function raiseGuard(desk: Desk, turn: Turn, event: Guarded): Promise<Alarm> {
+  const group = groupOfGuard(event);
   const known = await latestOfGroup(turn.db, event.vm, group);
   const alarm =
     known?.status === 'open'
@@ -42,11 +41,12 @@ export async function raiseGuard(desk: Desk, turn: Turn, event: Guarded): Promis
       : await newAlarm(desk, turn, event, group);
   await saveAlarm(turn.db, alarm);
   turn.announce({ kind: 'alarm', isNew: alarm.id !== known?.id, alarm });
+  return alarm;
 }
 
 async function newAlarm(desk: Desk, turn: Turn, event: Guarded, group: string): Promise<Alarm> {
   const member = await memberOfVm(turn.db, event.vm);
-  const { severity, risk } = weights[event.what];
+  const { severity, risk } = guardWeight(event.what);
   return {
     id: desk.newId(),
     kind: 'guard',
@@ -68,7 +68,7 @@ async function newAlarm(desk: Desk, turn: Turn, event: Guarded, group: string): 
 }
 
 function titleOf(event: Guarded): string {
-  const { says } = weights[event.what];
+  const { says } = guardWeight(event.what);
   return (event.detail === '' ? `${says}.` : `${says}: ${event.detail}`).slice(0, 1000);
 }
 

@@ -18,6 +18,7 @@ import {
   redescribeScope,
   redescribeService,
   setRules,
+  setSight,
   theService,
 } from './scopes.ts';
 
@@ -101,6 +102,8 @@ async function applyService(work: Work, scope: Scope, declared: DeclaredService)
   }
   const members = await applyMembers(work, scope.name, service, declared);
   if (!members.ok) return members;
+  const sighted = await applySight(work, scope.name, service, declared);
+  if (!sighted.ok) return sighted;
   if (declared.rules === undefined || JSON.stringify(declared.rules) === JSON.stringify(service.rules)) return ok(null);
   const ruled = await setRules(seals, turn, scope.name, declared.name, declared.rules);
   if (!ruled.ok) return ruled;
@@ -109,6 +112,19 @@ async function applyService(work: Work, scope: Scope, declared: DeclaredService)
     subject: `rules of ${scope.name}/${declared.name}`,
     detail: `${service.rules.length} -> ${declared.rules.length}`,
   });
+  return ok(null);
+}
+
+async function applySight(
+  { seals, turn, changes }: Work,
+  scope: string,
+  { name, sight }: Service,
+  declared: DeclaredService,
+): Promise<Result<null>> {
+  if (declared.sight === undefined || declared.sight === sight) return ok(null);
+  const changed = await setSight(seals, turn, scope, name, declared.sight);
+  if (!changed.ok) return changed;
+  changes.push({ verb: 'changed', subject: `sight of ${scope}/${name}`, detail: `${sight} -> ${declared.sight}` });
   return ok(null);
 }
 

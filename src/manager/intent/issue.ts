@@ -1,9 +1,10 @@
 // Writes, signs and stores what is to be in force on a VM: a manifest for a member, a withdrawal for one that left.
 // The generation rises with each; the old ones stay readable.
 import { ok, type Result } from '../../kit/result.ts';
-import type { Mode, Service } from '../../model/application.ts';
+import type { Mode, Service, Sight } from '../../model/application.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { Profile } from '../../model/profile.ts';
+import { isInline } from '../../model/rule.ts';
 import { draft } from '../../stages/draft/draft.ts';
 import { emptyProfile } from '../../stages/learn/learn.ts';
 import { payloadTypes, type Withdrawal } from '../../wire/messages.ts';
@@ -78,6 +79,7 @@ async function issueToMember(
     vm: member.vm,
     vmName: member.name,
     mode: scope.mode,
+    sight: sightOf(scope.mode, service),
     // Only in protect may anything act, and only what needs no person's consent may act alone.
     orders: scope.mode === 'protect' ? service.rules.filter((rule) => rule.approval === 'automatic') : [],
     generation,
@@ -103,6 +105,11 @@ async function issueToMember(
   );
   turn.announce({ kind: 'delivery', delivery });
   return ok({ vm: member.vm, name: member.name, generation });
+}
+
+/** Nothing can be refused that is not seen before it happens. */
+function sightOf(mode: Mode, { sight, rules }: Service): Sight {
+  return mode === 'protect' && rules.some(({ action }) => isInline(action)) ? 'traced' : sight;
 }
 
 export async function withdraw(seals: Seals, turn: Turn, vm: string, reason: string): Promise<void> {

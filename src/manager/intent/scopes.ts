@@ -1,8 +1,8 @@
 // Makes, describes and removes scopes and services, and sets their rules. Each verb also runs inside `apply`, so it takes a turn.
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
-import type { Scope, Service } from '../../model/application.ts';
-import type { Rule } from '../../model/rule.ts';
+import type { Scope, Service, Sight } from '../../model/application.ts';
+import { faultOf, type Rule } from '../../model/rule.ts';
 import type { Turn } from '../audit/change.ts';
 import type { Seals } from '../signing/seals.ts';
 import {
@@ -123,6 +123,11 @@ export async function setRules(
   name: string,
   rules: readonly Rule[],
 ): Promise<Result<Service>> {
+  const fault = rules.map(faultOf).find((found) => found !== null);
+  if (fault !== undefined)
+    return fail(
+      problem('usage', `A rule of ${scopeName}/${name} cannot be carried out: ${fault}.`, 'Change the rule.'),
+    );
   const scope = await theScope(turn, scopeName);
   if (!scope.ok) return scope;
   const service = await theService(turn, scopeName, name);
@@ -131,5 +136,24 @@ export async function setRules(
   await updateService(turn.db, scopeName, name, { rules });
   turn.announce({ kind: 'intent', subject: `${scopeName}/${name}` });
   const issued = await issueToService(seals, turn, scope.value, changed, 'rules changed');
+  return issued.ok ? ok(changed) : issued;
+}
+
+/** How its members are watched stands in their manifests, so that another sight is new manifests. */
+export async function setSight(
+  seals: Seals,
+  turn: Turn,
+  scopeName: string,
+  name: string,
+  sight: Sight,
+): Promise<Result<Service>> {
+  const scope = await theScope(turn, scopeName);
+  if (!scope.ok) return scope;
+  const service = await theService(turn, scopeName, name);
+  if (!service.ok || service.value.sight === sight) return service;
+  const changed = { ...service.value, sight };
+  await updateService(turn.db, scopeName, name, { sight });
+  turn.announce({ kind: 'intent', subject: `${scopeName}/${name}` });
+  const issued = await issueToService(seals, turn, scope.value, changed, `watched by ${sight}`);
   return issued.ok ? ok(changed) : issued;
 }

@@ -1,5 +1,5 @@
 // Scopes, services, members and rules as the user made them.
-import type { Member, Mode, Scope } from '../../model/application.ts';
+import type { Member, Mode, Scope, Sight } from '../../model/application.ts';
 import type { Rule } from '../../model/rule.ts';
 import { fromDoc, asDoc } from './doc.ts';
 import type { Db } from './tables.ts';
@@ -28,6 +28,7 @@ export async function listScopes(db: Db): Promise<Scope[]> {
           members: own.flatMap(({ vm, name }) => (vm === null ? [] : [{ vm, name }])),
           awaited: own.flatMap(({ vm, reference }) => (vm === null ? [reference] : [])),
           rules: [...fromDoc(service.rules)],
+          sight: service.sight,
         };
       }),
   }));
@@ -56,7 +57,7 @@ export async function removeScope(db: Db, name: string): Promise<void> {
 export async function insertService(db: Db, scope: string, name: string, description: string): Promise<void> {
   await db
     .insertInto('services')
-    .values({ scope, name, description, rules: asDoc([]) })
+    .values({ scope, name, description, rules: asDoc([]), sight: 'sweeps' })
     .execute();
 }
 
@@ -64,13 +65,14 @@ export async function updateService(
   db: Db,
   scope: string,
   name: string,
-  change: { readonly description?: string; readonly rules?: readonly Rule[] },
+  change: { readonly description?: string; readonly rules?: readonly Rule[]; readonly sight?: Sight },
 ): Promise<void> {
   await db
     .updateTable('services')
     .set({
       ...(change.description === undefined ? {} : { description: change.description }),
       ...(change.rules === undefined ? {} : { rules: asDoc(change.rules) }),
+      ...(change.sight === undefined ? {} : { sight: change.sight }),
     })
     .where('scope', '=', scope)
     .where('name', '=', name)

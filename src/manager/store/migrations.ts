@@ -181,4 +181,14 @@ async function makeFirst(db: Kysely<unknown>): Promise<void> {
   }
 }
 
-export const migrations: Readonly<Record<string, Migration>> = { '0001-first': { up: makeFirst } };
+async function addSight(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .alterTable('services')
+    .addColumn('sight', 'text', (made) => made.notNull().defaultTo('sweeps'))
+    .execute();
+}
+
+export const migrations: Readonly<Record<string, Migration>> = {
+  '0001-first': { up: makeFirst },
+  '0002-sight': { up: addSight },
+};

@@ -57,7 +57,10 @@ test('it is durable: write-ahead log, synchronous commits, foreign keys', async 
   const asked = await store.read(async (db) => await sql<{ synchronous: number }>`PRAGMA synchronous`.execute(db));
   assert.ok(asked.ok && asked.value.rows[0]?.synchronous === 2);
   const orphan = await store.write(async (db) => {
-    await db.insertInto('services').values({ scope: 'none', name: 'x', description: '', rules: '[]' }).execute();
+    await db
+      .insertInto('services')
+      .values({ scope: 'none', name: 'x', description: '', rules: '[]', sight: 'sweeps' })
+      .execute();
     return ok(null);
   });
   assert.ok(!orphan.ok);

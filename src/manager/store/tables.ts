@@ -2,7 +2,7 @@
 // sorted by stands beside it. `migrations.ts` makes them.
 import type { Kysely } from 'kysely';
 import type { Alarm, AlarmKind, AlarmStatus } from '../../model/alarm.ts';
-import type { Mode } from '../../model/application.ts';
+import type { Mode, Sight } from '../../model/application.ts';
 import type { AuditEntry } from '../../model/audit-entry.ts';
 import type { ManifestEntry, SealedManifest } from '../../model/manifest.ts';
 import type { Activity } from '../../model/observation.ts';
@@ -18,7 +18,7 @@ type IssueKind = 'manifest' | 'withdrawal';
 export interface Tables {
   vms: { id: Text; name: Text; host: Text; sentinel: Text; pid: number | null; state: Text; doc: Doc<Vm> };
   scopes: { name: Text; description: Text; mode: Text<Mode>; modeSince: Text };
-  services: { scope: Text; name: Text; description: Text; rules: Doc<readonly Rule[]> };
+  services: { scope: Text; name: Text; description: Text; rules: Doc<readonly Rule[]>; sight: Text<Sight> };
   /** `reference` = how a person named it; `vm` is null until a VM of that name or id appears. */
   members: { scope: Text; service: Text; reference: Text; vm: Text | null; name: Text };
   profileEntries: { scope: Text; service: Text; id: Text; kind: Text; firstAt: Text; doc: Doc<ProfileEntry> };

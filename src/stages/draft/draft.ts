@@ -1,5 +1,5 @@
 // From a profile and what people approved to the manifest of one member. Same input, same manifest, byte for byte.
-import type { Mode } from '../../model/application.ts';
+import type { Mode, Sight } from '../../model/application.ts';
 import type { Manifest, ManifestDiff, ManifestEntry, Provenance } from '../../model/manifest.ts';
 import type { Activity } from '../../model/observation.ts';
 import type { Profile, ProfileEntry } from '../../model/profile.ts';
@@ -16,6 +16,8 @@ export interface DraftInput {
   readonly vm: string;
   readonly vmName: string;
   readonly mode: Mode;
+  /** Default: sweeps. */
+  readonly sight?: Sight;
   readonly orders: readonly Rule[];
   readonly generation: number;
   readonly issuedAt: string;
@@ -33,7 +35,7 @@ export function draft(input: DraftInput): Manifest {
     const known = entries.get(entry.id);
     if (known === undefined || outweighs(entry.provenance, known.provenance)) entries.set(entry.id, entry);
   }
-  const { vm, vmName, scope, service, mode, generation, issuedAt } = input;
+  const { vm, vmName, scope, service, mode, sight = 'sweeps', generation, issuedAt } = input;
   return {
     format: 'plumbline.manifest/1',
     vm,
@@ -41,6 +43,8 @@ export function draft(input: DraftInput): Manifest {
     scope,
     service,
     mode,
+    // Left out where it says nothing new, so that a manifest of an older manager is the same one.
+    ...(sight === 'sweeps' ? {} : { sight }),
     generation,
     issuedAt,
     entries: inOrder([...entries.values()]),

@@ -1,13 +1,17 @@
 // From a finding and a service's rules to plans: what is to be done to the VM, with nothing left to choose for whoever does it.
 // Plans are made from their cause alone, so the same cause gives the same plan, and carrying it out twice can be noticed.
 import type { Finding } from '../../model/finding.ts';
-import { severityOrder } from '../../model/finding.ts';
-import type { Action, Plan } from '../../model/remediation.ts';
+import { severityOrder, type Severity } from '../../model/finding.ts';
+import type { GuardEvent } from '../../model/guard-event.ts';
+import { isTampering } from '../../model/guard-event.ts';
+import type { Action, HeldAnswer, InlineAction, Plan, VmAction } from '../../model/remediation.ts';
 import type { Rule } from '../../model/rule.ts';
 import { digest } from '../../pattern/digest.ts';
 
 /** What keeps evidence comes before what stops it, and what cannot be undone comes last. */
-const actionOrder = ['alert', 'snapshot', 'suspend', 'resume', 'power-off'] as const satisfies readonly Action[];
+const actionOrder = ['alert', 'snapshot', 'suspend', 'resume', 'power-off'] as const satisfies readonly VmAction[];
+/** What is sure comes before what waits for somebody, while the VM stands still. */
+const inlineOrder = ['kill', 'block', 'hold'] as const satisfies readonly InlineAction[];
 
 /**
  * Plans to carry out at once: for each action at most one. A sentinel holds only the automatic rules, so what it does alone and
@@ -19,6 +23,11 @@ export function respond(finding: Finding, rules: readonly Rule[]): readonly Plan
     .map((rule) => planBy(rule, finding));
 }
 
+/** What was answered inside the guest, as a plan: the same cause gives the same plan. */
+export function inlinePlan(action: InlineAction, finding: Finding): Plan {
+  return planBy({ action }, finding);
+}
+
 /** The plans that wait for a person to agree, because no automatic rule answers the finding in this way. */
 export function propose(finding: Finding, rules: readonly Rule[]): readonly Plan[] {
   return decide(finding, rules)
@@ -26,9 +35,42 @@ export function propose(finding: Finding, rules: readonly Rule[]): readonly Plan
     .map((rule) => planBy(rule, finding));
 }
 
+/** What is answered at the attempt itself; null = it is let through. Asked while the guest stands still. */
+export function answerInline(finding: Finding, rules: readonly Rule[]): InlineAction | null {
+  for (const action of inlineOrder)
+    if (rules.some((rule) => rule.action === action && rule.approval === 'automatic' && matches(rule, finding)))
+      return action;
+  return null;
+}
+
+/** Plans because the guest was tampered with, at once or after approval; `severity` as its alarm has it. */
+export function respondToTampering(
+  event: GuardEvent,
+  severity: Severity,
+  rules: readonly Rule[],
+  approval: Rule['approval'],
+): readonly Plan[] {
+  if (!isTampering(event.what)) return [];
+  const matching = rules.filter(
+    (rule) => rule.on === 'tampering' && rule.action !== 'alert' && reaches(rule, severity),
+  );
+  const why = `${severity} tampering, ${event.what}: ${event.detail}`;
+  return perAction(matching)
+    .filter((rule) => rule.approval === approval)
+    .map((rule) => planFor(rule.action, event.vm, why, groupOfGuard(event)));
+}
+
+/** Guard events of one group are one alarm. */
+export function groupOfGuard({ what, subject }: Pick<GuardEvent, 'subject'> & { readonly what: string }): string {
+  return subject === undefined ? `guard:${what}` : `guard:${what}:${digest(subject).slice(0, 24)}`;
+}
+
 /** The rule that decides about each action, in the order in which actions are taken. */
 function decide(finding: Finding, rules: readonly Rule[]): readonly Rule[] {
-  const matching = rules.filter((rule) => rule.action !== 'alert' && matches(rule, finding));
+  return perAction(rules.filter((rule) => rule.action !== 'alert' && matches(rule, finding)));
+}
+
+function perAction(matching: readonly Rule[]): readonly Rule[] {
   return actionOrder
     .map((action) => {
       const same = matching.filter((rule) => rule.action === action);
@@ -37,7 +79,7 @@ function decide(finding: Finding, rules: readonly Rule[]): readonly Rule[] {
     .filter((rule) => rule !== undefined);
 }
 
-function planBy({ action }: Rule, { deviation, group, severity, risk, reasons }: Finding): Plan {
+function planBy({ action }: Pick<Rule, 'action'>, { deviation, group, severity, risk, reasons }: Finding): Plan {
   const worst = reasons.toSorted((a, b) => b.points - a.points)[0];
   const why = `${severity} ${deviation.kind} deviation, risk ${risk}${worst === undefined ? '' : `: ${worst.text}`}`;
   return planFor(action, deviation.vm, why, `${group} ${deviation.generation}`);
@@ -45,10 +87,19 @@ function planBy({ action }: Rule, { deviation, group, severity, risk, reasons }:
 
 function matches(rule: Rule, { deviation, severity }: Finding): boolean {
   if (rule.on !== 'any' && rule.on !== deviation.kind) return false;
+  return reaches(rule, severity);
+}
+
+function reaches(rule: Rule, severity: Severity): boolean {
   return severityOrder.indexOf(severity) >= severityOrder.indexOf(rule.minSeverity);
 }
 
 const whyMax = 1000;
+
+/** A plan that answers a held attempt. */
+export function releasePlan(answer: HeldAnswer, vm: string, why: string, idSeed: string): Plan {
+  return { ...planFor('release', vm, why, idSeed), answer };
+}
 
 /** A plan for one action; the same seed gives the same plan. */
 export function planFor(action: Action, vm: string, why: string, idSeed: string): Plan {
@@ -77,6 +128,13 @@ function expectation(action: Action, snapshot: string | undefined): string {
       return `snapshot ${snapshot ?? ''} exists`;
     case 'power-off':
       return 'gone';
+    case 'block':
+      return 'refused';
+    case 'kill':
+      return 'ended';
+    case 'hold':
+    case 'release':
+      return 'decided';
   }
 }
 
@@ -86,9 +144,7 @@ function undoOf(action: Action): Action | null {
       return 'resume';
     case 'resume':
       return 'suspend';
-    case 'alert':
-    case 'snapshot':
-    case 'power-off':
+    default:
       return null;
   }
 }

@@ -1,0 +1,164 @@
+// Has a sentinel carry out a person's word: audit, signed order, and the state the sentinel read back. Thin on purpose: whether
+// it may be done is decided before, whether it was done is decided by who can see the VM.
+import { isoTime } from '../../kit/clock.ts';
+import { problem, sayProblem } from '../../kit/problem.ts';
+import { fail, ok, type Result } from '../../kit/result.ts';
+import type { Alarm } from '../../model/alarm.ts';
+import type { Plan, Remediation } from '../../model/remediation.ts';
+import type { SentinelEnd } from '../../wire/link.ts';
+import { payloadTypes, type Order } from '../../wire/messages.ts';
+import { change, record, type Act } from '../audit/change.ts';
+import type { Desk } from '../desk.ts';
+import { storeRemediation } from '../ingest/reported-remediations.ts';
+import { fulfilPending } from '../store/alarms.ts';
+import { remediationsIn } from '../store/remediations.ts';
+import { sentinelOfVm } from '../store/vms.ts';
+
+const orderLifeMs = 60_000;
+/** Snapshots of large guests take their time; the answer then comes with a later batch. */
+const answerMsMax = 55_000;
+
+export interface Errand {
+  readonly plan: Plan;
+  readonly vmName: string;
+  readonly alarm: Alarm | null;
+  readonly by: string;
+}
+
+export async function carryOut(desk: Desk, errand: Errand): Promise<Result<Remediation>> {
+  const { plan, alarm, by, vmName } = errand;
+  const act: Act = { by, verb: 'remediation.start', subject: plan.id };
+  const end = await sentinelFor(desk, errand);
+  if (!end.ok) {
+    await record(desk, act, 'failed', sayProblem(end.error));
+    return end;
+  }
+  const begun = await begin(desk, act, errand);
+  if (!begun.ok) return begun;
+  const answered = await give(desk, end.value, errand);
+  const remediation = concluded(desk, begun.value, answered);
+  const stored = await change(desk, { ...act, silent: true }, async (turn) => {
+    if (alarm !== null) await fulfilPending(turn.db, alarm.id, plan.action, by);
+    return ok(await storeRemediation(turn, remediation));
+  });
+  await record(
+    desk,
+    act,
+    remediation.state === 'done' ? 'done' : 'failed',
+    `${plan.action} of ${vmName}: ${remediation.state}. ${remediation.evidence}`,
+  );
+  return stored;
+}
+
+async function sentinelFor(desk: Desk, { plan, vmName }: Errand): Promise<Result<SentinelEnd>> {
+  const name = await desk.store.read(async (db) => await sentinelOfVm(db, plan.vm));
+  if (!name.ok) return name;
+  const end = name.value === null ? null : desk.sentinels.find(name.value);
+  if (end !== null) return ok(end);
+  return fail(
+    problem(
+      'interrupted',
+      name.value === null
+        ? `No host runs ${vmName}, so that nothing can be done to it.`
+        : `The sentinel of ${vmName}, ${name.value}, is not connected, so that nothing can be done to it now.`,
+      'Start its sentinel, or act on the hypervisor by hand.',
+    ),
+  );
+}
+
+/** On disk before anything is done: whoever finds the VM suspended finds out by whom. */
+async function begin(desk: Desk, act: Act, { plan, alarm, vmName }: Errand): Promise<Result<Remediation>> {
+  const remediation: Remediation = {
+    id: plan.id,
+    plan,
+    origin: 'person',
+    by: act.by,
+    alarm: alarm?.id ?? null,
+    group: alarm?.group ?? null,
+    state: 'executing',
+    evidence: '',
+    startedAt: isoTime(desk.clock.now()),
+    endedAt: null,
+  };
+  const noted = await record(desk, act, 'begun', `${plan.action} of ${vmName}: ${plan.why}`);
+  if (!noted.ok) return noted;
+  return await change(desk, { ...act, silent: true }, async (turn) => ok(await storeRemediation(turn, remediation)));
+}
+
+async function give(desk: Desk, end: SentinelEnd, { plan, alarm, by }: Errand): Promise<Result<Remediation>> {
+  const now = desk.clock.now();
+  const order: Order = {
+    plan,
+    by,
+    alarm: alarm?.id ?? null,
+    issuedAt: isoTime(now),
+    expiresAt: isoTime(now + orderLifeMs),
+  };
+  const envelope = desk.seals.seal(payloadTypes.order, order);
+  const late = Promise.withResolvers<Result<Remediation>>();
+  const timer = setTimeout(() => late.resolve(noAnswer(end.sentinel)), answerMsMax);
+  const giveUp = () => late.resolve(stopped);
+  desk.closing.addEventListener('abort', giveUp);
+  try {
+    return await Promise.race([end.order(envelope), late.promise]);
+  } catch {
+    return noAnswer(end.sentinel);
+  } finally {
+    clearTimeout(timer);
+    desk.closing.removeEventListener('abort', giveUp);
+  }
+}
+
+const stopped = fail(
+  problem(
+    'interrupted',
+    'The manager stopped before the sentinel answered.',
+    'Look at the VM; its answer may still come.',
+  ),
+);
+
+function noAnswer(sentinel: string): Result<Remediation> {
+  return fail(
+    problem(
+      'interrupted',
+      `Sentinel ${sentinel} has not said what became of it.`,
+      'Look at the VM; its answer may still come.',
+    ),
+  );
+}
+
+/** What the sentinel verified, or `failed` when it refused, or `unconfirmed` when nobody knows. Never better than that. */
+function concluded(desk: Desk, begun: Remediation, answered: Result<Remediation>): Remediation {
+  const endedAt = isoTime(desk.clock.now());
+  if (!answered.ok) {
+    const state = answered.error.kind === 'interrupted' ? 'unconfirmed' : 'failed';
+    return { ...begun, state, evidence: sayProblem(answered.error), endedAt };
+  }
+  const { state, evidence } = answered.value;
+  const isFinal = state === 'done' || state === 'failed' || state === 'unconfirmed';
+  return {
+    ...begun,
+    state: isFinal ? state : 'unconfirmed',
+    evidence: isFinal ? evidence : `the sentinel left it ${state}`,
+    endedAt: answered.value.endedAt ?? endedAt,
+  };
+}
+
+/** After a restart: what was under way when the manager stopped is known to nobody here. */
+export async function settleInterrupted(desk: Desk): Promise<Result<number>> {
+  return await change(
+    desk,
+    { by: 'manager', verb: 'remediation.recover', subject: 'start', silent: true },
+    async (turn) => {
+      const under = await remediationsIn(turn.db, 'executing');
+      for (const remediation of under)
+        await storeRemediation(turn, {
+          ...remediation,
+          state: 'unconfirmed',
+          evidence: sayProblem(stopped.error),
+          endedAt: turn.at,
+        });
+      return ok(under.length);
+    },
+  );
+}
