@@ -48,8 +48,8 @@ function understand(part: ImageBytes): Result<KernelProfile> {
   if (!symbols.ok) return symbols;
   const layout = readLayout(part.bytes);
   if (!layout.ok) return layout;
-  const buildIdOffset = findBuildId(part, symbols.value);
-  const bannerAt = (symbols.value.linux_banner ?? 0) - part.offset;
+  const buildIdOffset = findBuildId(part, symbols.value.symbols);
+  const bannerAt = symbols.value.symbols.linux_banner - part.offset;
   const banner = part.bytes.toString('latin1', bannerAt, bannerAt + bannerBytesMax).split(/[\n\0]/, 1)[0] ?? '';
   if (buildIdOffset === null || !banner.startsWith('Linux version ')) {
     return fail(
@@ -65,7 +65,7 @@ function understand(part: ImageBytes): Result<KernelProfile> {
     buildId: part.bytes.toString('hex', buildIdAt, buildIdAt + buildIdBytes),
     buildIdOffset,
     banner,
-    symbols: symbols.value,
+    ...symbols.value,
     ...layout.value,
   });
 }
@@ -86,12 +86,17 @@ function readImage(memory: GuestMemory, image: KernelImage, offset: number, size
   return ok({ bytes, offset, textLow: image.textLow, sizeBytes: image.sizeBytes });
 }
 
-function readSymbols(part: ImageBytes): Result<KernelProfile['symbols']> {
-  const found = findSymbols(part, [...wanted.requiredSymbols, ...wanted.optionalSymbols]);
+function readSymbols(part: ImageBytes): Result<Pick<KernelProfile, 'symbols' | 'functionEnds' | 'perCpu'>> {
+  const found = findSymbols(part, [...wanted.requiredSymbols, ...wanted.optionalSymbols, ...wanted.functions]);
   if (!found.ok) return found;
   const missing = wanted.requiredSymbols.filter((name) => !found.value.offsets.has(name));
   if (missing.length > 0) return fail(missingProblem('symbols', missing));
-  return ok(Object.fromEntries(found.value.offsets) as KernelProfile['symbols']);
+  const functions: ReadonlySet<string> = new Set(wanted.functions);
+  return ok({
+    symbols: Object.fromEntries(found.value.offsets) as KernelProfile['symbols'],
+    functionEnds: Object.fromEntries([...found.value.ends].filter(([name]) => functions.has(name))),
+    perCpu: Object.fromEntries(found.value.perCpu),
+  });
 }
 
 function readLayout(bytes: Buffer): Result<Pick<KernelProfile, 'fields' | 'bits' | 'sizes'>> {

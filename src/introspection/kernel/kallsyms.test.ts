@@ -110,8 +110,36 @@ for (const [layout, absolutePerCpu] of cases) {
       [...found.value.offsets],
       wanted.map(({ name, offset }) => [name, offset]),
     );
+    // The next symbol's start; the last one has none.
+    assert.deepEqual(
+      [...found.value.ends],
+      wanted.map(({ name, offset }, index) => [name, index === wanted.length - 1 ? offset : offset + 16]),
+    );
+    assert.equal(found.value.perCpu.size, 0);
   });
 }
+
+test('a function ends at the next address, not at another name of its own', () => {
+  const aliased = symbols.map((symbol, index) =>
+    index === 701 || index === 702 ? { ...symbol, offset: 0x1000 + 16 * 700 } : symbol,
+  );
+  const found = findSymbols(build('C', aliased, false), [symbols[700]?.name ?? '']);
+  assert.ok(found.ok);
+  assert.deepEqual([...found.value.ends.values()], [0x1000 + 16 * 703]);
+});
+
+test('where per-CPU symbols are absolute, they are told apart from addresses', () => {
+  const base = 0x1000;
+  // Written as `base - 1 - offset`: a number below the base comes out as itself.
+  const perCpu = symbols.map((symbol, index) =>
+    index === 0 || index > 40 ? symbol : { ...symbol, offset: base - 1 - 64 * index },
+  );
+  const wanted = [symbols[3]?.name ?? '', symbols[50]?.name ?? ''];
+  const found = findSymbols(build('B', perCpu, true), wanted);
+  assert.ok(found.ok);
+  assert.deepEqual([...found.value.perCpu], [[wanted[0], 64 * 3]]);
+  assert.deepEqual([...found.value.offsets], [[wanted[1], 0x1000 + 16 * 50]]);
+});
 
 test('of several symbols with one name the lowest is given', () => {
   const twice = symbols.map((symbol, index) =>

@@ -24,6 +24,10 @@ export interface KernelSymbols {
   readonly count: number;
   /** Offset from `_text` of each wanted symbol that exists; of several with one name, the lowest. */
   readonly offsets: ReadonlyMap<string, number>;
+  /** Offset from `_text` of the next symbol after each of those: where a function ends. */
+  readonly ends: ReadonlyMap<string, number>;
+  /** Wanted symbols outside the image that are kept as plain numbers: bytes from the start of each CPU's own data (to 6.14). */
+  readonly perCpu: ReadonlyMap<string, number>;
 }
 
 const tokens = 256;
@@ -36,8 +40,9 @@ const markersBackBytes = 16 * 1024 * 1024;
 const markersToBelieve = 40;
 const nameBytesMax = 140;
 const symbolsMax = 2_000_000;
+const aliasesMax = 256;
 
-interface Tables {
+export interface Tables {
   readonly tokenTable: number;
   readonly tokenIndex: number;
   readonly names: number;
@@ -45,10 +50,12 @@ interface Tables {
   readonly count: number;
 }
 
-interface Addresses {
+export interface Addresses {
   readonly layout: KallsymsLayout;
   /** Offset from `_text` of symbol `index`, or null when it is not an address inside the image. */
   at(index: number): number | null;
+  /** The number itself of a symbol that is no address, or null. */
+  plain(index: number): number | null;
 }
 
 /** Looks up `wanted`; a problem when the table cannot be found. */
@@ -64,10 +71,10 @@ export function findSymbols(image: ImageBytes, wanted: readonly string[]): Resul
       ),
     );
   }
-  return ok({ layout: addresses.layout, count: tables.count, offsets: lookUp(image.bytes, tables, addresses, wanted) });
+  return ok({ layout: addresses.layout, count: tables.count, ...lookUp(image.bytes, tables, addresses, wanted) });
 }
 
-function findTables(bytes: Buffer): Tables | null {
+export function findTables(bytes: Buffer): Tables | null {
   let tried = 0;
   for (let at = bytes.indexOf(digits); at >= 0 && tried < digitsTried; at = bytes.indexOf(digits, at + 1)) {
     tried += 1;
@@ -162,7 +169,7 @@ function namesAgree(bytes: Buffer, names: number, markers: readonly number[]): b
   return true;
 }
 
-function findAddresses(image: ImageBytes, tables: Tables): Addresses | null {
+export function findAddresses(image: ImageBytes, tables: Tables): Addresses | null {
   const { bytes } = image;
   const { count } = tables;
   const offsetBytes = align8(4 * count);
@@ -184,6 +191,7 @@ function findAddresses(image: ImageBytes, tables: Tables): Addresses | null {
       const at = after + 4 * index;
       return inImage(image, image.offset + at + bytes.readInt32LE(at));
     },
+    plain: () => null,
   };
   return mostlyAscending(own, count) ? own : null;
 }
@@ -222,6 +230,10 @@ function basedAddresses(
       if (!absolutePerCpu) return inImage(image, base + (raw >>> 0));
       return raw < 0 ? inImage(image, base - 1 - raw) : null;
     },
+    plain(index) {
+      const raw = bytes.readInt32LE(offsetsAt + 4 * index);
+      return absolutePerCpu && raw >= 0 ? raw : null;
+    },
   };
 }
 
@@ -230,14 +242,16 @@ function lookUp(
   tables: Tables,
   addresses: Addresses,
   wanted: readonly string[],
-): ReadonlyMap<string, number> {
+): Pick<KernelSymbols, 'offsets' | 'ends' | 'perCpu'> {
   const table = tokenTexts(bytes, tables);
   const hashes = table.map((text) => hashOf(text));
   const powers = table.map((text) => powerOf(text.length));
   // The first character of a name is its kind; a name is hashed with it left out, so every kind matches.
   const tails = table.map((text) => hashOf(text.slice(1)));
   const byHash = new Map(wanted.map((name) => [hashOf(name), name]));
-  const found = new Map<string, number>();
+  const offsets = new Map<string, number>();
+  const ends = new Map<string, number>();
+  const perCpu = new Map<string, number>();
   let at = tables.names;
   for (let index = 0; index < tables.count && at < bytes.length; index += 1) {
     let length = bytes[at] ?? 0;
@@ -253,16 +267,30 @@ function lookUp(
       hash = (Math.imul(hash, powers[code] ?? 0) + (hashes[code] ?? 0)) | 0;
     }
     const name = byHash.get(hash);
-    if (name !== undefined && !found.has(name) && textOf(bytes, at, end, table) === name) {
+    if (name !== undefined && !offsets.has(name) && textOf(bytes, at, end, table) === name) {
       const offset = addresses.at(index);
-      if (offset !== null) found.set(name, offset);
+      const plain = addresses.plain(index);
+      if (offset !== null) {
+        offsets.set(name, offset);
+        ends.set(name, nextOffset(addresses, index, tables.count, offset));
+      } else if (plain !== null) perCpu.set(name, plain);
     }
     at = end;
   }
-  return found;
+  return { offsets, ends, perCpu };
 }
 
-function tokenTexts(bytes: Buffer, tables: Tables): readonly string[] {
+/** Several names may share one address; a symbol without a later one ends where it starts. */
+function nextOffset(addresses: Addresses, index: number, count: number, offset: number): number {
+  const last = Math.min(count, index + aliasesMax);
+  for (let next = index + 1; next < last; next += 1) {
+    const after = addresses.at(next);
+    if (after !== null && after > offset) return after;
+  }
+  return offset;
+}
+
+export function tokenTexts(bytes: Buffer, tables: Tables): readonly string[] {
   return Array.from({ length: tokens }, (_, token) => {
     const at = tables.tokenTable + bytes.readUInt16LE(tables.tokenIndex + 2 * token);
     return bytes.toString('latin1', at, Math.max(at, bytes.indexOf(0, at)));

@@ -4,7 +4,7 @@
 import type { PhysicalAddress } from '../memory/guest-memory.ts';
 import type { PageCache } from '../memory/page-cache.ts';
 import type { KernelImage } from './find-kernel.ts';
-import type { KernelProfile, OptionalSymbolName, SymbolName } from './kernel-profile.ts';
+import type { FunctionName, KernelProfile, OptionalSymbolName, SymbolName } from './kernel-profile.ts';
 import { translate } from './page-table.ts';
 import type { PageTableRoot } from './page-table.ts';
 
@@ -40,6 +40,25 @@ export class KernelSpace {
   optionalSymbol(name: OptionalSymbolName): PhysicalAddress | null {
     const offset = this.profile.symbols[name];
     return offset === undefined ? null : this.image.textPhysical + offset;
+  }
+
+  /** The code of a function, as offsets from `_text`; null when this kernel has no such function. */
+  codeOf(name: FunctionName): { readonly start: number; readonly end: number } | null {
+    const start = this.profile.symbols[name];
+    const end = this.profile.functionEnds[name];
+    return start === undefined || end === undefined || end <= start ? null : { start, end };
+  }
+
+  /** A symbol in the data of the CPU whose base (`gs_base` in kernel mode) is `high`:`low`; `nowhere` when it cannot be found. */
+  perCpu(name: OptionalSymbolName, high: number, low: number): PhysicalAddress {
+    const own = this.profile.perCpu[name];
+    const linked = this.profile.symbols[name];
+    if (own === undefined && linked === undefined) return nowhere;
+    // Linked into the image, a base is the distance from there: the sum wraps around.
+    const sum = low + (own ?? this.image.textLow + (linked ?? 0));
+    const carry = Math.floor(sum / 0x1_0000_0000);
+    const above = own === undefined ? 0xffff_ffff : 0;
+    return this.anywhere((high + above + carry) % 0x1_0000_0000, sum % 0x1_0000_0000);
   }
 
   /** How many pointers led nowhere though they were not NULL, ever: whatever hangs from them was not seen. */

@@ -19,6 +19,8 @@ const profile = {
   banner: 'Linux version 6.1.0 (test)',
   symbols: number(wanted.requiredSymbols),
   fields: number(Object.keys(wanted.requiredFields)),
+  functionEnds: { proc_exec_connector: 0x1200 },
+  perCpu: { current_task: 0x1f0c0 },
   bits: { 'task_struct.in_execve': 77 },
   sizes: { upid: 16 },
 } as unknown as KernelProfile;

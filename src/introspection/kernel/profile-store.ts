@@ -84,15 +84,21 @@ export function parseProfile(value: Json): KernelProfile | null {
   const buildIdOffset = object['buildIdOffset'];
   const symbols = offsets(object['symbols'], wanted.requiredSymbols);
   const fields = offsets(object['fields'], Object.keys(wanted.requiredFields));
+  // Absent in profiles that were recorded before tracing wanted them.
+  const functionEnds = offsets(object['functionEnds'] ?? {}, []);
+  const perCpu = offsets(object['perCpu'] ?? {}, []);
   const bits = offsets(object['bits'], []);
   const sizes = offsets(object['sizes'], []);
   if (buildId === null || banner === null || !isOffset(buildIdOffset)) return null;
-  if (symbols === null || fields === null || bits === null || sizes === null) return null;
+  if (symbols === null || functionEnds === null || perCpu === null) return null;
+  if (fields === null || bits === null || sizes === null) return null;
   return {
     buildId,
     buildIdOffset,
     banner,
     symbols: symbols as KernelProfile['symbols'],
+    functionEnds,
+    perCpu,
     fields: fields as KernelProfile['fields'],
     bits,
     sizes,

@@ -1,7 +1,7 @@
 // Finds a guest's RAM by asking its monitor, and opens it.
 import type { Json } from '../../kit/canonical-json.ts';
 import { problem } from '../../kit/problem.ts';
-import { fail } from '../../kit/result.ts';
+import { fail, ok } from '../../kit/result.ts';
 import type { Result } from '../../kit/result.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
 import type { GuestMemory } from './guest-memory.ts';
@@ -12,6 +12,12 @@ import type { MappedStretch } from './qemu-memory.ts';
 const tooNew = 'This version of QEMU prints it differently: please report it with the output of `info mtree -f`.';
 
 export async function attachMemory(monitor: Monitor, pid: number): Promise<Result<GuestMemory>> {
+  const stretches = await findStretches(monitor);
+  return stretches.ok ? openQemuMemory(pid, stretches.value) : stretches;
+}
+
+/** Where QEMU maps the guest's RAM: what another process needs to open the same memory without a monitor. */
+export async function findStretches(monitor: Monitor): Promise<Result<readonly MappedStretch[]>> {
   // Sent together: a monitor answers in order and each round trip costs about half a millisecond.
   const [tree, backends] = await Promise.all([monitor.hmp('info mtree -f'), monitor.execute('query-memdev')]);
   if (!tree.ok) return tree;
@@ -35,7 +41,7 @@ export async function attachMemory(monitor: Monitor, pid: number): Promise<Resul
     }
     mapped.push({ ...stretch, hostAddress: base + stretch.blockOffset });
   }
-  return openQemuMemory(pid, mapped);
+  return ok(mapped);
 }
 
 function backendNames(value: Json): ReadonlySet<string> {

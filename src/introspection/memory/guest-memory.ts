@@ -20,3 +20,9 @@ export interface GuestMemory {
   read(address: PhysicalAddress, into: Uint8Array, offset: number, length: number): boolean;
   close(): void;
 }
+
+/** Memory opened for refusing what a guest attempts; everything else looks only. */
+export interface WritableGuestMemory extends GuestMemory {
+  /** False when not all of it is in one stretch of memory or it cannot be written; some of it may then be. Never throws. */
+  write(address: PhysicalAddress, bytes: Uint8Array): boolean;
+}

@@ -1,13 +1,13 @@
 // The memory of a running QEMU guest, read through the host: /proc/PID/mem for anonymous RAM, the backing file for
-// shared RAM (half the price). Opened read-only, always; nothing here can change a guest.
-import { closeSync, openSync, readFileSync, readdirSync, readSync, statSync } from 'node:fs';
+// shared RAM (half the price). Opened read-only; for writing only by the function that says so.
+import { closeSync, openSync, readFileSync, readdirSync, readSync, statSync, writeSync } from 'node:fs';
 import { causeOf, problem } from '../../kit/problem.ts';
 import type { Problem } from '../../kit/problem.ts';
 import { fail, ok } from '../../kit/result.ts';
 import type { Result } from '../../kit/result.ts';
 import { findMapping } from './memory-map.ts';
 import type { ProcessMapping, RamStretch } from './memory-map.ts';
-import type { GuestMemory, PhysicalAddress } from './guest-memory.ts';
+import type { GuestMemory, PhysicalAddress, WritableGuestMemory } from './guest-memory.ts';
 
 /** A RAM stretch with the host virtual address at which QEMU maps it. */
 export interface MappedStretch extends RamStretch {
@@ -22,6 +22,11 @@ interface OpenStretch {
   readonly position: number;
 }
 
+interface OpenFiles {
+  readonly mode: 'r' | 'r+';
+  readonly byPath: Map<string, number>;
+}
+
 const procRootDefault = '/proc';
 const filesMax = 1024;
 
@@ -31,13 +36,31 @@ export function openQemuMemory(
   stretches: readonly MappedStretch[],
   procRoot: string = procRootDefault,
 ): Result<GuestMemory> {
-  const files = new Map<string, number>();
+  return openBy('r', pid, stretches, procRoot);
+}
+
+/** The same for reading and writing: for refusing attempts within the guest, which is off unless somebody asked for it. */
+export function openWritableQemuMemory(
+  pid: number,
+  stretches: readonly MappedStretch[],
+  procRoot: string = procRootDefault,
+): Result<WritableGuestMemory> {
+  return openBy('r+', pid, stretches, procRoot);
+}
+
+function openBy(
+  mode: 'r' | 'r+',
+  pid: number,
+  stretches: readonly MappedStretch[],
+  procRoot: string,
+): Result<QemuMemory> {
+  const files: OpenFiles = { mode, byPath: new Map() };
   try {
     const maps = readFileSync(`${procRoot}/${pid}/maps`, 'latin1');
     const open = stretches.map((stretch) => openStretch(`${procRoot}/${pid}`, maps, stretch, files));
-    return ok(new QemuMemory(coalesce(open), [...files.values()]));
+    return ok(new QemuMemory(coalesce(open), [...files.byPath.values()]));
   } catch (thrown) {
-    for (const file of files.values()) closeSync(file);
+    for (const file of files.byPath.values()) closeSync(file);
     return fail(openProblem(pid, thrown));
   }
 }
@@ -55,7 +78,7 @@ function openProblem(pid: number, thrown: unknown): Problem {
   return problem('failed', `Could not open the memory of QEMU process ${pid}: ${causeOf(thrown)}.`);
 }
 
-function openStretch(process: string, maps: string, stretch: MappedStretch, files: Map<string, number>): OpenStretch {
+function openStretch(process: string, maps: string, stretch: MappedStretch, files: OpenFiles): OpenStretch {
   const { start, end, hostAddress } = stretch;
   const mapping = findMapping(maps, hostAddress);
   // A private mapping of a file is not the guest's memory any more once the guest wrote to it.
@@ -67,11 +90,11 @@ function openStretch(process: string, maps: string, stretch: MappedStretch, file
   return { start, end, file: openOnce(`${process}/mem`, files), position: hostAddress };
 }
 
-function openOnce(path: string, files: Map<string, number>): number {
-  const known = files.get(path);
+function openOnce(path: string, { mode, byPath }: OpenFiles): number {
+  const known = byPath.get(path);
   if (known !== undefined) return known;
-  const file = openSync(path, 'r');
-  files.set(path, file);
+  const file = openSync(path, mode);
+  byPath.set(path, file);
   return file;
 }
 
@@ -105,7 +128,7 @@ function coalesce(stretches: readonly OpenStretch[]): readonly OpenStretch[] {
   return joined;
 }
 
-class QemuMemory implements GuestMemory {
+class QemuMemory implements WritableGuestMemory {
   readonly end: PhysicalAddress;
   readonly #stretches: readonly OpenStretch[];
   #files: readonly number[];
@@ -130,6 +153,18 @@ class QemuMemory implements GuestMemory {
       to += got;
     }
     return true;
+  }
+
+  write(address: PhysicalAddress, bytes: Uint8Array): boolean {
+    const stretch = this.#stretchAt(address);
+    if (stretch === null || address + bytes.length > stretch.end) return false;
+    try {
+      return (
+        writeSync(stretch.file, bytes, 0, bytes.length, stretch.position + (address - stretch.start)) === bytes.length
+      );
+    } catch {
+      return false;
+    }
   }
 
   close(): void {

@@ -22,6 +22,11 @@ export const registerNames = [
 ] as const;
 export type RegisterName = (typeof registerNames)[number];
 
+const at = { codeSegment: 140, gsBase: 172, cr3: 204, cr4: 212 } as const;
+/** Up to and including the last of those. */
+const bytesMin = 220;
+const digits = 16;
+
 /** In halves: a 64-bit value does not fit an exact Number. Offsets are those of the stub's answer. */
 export class Registers {
   readonly bytes: Buffer;
@@ -37,4 +42,37 @@ export class Registers {
   high(register: RegisterName): number {
     return this.bytes.readUInt32LE(registerNames.indexOf(register) * 8 + 4);
   }
+
+  /** Running the kernel rather than a program: the two low bits of the code segment are its privilege level. */
+  get inKernel(): boolean {
+    return this.bytes.readUInt32LE(at.codeSegment) % 4 === 0;
+  }
+
+  /** In the kernel, where the CPU's own data starts. */
+  get gsBase(): { readonly high: number; readonly low: number } {
+    return { high: this.bytes.readUInt32LE(at.gsBase + 4), low: this.bytes.readUInt32LE(at.gsBase) };
+  }
+
+  /** Page table root with its flag bits; physical addresses have at most 52 bits, so it is exact. */
+  get cr3(): number {
+    return (this.bytes.readUInt32LE(at.cr3 + 4) % 0x10_0000) * 0x1_0000_0000 + this.bytes.readUInt32LE(at.cr3);
+  }
+
+  get cr4(): number {
+    return this.bytes.readUInt32LE(at.cr4);
+  }
+}
+
+/** The answer to `g`; null when it is too short or no hexadecimal, as an error is. */
+export function parseRegisterBytes(answer: string): Registers | null {
+  const bytes = Buffer.from(answer, 'hex');
+  return bytes.length >= bytesMin && bytes.length * 2 === answer.length ? new Registers(bytes) : null;
+}
+
+/** The command that sets one register of the selected vCPU. */
+export function setRegister(register: RegisterName, value: { readonly high: number; readonly low: number }): string {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUInt32LE(value.low, 0);
+  bytes.writeUInt32LE(value.high, 4);
+  return `P${registerNames.indexOf(register).toString(digits)}=${bytes.toString('hex')}`;
 }

@@ -1,0 +1,214 @@
+// A client of QEMU's gdb stub on a unix socket. Not a general one: it knows how QEMU's differs.
+//
+// QEMU (observed on 7.2): connecting pauses the machine, and QEMU then says so unasked. It waits for no acknowledgement once
+// the next packet begins, so none is ever sent; any byte that reaches it while the machine runs pauses the machine. It answers
+// `P` only after the target description was fetched. `?` removes every point and is never sent. Without `multiprocess`, a
+// plain `D` detaches: it removes every point and lets the machine run.
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { causeOf, problem } from '../../kit/problem.ts';
+import type { Problem } from '../../kit/problem.ts';
+import { fail, ok } from '../../kit/result.ts';
+import type { Result } from '../../kit/result.ts';
+import { encodePacket, PacketReader } from './packet.ts';
+import { parseStopReply } from './stop-reply.ts';
+import type { StopReply } from './stop-reply.ts';
+
+const answerMsDefault = 5_000;
+/** QEMU says within milliseconds that connecting paused the machine; a machine that stood already is never reported. */
+const firstStopMs = 1_000;
+const commandsAtOnceMax = 4096;
+/** Its answer is like no other's. */
+const lastWord = 'vCont?';
+const interruptByte = Buffer.from([3]);
+
+export interface GdbOptions {
+  /** How long QEMU may take to answer. Default 5000. */
+  readonly answerMs?: number;
+}
+
+interface Asking {
+  readonly answers: string[];
+  readonly wanted: number;
+  readonly settle: (answers: Result<readonly string[]>) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** Connects, which pauses the guest. `runningBefore` false: somebody else had paused it already. */
+export async function openGdb(
+  path: string,
+  options: GdbOptions = {},
+): Promise<Result<{ readonly client: GdbClient; readonly runningBefore: boolean }>> {
+  const connected = await connectTo(path);
+  if (!connected.ok) return connected;
+  const client = new GdbClient(connected.value, path, options.answerMs ?? answerMsDefault);
+  const stop = await client.nextStop(firstStopMs);
+  const described = await client.ask(['qSupported:hwbreak+', 'qXfer:features:read:target.xml:0,ffb']);
+  if (described.ok && described.value[1] !== '') return ok({ client, runningBefore: stop !== null });
+  client.destroy();
+  const why = described.ok ? 'it does not describe its registers' : described.error.message;
+  return fail(problem('failed', `The gdb stub at ${path} cannot be used: ${why}.`));
+}
+
+function connectTo(path: string): Promise<Result<Socket>> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.removeAllListeners('error');
+      resolve(ok(socket));
+    });
+    socket.once('error', (error) => {
+      resolve(fail(problem('failed', `Could not connect to the gdb stub at ${path}: ${causeOf(error)}.`)));
+    });
+  });
+}
+
+export class GdbClient {
+  readonly socket: Socket;
+  /** Settles when the connection is gone, with the reason; null when it was ended by us. */
+  readonly closed: Promise<Problem | null>;
+  readonly #path: string;
+  readonly #answerMs: number;
+  readonly #reader = new PacketReader();
+  readonly #settleClosed: (reason: Problem | null) => void;
+  #asking: Asking | null = null;
+  #onStop: ((stop: StopReply) => void) | null = null;
+  #unheard: StopReply | null = null;
+  #ended: Problem | 'by us' | null = null;
+  /** Answers to what was sent along with the last `resume`. */
+  #unanswered = 0;
+  #passingOver = false;
+
+  constructor(socket: Socket, path: string, answerMs: number) {
+    this.socket = socket;
+    this.#path = path;
+    this.#answerMs = answerMs;
+    const { promise, resolve } = Promise.withResolvers<Problem | null>();
+    this.closed = promise;
+    this.#settleClosed = resolve;
+    socket.setNoDelay?.(true);
+    socket.on('data', (chunk: Buffer) => this.#take(chunk));
+    socket.on('error', (error) => this.#end(this.#broken(causeOf(error))));
+    socket.on('close', () => this.#end(this.#broken('QEMU closed it')));
+  }
+
+  /** Calls `listener` at each stop from now on; one that came before is told at once. */
+  onStop(listener: (stop: StopReply) => void): void {
+    this.#onStop = listener;
+    const stop = this.#unheard;
+    this.#unheard = null;
+    if (stop !== null) listener(stop);
+  }
+
+  /** The next stop, when nobody listens by `onStop`; null when none came in time. */
+  nextStop(withinMs: number): Promise<StopReply | null> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => settle(null), withinMs);
+      const settle = (stop: StopReply | null): void => {
+        clearTimeout(timer);
+        this.#onStop = null;
+        resolve(stop);
+      };
+      this.onStop(settle);
+    });
+  }
+
+  /**
+   * Sends commands together and gives their answers in order. Only while the guest stands: a byte that reaches a running one
+   * pauses it. A problem when QEMU does not answer, or when the guest was made to run meanwhile: then nothing of it holds.
+   */
+  ask(commands: readonly string[], withinMs: number = this.#answerMs): Promise<Result<readonly string[]>> {
+    if (this.#ended !== null) return Promise.resolve(fail(this.#endProblem()));
+    if (this.#asking !== null || commands.length > commandsAtOnceMax)
+      return Promise.resolve(fail(problem('failed', `The gdb stub at ${this.#path} was asked too much at once.`)));
+    if (commands.length === 0) return Promise.resolve(ok([]));
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#end(this.#broken('QEMU did not answer')), withinMs);
+      this.#asking = { answers: [], wanted: commands.length, settle: resolve, timer };
+      this.socket.write(commands.map((command) => encodePacket(command)).join(''), 'latin1');
+    });
+  }
+
+  /** After a problem of kind `interrupted`, while the guest stands: passes over whatever answers are still on their way. */
+  async settleDown(): Promise<Result<readonly string[]>> {
+    this.#passingOver = true;
+    const settled = await this.ask([lastWord]);
+    this.#passingOver = false;
+    return settled;
+  }
+
+  /** Lets the guest run, after `commands` whose answers nobody waits for; the next word from QEMU is a stop. */
+  resume(commands: readonly string[] = []): void {
+    if (this.#ended !== null) return;
+    this.#unanswered = commands.length;
+    this.socket.write([...commands, 'vCont;c'].map((command) => encodePacket(command)).join(''), 'latin1');
+  }
+
+  /** Pauses a running guest; a stop follows, this one or one that came first. Ignored by QEMU when it stands. */
+  interrupt(): void {
+    if (this.#ended === null) this.socket.write(interruptByte);
+  }
+
+  /** Ends the connection, which by itself changes nothing in QEMU: its points stay. */
+  destroy(): void {
+    this.#end('by us');
+  }
+
+  #take(chunk: Buffer): void {
+    for (const text of this.#reader.feed(chunk)) {
+      if (this.#ended !== null) return;
+      const stop = parseStopReply(text);
+      if (stop !== null) this.#stopped(stop);
+      else if (/^[WX]/.test(text)) this.#end(this.#broken('the guest has ended'));
+      else this.#answer(text);
+    }
+  }
+
+  #stopped(stop: StopReply): void {
+    this.#unanswered = 0;
+    const asking = this.#asking;
+    if (asking !== null) {
+      this.#asking = null;
+      clearTimeout(asking.timer);
+      asking.settle(fail(problem('interrupted', 'The guest was made to run while it was looked into.')));
+    }
+    if (this.#onStop === null) this.#unheard = stop;
+    else this.#onStop(stop);
+  }
+
+  #answer(text: string): void {
+    if (this.#unanswered > 0) {
+      this.#unanswered -= 1;
+      return;
+    }
+    const asking = this.#asking;
+    if (asking === null || (this.#passingOver && !text.startsWith('vCont'))) return;
+    asking.answers.push(text);
+    if (asking.answers.length < asking.wanted) return;
+    this.#asking = null;
+    clearTimeout(asking.timer);
+    asking.settle(ok(asking.answers));
+  }
+
+  #broken(why: string): Problem {
+    return problem('failed', `The connection to the gdb stub at ${this.#path} ended: ${why}.`);
+  }
+
+  #endProblem(): Problem {
+    if (this.#ended !== null && this.#ended !== 'by us') return this.#ended;
+    return problem('failed', `The connection to the gdb stub at ${this.#path} was closed.`);
+  }
+
+  #end(reason: Problem | 'by us'): void {
+    if (this.#ended !== null) return;
+    this.#ended = reason;
+    this.socket.destroy();
+    const asking = this.#asking;
+    this.#asking = null;
+    if (asking !== null) {
+      clearTimeout(asking.timer);
+      asking.settle(fail(this.#endProblem()));
+    }
+    this.#settleClosed(reason === 'by us' ? null : reason);
+  }
+}
