@@ -2,6 +2,8 @@
 // a verb like `alarms` should not wait for the code that reads guest memory.
 import type { Log } from '../kit/log.ts';
 import type { Result } from '../kit/result.ts';
+import type { EvaluateInput } from '../evaluate/evaluate.ts';
+import type { Evaluation } from '../evaluate/evaluation.ts';
 import type { ReplayReport } from '../evaluate/replay.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { PsView, SocketsView } from '../sentinel/local.ts';
@@ -17,6 +19,7 @@ export interface Programs {
   /** Opens a signed manifest with the keys a sentinel of this state directory trusts. */
   verifyManifest(stateDir: string, envelope: unknown, trustFile?: string): Promise<Result<VerifiedManifest>>;
   replay(files: readonly string[], manifest: Manifest): Promise<Result<ReplayReport>>;
+  evaluate(input: EvaluateInput): Promise<Result<Evaluation>>;
   /** Manager and sentinel of this machine in this process, until they are closed. */
   serve(options: ServeOptions): Promise<Result<Serving>>;
 }

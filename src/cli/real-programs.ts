@@ -30,6 +30,10 @@ export const realPrograms: Programs = {
     const { replay } = await import('../evaluate/replay.ts');
     return await replay({ files, manifest });
   },
+  async evaluate(input) {
+    const { evaluate } = await import('../evaluate/evaluate.ts');
+    return await evaluate(input);
+  },
   async serve(options) {
     const { serve } = await import('./up/serve.ts');
     return await serve(options);

@@ -137,6 +137,10 @@ const grammar: readonly (readonly [string, readonly string[]])[] = [
   ['remediations --vm web1', ['listRemediations {"vm":"web1","limit":100}']],
   ['audit --limit 10', ['listAudit {"limit":10}']],
   ['replay day.ndjson --vm web1', ['getManifest {"vm":"web1"}']],
+  [
+    'evaluate --learn a b.gz --test c --poison 0.05 --seed 3',
+    ['start evaluate {"learn":["a","b.gz"],"test":["c"],"poison":{"share":0.05,"seed":3}}'],
+  ],
   ['up --port 0 --config c.yaml', ['start serve {"stateDir":"/state","port":0,"configFile":"c.yaml"}']],
 ];
 
@@ -208,6 +212,9 @@ const mistakes: readonly (readonly [string, RegExp])[] = [
   ['capture shop --for soon', /"soon" is no duration\./],
   ['up --port 70000', /--port takes a number from 0 to 65535/],
   ['replay day.ndjson', /A replay needs one manifest/],
+  ['evaluate --learn a --test b --poison 2', /--poison takes a share/],
+  ['evaluate --learn a --test b --seed 2', /Add --poison/],
+  ['evaluate --learn a --test b --poison 1 --seed x', /--seed takes a whole number/],
   ['completion tcsh', /Allowed choices are bash, zsh, fish\./],
   ['apply -f bad.yaml', /bad\.yaml:3: scopes\.0\.colour is not a known field/],
 ];

@@ -4,6 +4,7 @@ import { alarmVerbs } from './alarm-verbs.ts';
 import { applyVerb } from './apply-verb.ts';
 import { completeVerb, completionVerb } from './completion-verbs.ts';
 import { heldVerbs } from './held-verbs.ts';
+import { evaluateVerb } from './evaluate-verb.ts';
 import { manifestVerbs } from './manifest-verbs.ts';
 import { memberVerbs } from './member-verbs.ts';
 import { modeVerbs } from './mode-verbs.ts';
@@ -27,6 +28,7 @@ const spoken: readonly Verb[] = [
   ...alarmVerbs,
   ...heldVerbs,
   replayVerb,
+  evaluateVerb,
   ...recordVerbs,
   completionVerb,
 ];

@@ -1,10 +1,9 @@
-// One line of a recording as a raw event. Fields we do not know are left aside, so that recordings may carry labels for scoring
+// One object of a recording as a raw event. Fields we do not know are left aside, so that recordings may carry labels for scoring
 // which a detector must never see.
 import { Check, Errors } from 'typebox/value';
-import { problem } from '../../kit/problem.ts';
-import { type Result, fail, ok } from '../../kit/result.ts';
+import { type Result, ok } from '../../kit/result.ts';
 import { RawEvent } from '../../model/raw-event.ts';
-import { lineBytesMax } from './split-lines.ts';
+import { type JsonObject, badLine } from './read-lines.ts';
 
 export interface ParsedEvent {
   readonly result: Result<RawEvent>;
@@ -15,21 +14,8 @@ const fields = Object.keys(RawEvent.properties) as readonly (keyof RawEvent)[];
 const required: ReadonlySet<string> = new Set(['host', 'kind']);
 const isoTime = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)$/;
 
-/** `text` null = the line was too long to be kept; `place` is how the line is named in a problem. */
-export function parseEvent(text: string | null, place: string): ParsedEvent {
-  if (text === null) return bad(place, `is longer than ${lineBytesMax} bytes`, 'Split or drop the event.');
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return bad(place, 'is not JSON', 'Write one JSON object a line.');
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return bad(place, 'is not a JSON object', 'Write one JSON object a line.');
-  return pick(value as Readonly<Record<string, unknown>>, place);
-}
-
-function pick(value: Readonly<Record<string, unknown>>, place: string): ParsedEvent {
+/** `place` is how the line is named in a problem. */
+export function eventOf(value: JsonObject, place: string): ParsedEvent {
   const event: Partial<Record<keyof RawEvent, unknown>> = {};
   const unusable: string[] = [];
   for (const field of fields) {
@@ -60,5 +46,5 @@ function sayError(field: keyof RawEvent, given: unknown): string {
 }
 
 function bad(place: string, what: string, mend: string | undefined): ParsedEvent {
-  return { result: fail(problem('unreadable', `${place} ${what}.`, mend)), unusable: [] };
+  return { result: badLine(place, what, mend), unusable: [] };
 }

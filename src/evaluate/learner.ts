@@ -1,0 +1,24 @@
+// What is scored: something that learns from the activity of a machine and then judges it. The product and the naive learners
+// stand behind the same two interfaces, so that the same code scores them all.
+import type { Activity } from '../model/observation.ts';
+
+export interface Learner {
+  /** `subject` is whoever the behaviour is learned for: a machine, or all of them together. */
+  learn(subject: string, activity: Activity): void;
+  /** Nothing is learned after this. */
+  freeze(): Judge;
+}
+
+export interface Verdict {
+  /** 0 to 100; null = allowed. */
+  readonly risk: number | null;
+  /** Names what alarms on one machine are one thing to whoever reads them; only asked for where there is an alarm. */
+  readonly surprise: number;
+}
+
+export interface Judge {
+  /** Undefined = it does not look at activities of this kind. */
+  judge(subject: string, activity: Activity): Verdict | undefined;
+  /** Allows what the activity stands for, as a person would who answers the alarm it raised. */
+  allow(subject: string, activity: Activity): Judge;
+}

@@ -1,0 +1,110 @@
+// Learning in ten steps: what each predicted of the next one, what then came, and how many false alarms it would have cost to
+// stop there.
+import type { Activity } from '../model/observation.ts';
+import type { Profile } from '../model/profile.ts';
+import { frequenciesOf, predictNew } from '../stages/learn/missing-mass.ts';
+import { alarmGroup } from './alarm-group.ts';
+import type { Judge } from './learner.ts';
+import { type ProductLearner, productJudge } from './product-learner.ts';
+
+export interface CurvePoint {
+  readonly fraction: number;
+  /** New behaviours expected in the next tenth; for the last point, in the harmless part that is scored. */
+  readonly predictedNew: number;
+  readonly low: number;
+  readonly high: number;
+  readonly actualNew: number;
+  readonly falseGroups: number;
+}
+
+export const stepsOfCurve = 10;
+
+interface Step {
+  readonly profiles: Map<string, Profile>;
+  judge: Judge | null;
+  readonly falseGroups: Set<string>;
+}
+
+export class LearningCurve {
+  readonly #steps: readonly Step[] = Array.from({ length: stepsOfCurve }, () => ({
+    profiles: new Map(),
+    judge: null,
+    falseGroups: new Set(),
+  }));
+  /** Activities each subject learns in all. */
+  readonly #totals: ReadonlyMap<string, number>;
+  readonly #taken = new Map<string, number>();
+  readonly #tested = new Map<string, number>();
+  readonly #testNew = new Map<string, Set<string>>();
+
+  constructor(totals: ReadonlyMap<string, number>) {
+    this.#totals = totals;
+  }
+
+  /** To be called behind each activity that was learned. */
+  learned(subject: string, learner: ProductLearner): void {
+    const taken = (this.#taken.get(subject) ?? 0) + 1;
+    this.#taken.set(subject, taken);
+    const total = this.#totals.get(subject) ?? 0;
+    for (const [at, step] of this.#steps.entries())
+      if (taken === endOfStep(total, at + 1)) step.profiles.set(subject, learner.profile(subject));
+  }
+
+  /** A harmless activity of the scored part; `subject` is whom it is judged as. */
+  tested(subject: string, activity: Activity): void {
+    this.#tested.set(subject, (this.#tested.get(subject) ?? 0) + 1);
+    const group = alarmGroup(activity);
+    for (const [at, step] of this.#steps.entries()) {
+      if (step.falseGroups.has(group)) continue;
+      step.judge ??= productJudge(step.profiles);
+      const verdict = step.judge.judge(subject, activity);
+      if (verdict?.risk === null || verdict === undefined) continue;
+      step.falseGroups.add(group);
+      if (at === stepsOfCurve - 1) addTo(this.#testNew, subject, group);
+    }
+  }
+
+  points(): CurvePoint[] {
+    return this.#steps.map((step, at) => {
+      const next = this.#steps[at + 1];
+      const sums = { predictedNew: 0, variance: { low: 0, high: 0 }, actualNew: 0 };
+      for (const [subject, profile] of step.profiles) {
+        const observations =
+          next === undefined ? (this.#tested.get(subject) ?? 0) : this.#lengthOfStep(subject, at + 2);
+        const { expected, low, high } = predictNew(frequenciesOf(profile), observations);
+        sums.predictedNew += expected;
+        sums.variance.low += (expected - low) ** 2;
+        sums.variance.high += (high - expected) ** 2;
+        sums.actualNew +=
+          next === undefined ? (this.#testNew.get(subject)?.size ?? 0) : newIn(profile, next.profiles.get(subject));
+      }
+      return {
+        fraction: (at + 1) / stepsOfCurve,
+        predictedNew: sums.predictedNew,
+        low: Math.max(0, sums.predictedNew - Math.sqrt(sums.variance.low)),
+        high: sums.predictedNew + Math.sqrt(sums.variance.high),
+        actualNew: sums.actualNew,
+        falseGroups: step.falseGroups.size,
+      };
+    });
+  }
+
+  #lengthOfStep(subject: string, step: number): number {
+    const total = this.#totals.get(subject) ?? 0;
+    return endOfStep(total, step) - endOfStep(total, step - 1);
+  }
+}
+
+function endOfStep(total: number, step: number): number {
+  return Math.max(1, Math.round((total * step) / stepsOfCurve));
+}
+
+function newIn(before: Profile, after: Profile | undefined): number {
+  return Object.keys(after?.entries ?? {}).filter((id) => !(id in before.entries)).length;
+}
+
+function addTo(sets: Map<string, Set<string>>, key: string, value: string): void {
+  const known = sets.get(key);
+  if (known === undefined) sets.set(key, new Set([value]));
+  else known.add(value);
+}

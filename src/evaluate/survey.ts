@@ -1,0 +1,103 @@
+// A first reading of the recordings: what there is to learn and to score, for how long, and what is odd about it. Later readings
+// rest on it, so that none of them has to hold the events in memory.
+import type { Problem } from '../kit/problem.ts';
+import { type Result, fail, ok } from '../kit/result.ts';
+import { normalise } from '../stages/normalise/normalise.ts';
+import { InputNotes, type InputNote } from './input-notes.ts';
+import type { MarkedEvent, Role } from './marks.ts';
+import { readMarkedEvents, reasonOf } from './read-marked-events.ts';
+import { TimeSpans } from './time-spans.ts';
+
+export interface Recordings {
+  readonly learn: readonly string[];
+  readonly test: readonly string[];
+}
+
+export interface Survey {
+  readonly recordings: Recordings;
+  readonly events: number;
+  readonly hosts: number;
+  /** Activities to learn, by machine. */
+  readonly learned: ReadonlyMap<string, number>;
+  /** Some machine that is scored was never learned. */
+  readonly hasStrangers: boolean;
+  readonly learnSeconds: number;
+  readonly testSeconds: number;
+  readonly hasChange: boolean;
+  /** Attack runs, in the order in which they began. */
+  readonly runs: readonly string[];
+  readonly notes: readonly InputNote[];
+}
+
+/** Beyond so many, machines and runs are no longer told apart. */
+const namesMax = 200_000;
+
+/** A recording that says nothing of roles is learned or scored as the caller named it. */
+export function isToLearn({ marks }: MarkedEvent): boolean {
+  return marks.role === 'learn' || marks.role === null;
+}
+
+/** Null = it is not scored. */
+export function scoredRole({ marks }: MarkedEvent): Exclude<Role, 'learn'> | null {
+  if (marks.role === null) return 'test';
+  return marks.role === 'learn' ? null : marks.role;
+}
+
+export async function survey(recordings: Recordings): Promise<Result<Survey>> {
+  const notes = new InputNotes();
+  const learned = new Map<string, number>();
+  const scored = new Set<string>();
+  const runs = new Set<string>();
+  const spans = { learn: new TimeSpans(), test: new TimeSpans(), change: new TimeSpans() };
+  let events = 0;
+  let hasChange = false;
+  for await (const each of readMarkedEvents(recordings.learn, notes)) {
+    if (!each.ok) return each;
+    const { event, marks } = each.value;
+    events += 1;
+    if (!isToLearn(each.value)) continue;
+    spans.learn.take(event, marks);
+    if (usable(each.value, notes)) learned.set(event.host, (learned.get(event.host) ?? 0) + 1);
+  }
+  const alreadyNoted = new Set(recordings.learn);
+  for (const file of recordings.test) {
+    const isNew = !alreadyNoted.has(file);
+    for await (const each of readMarkedEvents([file], isNew ? notes : null)) {
+      if (!each.ok) return each;
+      const role = scoredRole(each.value);
+      if (isNew) events += 1;
+      if (role === null) continue;
+      const { event, marks } = each.value;
+      if (role !== 'attack') spans[role].take(event, marks);
+      else if (runs.size < namesMax) runs.add(marks.run);
+      if (role === 'change') hasChange = true;
+      if (scored.size < namesMax) scored.add(event.host);
+      usable(each.value, notes);
+    }
+  }
+  if (learned.size === 0) return fail(nothingLearned);
+  return ok({
+    recordings,
+    events,
+    hosts: new Set([...learned.keys(), ...scored]).size,
+    learned,
+    hasStrangers: [...scored].some((host) => !learned.has(host)),
+    learnSeconds: spans.learn.seconds(),
+    testSeconds: Math.max(0, spans.test.seconds() - spans.change.seconds()),
+    hasChange,
+    runs: [...runs],
+    notes: notes.entries(),
+  });
+}
+
+const nothingLearned: Problem = {
+  kind: 'unreadable',
+  message: 'There is nothing to learn in the recordings.',
+  mend: 'Name with --learn files that hold process or network events of the role learn.',
+};
+
+function usable({ event, place }: MarkedEvent, notes: InputNotes): boolean {
+  const observation = normalise(event);
+  if (!observation.ok) notes.add(reasonOf(observation.error, place), place);
+  return observation.ok && observation.value.kind !== 'loss';
+}
