@@ -8,6 +8,8 @@ import type { Result } from '../kit/result.ts';
 import type { Monitor } from '../protocols/qmp/monitor.ts';
 import type { Activity, GuestIdentity, Liveness, ModuleView, SweepOptions, SweepResult } from './guest/guest-view.ts';
 import { Sweeper } from './guest/sweeper.ts';
+import type { ExecutableIdentity, HashLimits, ProcessFile } from './identity/executable-identity.ts';
+import { FileHasher } from './identity/file-hasher.ts';
 import { parseRegisters } from './hypervisor/cpu-registers.ts';
 import { fits } from './kernel/attach-kernel.ts';
 import type { AttachedKernel } from './kernel/attach-kernel.ts';
@@ -21,6 +23,8 @@ export interface Machine {
   readonly alive: () => boolean;
   /** Close the monitor with the session; false when it is somebody else's. */
   readonly ownsMonitor: boolean;
+  /** User that QEMU runs as; null = not known. */
+  readonly qemuUid: number | null;
 }
 
 /** No Linux ticks faster; more ticks than this per millisecond mean that another past was loaded. */
@@ -39,6 +43,7 @@ export class GuestSession {
   readonly monitor: Monitor | null;
   readonly #kernel: AttachedKernel;
   readonly #sweeper: Sweeper;
+  readonly #hasher: FileHasher;
   readonly #clock: Clock;
   readonly #machine: Machine | null;
   readonly #unsubscribe: () => void;
@@ -50,6 +55,8 @@ export class GuestSession {
     this.#clock = clock;
     this.#machine = machine;
     this.#sweeper = new Sweeper(kernel.space, clock);
+    const disks = machine === null ? null : { monitor: machine.monitor, qemuUid: machine.qemuUid };
+    this.#hasher = new FileHasher(kernel.space, clock, disks);
     this.identity = this.#sweeper.identity();
     this.profileFrom = kernel.profileFrom;
     this.cacheProblem = kernel.cacheProblem;
@@ -79,6 +86,21 @@ export class GuestSession {
   modules(): Result<{ readonly modules: readonly ModuleView[]; readonly complete: boolean }> {
     const ended = this.#endedProblem();
     return ended === null ? ok(this.#sweeper.modules()) : fail(ended);
+  }
+
+  /** The regular files a process runs, maps and has open: its script and its libraries are among them. */
+  files(pid: number): Result<readonly ProcessFile[]> {
+    const ended = this.#endedProblem();
+    return ended === null ? this.#hasher.files(pid) : fail(ended);
+  }
+
+  /**
+   * What a file of a process is by its contents, its executable by default; `file` as `files` names it. Read from the guest's
+   * memory, what is not there from the VM's disk, read-only. Where it cannot be had whole, the identity has no hash and says why.
+   */
+  async hash(pid: number, limits: HashLimits & { readonly file?: string } = {}): Promise<Result<ExecutableIdentity>> {
+    const ended = this.#endedProblem();
+    return ended === null ? this.#hasher.hash(pid, limits.file ?? 'executable', limits) : fail(ended);
   }
 
   /** Counters to poll: about 5 µs. Sweep when `forks` moves. */

@@ -17,7 +17,7 @@ import { parseRegisters } from './hypervisor/cpu-registers.ts';
 import type { CpuRegisters } from './hypervisor/cpu-registers.ts';
 import type { GuestHandle } from './hypervisor/guest-handle.ts';
 import { openMonitor } from './hypervisor/open-monitor.ts';
-import { processStart, scanProcesses } from './hypervisor/process-scan.ts';
+import { processOwner, processStart, scanProcesses } from './hypervisor/process-scan.ts';
 import type { ScanOptions } from './hypervisor/process-scan.ts';
 import { attachKernel } from './kernel/attach-kernel.ts';
 import { attachMemory } from './memory/attach-memory.ts';
@@ -53,7 +53,8 @@ export async function attach(guest: GuestHandle, options: AttachOptions): Promis
   if (!opened.ok) return opened;
   const ownsMonitor = options.monitor === undefined;
   const alive = (): boolean => processStart(guest.pid) === guest.startTicks;
-  const session = await attachBy({ monitor: opened.value, ownsMonitor, alive }, guest.pid, options);
+  const machine = { monitor: opened.value, ownsMonitor, alive, qemuUid: processOwner(guest.pid) };
+  const session = await attachBy(machine, guest.pid, options);
   if (!session.ok && ownsMonitor) opened.value.close();
   return session;
 }

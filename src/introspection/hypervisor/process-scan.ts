@@ -1,5 +1,5 @@
 // Finds the QEMU guests of this host by its process table. Asks nobody and changes nothing.
-import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { problem } from '../../kit/problem.ts';
 import { fail, ok } from '../../kit/result.ts';
@@ -35,6 +35,11 @@ export function scanProcesses(options: ScanOptions = {}): Result<readonly GuestH
 
 function defaultLibvirtSocket(): string {
   return existsSync(libvirtSockets.qemu) ? libvirtSockets.qemu : libvirtSockets.all;
+}
+
+/** User a process runs as (effective); null when it is gone. */
+export function processOwner(pid: number, procRoot: string = '/proc'): number | null {
+  return statSync(join(procRoot, String(pid)), { throwIfNoEntry: false })?.uid ?? null;
 }
 
 /** When process `pid` started, in clock ticks after the host's boot; null when there is no such process. */
