@@ -65,6 +65,8 @@ const fileFields = {
   'block_device.bd_start_sect': ['block_device.bd_start_sect'],
   'block_device.bd_part': ['block_device.bd_part'],
   'hd_struct.start_sect': ['hd_struct.start_sect'],
+  'ext4_inode_info.i_data': ['ext4_inode_info.i_data'],
+  'ext4_inode_info.vfs_inode': ['ext4_inode_info.vfs_inode'],
 } as const satisfies Record<string, readonly string[]>;
 
 export const optionalFields = { ...processFields, ...fileFields } as const;

@@ -6,7 +6,7 @@ import type { PhysicalAddress } from '../../memory/guest-memory.ts';
 import { nowhere } from '../../kernel/kernel-space.ts';
 import type { KernelSpace } from '../../kernel/kernel-space.ts';
 import type { FileFacts } from '../file-facts.ts';
-import { isExtentRoot, readExtents, rootBytes } from './extents.ts';
+import { isExtentRoot, nearestRoot, readExtents, rootBytes } from './extents.ts';
 import type { Extent } from './extents.ts';
 import { openFileSystemDisk } from './guest-disks.ts';
 import type { FileSystemDisk, FileSystemPlace, GuestDisks } from './guest-disks.ts';
@@ -19,7 +19,7 @@ export interface DiskFile {
 
 const sectorBytes = 512;
 const uuidBytes = 16;
-/** ext4 keeps the root of the extents at the start of the record that its inode is the end of; the record has about 1.1 KiB. */
+/** The structure has about 1.1 KiB, half of it before the inode. */
 const beforeInodeBytes = 2048;
 const readBytesMax = 256 * 1024;
 
@@ -61,16 +61,16 @@ function fileSystemPlace(space: KernelSpace, superBlock: PhysicalAddress): FileS
 }
 
 /**
- * `i_data` of struct ext4_inode_info, its first field since ext4 exists; the VFS inode we know is a later one. ext4 may be a module,
- * whose types the kernel does not describe, so it is found by its content: the nearest that can be a root.
+ * `i_data` of the ext4_inode_info that our VFS inode is part of. Where ext4 is a module the kernel does not describe that structure: then
+ * it is found by its content, the nearest before the inode that can be a root, since it is the structure's first field.
  */
 function extentRoot(space: KernelSpace, inode: PhysicalAddress): Buffer | null {
-  const before = space.pages.copy(inode - beforeInodeBytes, beforeInodeBytes);
-  for (let at = beforeInodeBytes - 64; at >= 0; at -= 8) {
-    const root = before.subarray(at, at + rootBytes);
-    if (isExtentRoot(root)) return Buffer.from(root);
+  const { 'ext4_inode_info.i_data': data, 'ext4_inode_info.vfs_inode': ours } = space.profile.fields;
+  if (data !== undefined && ours !== undefined) {
+    const root = space.pages.copy(inode - ours + data, rootBytes);
+    return isExtentRoot(root) ? root : null;
   }
-  return null;
+  return nearestRoot(space.pages.copy(inode - beforeInodeBytes, beforeInodeBytes));
 }
 
 class Ext4File implements DiskFile {

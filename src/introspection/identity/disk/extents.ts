@@ -35,6 +35,15 @@ export function isExtentRoot(bytes: Buffer): boolean {
   );
 }
 
+/** The root that ends nearest to the end of these bytes; null when there is none. */
+export function nearestRoot(bytes: Buffer): Buffer | null {
+  for (let at = bytes.length - (bytes.length % 8) - 64; at >= 0; at -= 8) {
+    const root = bytes.subarray(at, at + rootBytes);
+    if (isExtentRoot(root)) return Buffer.from(root);
+  }
+  return null;
+}
+
 /** All extents of a file, ascending; `readBlock` reads one block of the file system. */
 export async function readExtents(
   root: Buffer,
