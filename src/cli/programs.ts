@@ -7,6 +7,7 @@ import type { Evaluation } from '../evaluate/evaluation.ts';
 import type { ReplayReport } from '../evaluate/replay.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { PsView, SocketsView } from '../sentinel/local.ts';
+import type { LocalTraceOptions, Traced } from '../sentinel/local-trace.ts';
 import type { VerifiedManifest } from '../sentinel/trust.ts';
 import type { Vm } from '../model/vm.ts';
 
@@ -16,6 +17,8 @@ export interface Programs {
   vmNames(stateDir: string): Promise<Result<readonly string[]>>;
   ps(stateDir: string, vm: string, options: { readonly threads: boolean }): Promise<Result<PsView>>;
   sockets(stateDir: string, vm: string): Promise<Result<SocketsView>>;
+  /** Follows a VM until `stop` is aborted. */
+  trace(stateDir: string, vm: string, options: TraceOptions): Promise<Result<Traced>>;
   /** Opens a signed manifest with the keys a sentinel of this state directory trusts. */
   verifyManifest(stateDir: string, envelope: unknown, trustFile?: string): Promise<Result<VerifiedManifest>>;
   replay(files: readonly string[], manifest: Manifest): Promise<Result<ReplayReport>>;
@@ -23,6 +26,8 @@ export interface Programs {
   /** Manager and sentinel of this machine in this process, until they are closed. */
   serve(options: ServeOptions): Promise<Result<Serving>>;
 }
+
+export type TraceOptions = Pick<LocalTraceOptions, 'stop' | 'onLine'>;
 
 export interface ServeOptions {
   readonly stateDir: string;

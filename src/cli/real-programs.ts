@@ -21,6 +21,10 @@ export const realPrograms: Programs = {
     const { sockets } = await import('../sentinel/local.ts');
     return await sockets(vm, local(stateDir));
   },
+  async trace(stateDir, vm, options) {
+    const { traceVm } = await import('../sentinel/local-trace.ts');
+    return await traceVm(vm, { ...local(stateDir), ...options });
+  },
   async verifyManifest(stateDir, envelope, trustFile = join(stateDir, 'trust.json')) {
     const { readTrustFile, verifyManifest } = await import('../sentinel/trust.ts');
     const trusted = await readTrustFile(trustFile);

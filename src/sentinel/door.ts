@@ -1,15 +1,18 @@
 // The local door: a unix socket only its owner can open, through which the host-local verbs ask the running sentinel, because
-// QEMU serves one monitor client and the sentinel is it. Reads only; nothing can be ordered here.
+// QEMU serves one monitor client and the sentinel is it. Sight only; nothing can be ordered here.
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { causeOf, httpStatuses, type Problem, problem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
+import { streamTrace } from './tracing/stream-trace.ts';
+import type { Follower, Following } from './tracing/tracings.ts';
 
 export interface DoorRooms {
   vms(): Result<unknown>;
   ps(vm: string, options: { readonly threads: boolean }): Promise<Result<unknown>>;
   sockets(vm: string): Promise<Result<unknown>>;
   health(): Result<unknown>;
+  trace(vm: string, follower: Follower): Result<Following>;
 }
 
 export interface Door {
@@ -22,6 +25,8 @@ const requestMs = 10_000;
 
 export async function openDoor(path: string, rooms: DoorRooms): Promise<Result<Door>> {
   const server = createServer({ maxHeaderSize: headersBytesMax, requestTimeout: requestMs }, (request, response) => {
+    const traced = tracedVm(request);
+    if (traced !== null) return streamTrace(response, (follower) => rooms.trace(traced, follower));
     void route(request, rooms).then((result) => answer(response, result));
   });
   server.maxConnections = connectionsMax;
@@ -70,6 +75,11 @@ async function route(request: IncomingMessage, rooms: DoorRooms): Promise<Result
     return rooms.ps(vm, { threads: url.searchParams.get('threads') === '1' });
   if (verb === 'vms' && vm !== null && part === 'sockets') return rooms.sockets(vm);
   return fail(problem('not-found', `There is nothing at ${url.pathname} behind the local door.`));
+}
+
+function tracedVm({ method, url }: IncomingMessage): string | null {
+  const [verb, reference, part, ...rest] = new URL(url ?? '/', 'http://door').pathname.split('/').slice(1);
+  return method === 'GET' && verb === 'vms' && part === 'trace' && rest.length === 0 ? decoded(reference) : null;
 }
 
 function decoded(reference: string | undefined): string | null {

@@ -17,6 +17,10 @@ export interface ExecutorOptions {
   readonly log: Log;
   /** The enforcer of a VM; a problem when it has none now. */
   readonly enforcer: (vm: string) => Promise<Result<Enforcer>>;
+  /** Answers what is held inside the guest. */
+  readonly release: (plan: Plan) => Promise<ActOutcome>;
+  /** Makes way for the hypervisor to stop, save or end the VM; what it answers is called when that is done. */
+  readonly stepAside: (vm: string) => Promise<() => void>;
   /** Told of every change of state. */
   readonly report: (remediation: Remediation) => void;
 }
@@ -59,6 +63,11 @@ export class Executor {
     if (!known.ok || known.value === null) return false;
     const { state } = known.value;
     return state === 'done' || state === 'planned' || (this.#attempts.get(id) ?? 0) >= attemptsMax;
+  }
+
+  /** Writes down what was done elsewhere: inside the guest, at the attempt itself. */
+  note(remediation: Remediation): void {
+    this.#record(remediation);
   }
 
   /** Writes down that a plan waits for a person, and why. */
@@ -114,6 +123,12 @@ export class Executor {
   }
 
   async #act(plan: Plan, cause: Cause): Promise<ActOutcome> {
+    if (plan.action === 'release') return this.#options.release(plan);
+    const comeBack = await this.#options.stepAside(plan.vm);
+    return this.#actOnVm(plan, cause).finally(comeBack);
+  }
+
+  async #actOnVm(plan: Plan, cause: Cause): Promise<ActOutcome> {
     const enforcer = await this.#options.enforcer(plan.vm);
     if (!enforcer.ok) return { state: 'failed', evidence: sayProblem(enforcer.error), problem: enforcer.error };
     if (plan.action !== 'snapshot' || cause.origin === 'person') return enforcer.value.act(plan);

@@ -22,6 +22,8 @@ export interface FleetOptions {
   readonly doubles: DoubleMemory;
   readonly listener: WatchListener;
   readonly attention: (vm: string) => Attention;
+  /** How a running VM is traced, and what is held in it. */
+  readonly tracing: (run: string) => Pick<Vm, 'trace' | 'held'>;
 }
 
 const findEveryMs = 2000;
@@ -101,7 +103,7 @@ export class Fleet {
   }
 
   views(): readonly Vm[] {
-    const running = this.all().map((watch) => watch.view());
+    const running = this.all().map((watch) => ({ ...watch.view(), ...this.#options.tracing(watch.entry.run) }));
     return [...running, ...this.#gone.values()];
   }
 

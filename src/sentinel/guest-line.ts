@@ -27,6 +27,7 @@ export class GuestLine {
   #aliveAtMs = Number.NEGATIVE_INFINITY;
   #identity: GuestIdentity | null = null;
   #resting = false;
+  #traced = false;
   #rebooted = false;
   #bringing: Promise<GuestSession | null> | null = null;
 
@@ -59,6 +60,15 @@ export class GuestLine {
   /** Why the guest cannot be seen; null while it can. */
   get why(): string | null {
     return this.#why;
+  }
+
+  get monitor(): Monitor | null {
+    return this.#monitor;
+  }
+
+  /** A tracer stops the guest for moments, thousands of times a second: that is no pause, and nobody needs to hear of it. */
+  set traced(traced: boolean) {
+    this.#traced = traced;
   }
 
   get attachMs(): number | null {
@@ -170,6 +180,7 @@ export class GuestLine {
     const monitor = opened.value;
     this.#monitor = monitor;
     monitor.subscribe(({ name, data }) => {
+      if (this.#traced && (name === 'STOP' || name === 'RESUME')) return;
       if (name === 'STOP') this.#paused = true;
       else if (name === 'RESUME') this.#paused = false;
       else if (name === 'RESET') {
@@ -192,6 +203,9 @@ export class GuestLine {
 
   async #askWhetherPaused(): Promise<void> {
     const status = await this.#monitor?.execute('query-status');
-    if (status?.ok === true) this.#paused = asObject(status.value)?.['running'] !== true;
+    if (status?.ok !== true) return;
+    const { running, status: word } = asObject(status.value) ?? {};
+    // QEMU's word for a guest that its debugger has stopped (qapi/run-state.json, RunState).
+    this.#paused = running !== true && !(this.#traced && word === 'debug');
   }
 }

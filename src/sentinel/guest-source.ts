@@ -10,6 +10,7 @@ import type {
 } from '../introspection/guest/guest-view.ts';
 import type { GuestHandle } from '../introspection/hypervisor/guest-handle.ts';
 import type { Enforcer } from '../connectors/enforcement/enforcer.ts';
+import type { TraceGround } from './tracing/vm-trace.ts';
 import type { Monitor } from '../protocols/qmp/monitor.ts';
 
 /** A guest that is attached to; lives until closed or until the system in it changes. */
@@ -30,4 +31,6 @@ export interface GuestSource {
   connect(handle: GuestHandle): Promise<Result<Monitor>>;
   attach(handle: GuestHandle, monitor: Monitor): Promise<Result<GuestSession>>;
   enforcer(handle: GuestHandle, monitor: Monitor): Enforcer;
+  /** Makes the guest ready to be traced by another process. */
+  traceGround(handle: GuestHandle, monitor: Monitor): Promise<Result<TraceGround>>;
 }

@@ -60,7 +60,7 @@ export async function sockets(vm: string, options: LocalOptions): Promise<Result
   return sighting.ok ? ok(socketsView(sighting.value)) : sighting;
 }
 
-function sourceOf({ stateDir, clock }: LocalOptions): GuestSource {
+export function sourceOf({ stateDir, clock }: LocalOptions): GuestSource {
   // Without a place for profiles each kernel is learned anew, which costs time and nothing else.
   const dir = openStateDir(stateDir);
   return qemuSource({ clock, profileDirectory: dir.ok ? dir.value.profiles : null });
@@ -71,11 +71,15 @@ function rosterOf(source: GuestSource): Result<readonly RosterEntry[]> {
   return handles.ok ? ok(assignIdentities(handles.value, new Map()).entries) : handles;
 }
 
-async function lookInto(vm: string, options: LocalOptions, sweep: SweepOptions): Promise<Result<Sighting>> {
-  const source = sourceOf(options);
+export function findEntry(source: GuestSource, vm: string): Result<RosterEntry> {
   const entries = rosterOf(source);
   if (!entries.ok) return entries;
-  const entry = resolveVm(entries.value, vm, ({ id, handle }) => ({ id, name: handle.name, pid: handle.pid }));
+  return resolveVm(entries.value, vm, ({ id, handle }) => ({ id, name: handle.name, pid: handle.pid }));
+}
+
+async function lookInto(vm: string, options: LocalOptions, sweep: SweepOptions): Promise<Result<Sighting>> {
+  const source = sourceOf(options);
+  const entry = findEntry(source, vm);
   if (!entry.ok) return entry;
   return look(entry.value.handle, source, options.clock, sweep);
 }

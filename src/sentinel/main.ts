@@ -4,6 +4,8 @@ import { type Clock, isoTime } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
 import { problem, sayProblem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
+import type { Finding } from '../model/finding.ts';
+import type { GuardEvent } from '../model/guard-event.ts';
 import type { Manifest, SealedManifest } from '../model/manifest.ts';
 import type { Remediation } from '../model/remediation.ts';
 import type { TrustedKeys } from '../protocols/dsse/keys.ts';
@@ -32,7 +34,11 @@ import { DoubleMemory } from './roster.ts';
 import { Spool, type SpoolLimits } from './spool.ts';
 import { StandingOrders, type ServiceMembers } from './standing-orders.ts';
 import { openStateDir, type StateDir } from './state-dir.ts';
+import type { StartTracer } from './tracing/tracer-messages.ts';
+import { startTracerProcess } from './tracing/tracer-process.ts';
+import { type Follower, type Following, Tracings } from './tracing/tracings.ts';
 import { Vault } from './vault.ts';
+import type { VmWatch } from './vm-watch.ts';
 
 export interface SentinelOptions {
   /** Name of this sentinel, as the manager knows it; the host's name by default in the CLI. */
@@ -49,6 +55,10 @@ export interface SentinelOptions {
   readonly blast?: BlastLimits;
   /** After how long a watched VM that runs and cannot be looked into is told as a guard event. Default 15 s. */
   readonly lostSightMs?: number;
+  /** Default: a process of its own for each traced VM. */
+  readonly startTracer?: StartTracer;
+  /** How long an attempt may be held for a person before it is refused. Default 60 s. */
+  readonly holdMs?: number;
 }
 
 export interface Sentinel {
@@ -62,6 +72,8 @@ const recheckEveryMs = 5000;
 const thoroughEveryMs = 60_000;
 const lastWordsMs = 2000;
 const lostSightMsDefault = 15_000;
+const holdMsDefault = 60_000;
+const reconcileEveryMs = 500;
 
 export async function startSentinel(options: SentinelOptions): Promise<Result<Sentinel>> {
   const dir = openStateDir(options.stateDir);
@@ -85,10 +97,13 @@ class RunningSentinel implements Sentinel {
   readonly end: SentinelEnd;
   readonly #options: SentinelOptions;
   readonly #dir: StateDir;
+  readonly #source: GuestSource;
   readonly #database: Database;
   readonly #vault: Vault<CompiledManifest>;
   readonly #fleet: Fleet;
   readonly #judge: Judge;
+  readonly #orders: StandingOrders;
+  readonly #tracings: Tracings;
   readonly #executor: Executor;
   readonly #outbox: Outbox;
   readonly #spool: Spool;
@@ -97,6 +112,7 @@ class RunningSentinel implements Sentinel {
   readonly #startedAt: string;
   readonly #running: Promise<unknown>[] = [];
   #recheckTimer: NodeJS.Timeout | null = null;
+  #reconcileTimer: NodeJS.Timeout | null = null;
   #thoroughAtMs = 0;
   #door: Door | null = null;
 
@@ -105,6 +121,7 @@ class RunningSentinel implements Sentinel {
     this.#options = options;
     this.#dir = dir;
     this.#database = database;
+    this.#source = options.source ?? qemuSource({ clock, profileDirectory: dir.profiles });
     this.#startedAt = isoTime(clock.now());
     this.#outbox = new Outbox(name, clock);
     this.#spool = new Spool(database, clock, options.spool);
@@ -126,12 +143,14 @@ class RunningSentinel implements Sentinel {
         const none = problem('not-found', `VM ${vm} does not run here, or its monitor cannot be reached.`);
         return enforcer === null ? fail(none) : ok(enforcer);
       },
+      release: (plan) => this.#tracings.release(plan),
+      stepAside: (vm) => this.#tracings.stepAside(vm),
       report: (remediation) => {
         this.#outbox.remedy(remediation);
         this.#post.hurry();
       },
     });
-    const orders = new StandingOrders({
+    this.#orders = new StandingOrders({
       executor: this.#executor,
       radius: new BlastRadius(options.blast ?? blastDefaults),
       clock,
@@ -141,12 +160,9 @@ class RunningSentinel implements Sentinel {
     this.#judge = new Judge({
       inForce: (vm) => this.#vault.inForce(vm),
       learn: (vm, activity) => this.#outbox.observe(vm, activity),
-      found: (finding, manifest) => {
-        this.#outbox.find(finding);
-        orders.answer(finding, manifest);
-        this.#post.hurry();
-      },
+      found: (finding, manifest) => this.#found(finding, manifest),
     });
+    this.#tracings = this.#makeTracings();
     this.#fleet = this.#makeFleet();
     this.#post = new Post({
       outbox: this.#outbox,
@@ -173,11 +189,13 @@ class RunningSentinel implements Sentinel {
       ps: (vm, { threads }) => this.#look(vm, { threads, sockets: false }, psView),
       sockets: (vm) => this.#look(vm, {}, socketsView),
       health: () => ok(this.health()),
+      trace: (vm, follower) => this.#trace(vm, follower),
     });
     if (!door.ok) return door;
     this.#door = door.value;
     this.#running.push(this.#fleet.run(), this.#courier.run(), this.#post.run());
     this.#recheckTimer = setInterval(() => this.#recheck(), recheckEveryMs);
+    this.#reconcileTimer = setInterval(() => this.#tracings.reconcile(this.#fleet.all()), reconcileEveryMs);
     this.#options.log.info('sentinel started', { manifests: loaded.value, stateDir: this.#dir.path });
     return ok(undefined);
   }
@@ -197,8 +215,11 @@ class RunningSentinel implements Sentinel {
 
   async close(): Promise<void> {
     if (this.#recheckTimer !== null) clearInterval(this.#recheckTimer);
+    if (this.#reconcileTimer !== null) clearInterval(this.#reconcileTimer);
     await this.#door?.close();
     await this.#executor.idle();
+    // While the monitors stand: each guest is left as it was.
+    await this.#tracings.close();
     this.#fleet.close();
     this.#post.close();
     this.#courier.close();
@@ -208,10 +229,10 @@ class RunningSentinel implements Sentinel {
   }
 
   #makeFleet(): Fleet {
-    const { clock, log, name, source, pace, lostSightMs } = this.#options;
+    const { clock, log, name, pace, lostSightMs } = this.#options;
     const incarnations = new IncarnationMemory(this.#database);
     return new Fleet({
-      source: source ?? qemuSource({ clock, profileDirectory: this.#dir.profiles }),
+      source: this.#source,
       clock,
       log,
       host: name,
@@ -219,6 +240,7 @@ class RunningSentinel implements Sentinel {
       busyMs: threadBusyMs,
       lostSightMs: lostSightMs ?? lostSightMsDefault,
       doubles: new DoubleMemory(this.#database),
+      tracing: (run) => this.#tracings.viewOf(run),
       attention: (vm) => (this.#vault.inForce(vm) === null ? 'none' : 'watch'),
       listener: {
         news: (vm, events) => this.#judge.hear(vm, events),
@@ -242,6 +264,7 @@ class RunningSentinel implements Sentinel {
     }
     const { vm, generation } = installed.value;
     this.#fleet.attend(vm);
+    this.#tracings.reconcile(this.#fleet.all());
     this.#post.hurry();
     this.#options.log.info('manifest installed', { vm, generation });
     return ok(generation);
@@ -263,9 +286,45 @@ class RunningSentinel implements Sentinel {
     for (const vm of this.#vault.recheck(thorough)) this.#fleet.attend(vm);
   }
 
-  #tellGuard(event: Parameters<Outbox['guard']>[0]): void {
+  #found(finding: Finding, manifest: Manifest): void {
+    this.#outbox.find(finding);
+    this.#orders.answer(finding, manifest);
+    this.#post.hurry();
+  }
+
+  #tellGuard(event: GuardEvent): void {
     this.#options.log.warn('guard event', { vm: event.vm, what: event.what, detail: event.detail });
     this.#outbox.guard(event);
+    const manifest = this.#vault.inForce(event.vm)?.manifest;
+    if (manifest !== undefined) this.#orders.answerTampering(event, manifest);
+  }
+
+  #makeTracings(): Tracings {
+    const { clock, log, startTracer, holdMs, lostSightMs } = this.#options;
+    return new Tracings({
+      clock,
+      log,
+      startTracer: startTracer ?? startTracerProcess,
+      holdMs: holdMs ?? holdMsDefault,
+      lostMs: lostSightMs ?? lostSightMsDefault,
+      inForce: (vm) => this.#vault.inForce(vm)?.manifest ?? null,
+      settled: (id) => this.#executor.settled(id),
+      prepare: async (watch) => {
+        const monitor = await watch.monitor();
+        const { name } = watch.entry.handle;
+        if (monitor === null) return fail(problem('failed', `The monitor of ${name} cannot be reached.`));
+        return await this.#source.traceGround(watch.entry.handle, monitor);
+      },
+      listener: {
+        news: (vm, events) => this.#judge.hear(vm, events),
+        found: (finding) => {
+          const manifest = this.#vault.inForce(finding.deviation.vm)?.manifest;
+          if (manifest !== undefined) this.#found(finding, manifest);
+        },
+        remedy: (remediation) => this.#executor.note(remediation),
+        guard: (event) => this.#tellGuard(event),
+      },
+    });
   }
 
   #membersOf(manifest: Manifest): ServiceMembers {
@@ -278,16 +337,25 @@ class RunningSentinel implements Sentinel {
     return { members: members.length, othersRunning };
   }
 
+  #trace(reference: string, follower: Follower): Result<Following> {
+    const watch = this.#named(reference);
+    return watch.ok ? this.#tracings.follow(watch.value, follower) : watch;
+  }
+
+  #named(reference: string): Result<VmWatch> {
+    return resolveVm(this.#fleet.all(), reference, ({ entry }) => ({
+      id: entry.id,
+      name: entry.handle.name,
+      pid: entry.handle.pid,
+    }));
+  }
+
   async #look<T>(
     reference: string,
     sweep: { threads?: boolean; sockets?: boolean },
     show: (sighting: Parameters<typeof psView>[0]) => T,
   ): Promise<Result<T>> {
-    const watch = resolveVm(this.#fleet.all(), reference, ({ entry }) => ({
-      id: entry.id,
-      name: entry.handle.name,
-      pid: entry.handle.pid,
-    }));
+    const watch = this.#named(reference);
     if (!watch.ok) return watch;
     const seen = await watch.value.look(sweep);
     if (!seen.ok) return seen;

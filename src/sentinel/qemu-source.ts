@@ -7,6 +7,7 @@ import { openMonitor } from '../introspection/hypervisor/open-monitor.ts';
 import { processStart } from '../introspection/hypervisor/process-scan.ts';
 import { attach, findGuests } from '../introspection/introspection.ts';
 import type { GuestSource } from './guest-source.ts';
+import { traceGround } from './tracing/trace-ground.ts';
 
 export interface QemuSourceOptions {
   readonly clock: Clock;
@@ -22,6 +23,7 @@ export function qemuSource({ clock, profileDirectory }: QemuSourceOptions): Gues
     alive,
     connect: (handle) => openMonitor(handle),
     attach: (handle, monitor) => attach(handle, { clock, profileDirectory, monitor }),
+    traceGround: (handle, monitor) => traceGround(handle, monitor, profileDirectory),
     enforcer: (handle, monitor) => {
       const target = { monitor, alive: () => alive(handle), patience };
       const { monitor: address } = handle;

@@ -11,6 +11,7 @@ import type { Enforcer } from '../connectors/enforcement/enforcer.ts';
 import type { Activity, SweepOptions, SweepResult } from '../introspection/guest/guest-view.ts';
 import { GuestSensor, type News } from '../sensors/introspection/guest-sensor.ts';
 import type { GuardEvent } from '../model/guard-event.ts';
+import type { Monitor } from '../protocols/qmp/monitor.ts';
 import { CoverageMeter } from './coverage-meter.ts';
 import { GuestLine } from './guest-line.ts';
 import type { GuestSession, GuestSource } from './guest-source.ts';
@@ -18,6 +19,7 @@ import type { Incarnation, Sight } from './incarnation-memory.ts';
 import { Pace, type PaceLimits } from './pace.ts';
 import type { RosterEntry } from './roster.ts';
 import { Sleeper } from './sleeper.ts';
+import type { CrossCheck } from './tracing/cross-check.ts';
 import { viewOf } from './vm-view.ts';
 
 /** What a watch tells the sentinel. */
@@ -54,6 +56,9 @@ const pausedPollMs = 100;
 const unwatchedPollMs = 500;
 const unwatchedSweepMs = 15_000;
 const unwatchedRetryMs = 3000;
+/** Beside a trace, which tells of everything, looks are a cross-check. */
+const tracedPollMs = 200;
+const tracedSweepMs = 2000;
 const verifyEveryMs = 2000;
 const noteEveryMs = 30_000;
 /** A try costs milliseconds; what a watched VM does while it boots should be missed for no longer. */
@@ -71,6 +76,7 @@ export class VmWatch {
   readonly #bornMs: number;
   #attention: Attention = 'none';
   #sensor: GuestSensor | null = null;
+  #trace: CrossCheck | null = null;
   #pace: Pace;
   #incarnation: Incarnation = { number: 0, began: null };
   #atSweep: Activity | null = null;
@@ -156,9 +162,30 @@ export class VmWatch {
       this.#meter.interrupted();
       this.#blindSinceMs = null;
     } else if (this.#sensor === null) this.#sensor = new GuestSensor({ host: this.entry.id });
-    else this.#sensor.restate();
+    else {
+      this.#sensor.restate();
+      this.#trace?.restate();
+    }
     this.#lastSweepAtMs = Number.NEGATIVE_INFINITY;
     this.#sleeper.wake();
+  }
+
+  /** A trace tells of everything from now on, and sweeps only check on it; null = sweeps are all there is again. */
+  follow(trace: CrossCheck | null): void {
+    this.#trace = trace;
+    this.#line.traced = trace !== null;
+    this.#sleeper.wake();
+  }
+
+  /** From then until then the trace may have missed something. */
+  lost(fromMs: number, untilMs: number, missed: number): void {
+    this.#meter.lost(fromMs, untilMs, missed);
+  }
+
+  /** Its monitor, brought up if it rests; null when it cannot be reached. */
+  async monitor(): Promise<Monitor | null> {
+    await this.#line.bring();
+    return this.#line.monitor;
   }
 
   takeCoverage(): Coverage | null {
@@ -265,6 +292,10 @@ export class VmWatch {
       return pausedPollMs;
     }
     const fresh = this.#lastSweepAtMs === Number.NEGATIVE_INFINITY;
+    if (this.#trace !== null) {
+      if (fresh || monotonicMs - this.#lastSweepAtMs >= tracedSweepMs) this.#sweep(session, activity);
+      return tracedPollMs;
+    }
     if (fresh || this.#pace.due(monotonicMs, this.#hasMoved(activity))) this.#sweep(session, activity);
     return monotonicMs - this.#movedAtMs < busyForMs ? busyPollMs : pollMs;
   }
@@ -308,8 +339,15 @@ export class VmWatch {
       return threads.ok ? threads.value : null;
     });
     this.#paced(beganMs, busyBeforeMs, news);
+    if (this.#trace !== null) return this.#checkTrace(this.#trace, news, nowMs);
     for (const event of news.events) if (event.kind === 'loss') this.#countLoss(event, news.missed);
     if (news.events.length > 0) this.#options.listener.news(this.entry.id, news.events);
+  }
+
+  #checkTrace(trace: CrossCheck, news: News, nowMs: number): void {
+    const { events, missed } = trace.swept(news.events, nowMs);
+    if (missed > 0) this.#meter.lost(nowMs - tracedSweepMs, nowMs, missed);
+    if (events.length > 0) this.#options.listener.news(this.entry.id, events);
   }
 
   #paced(beganMs: number, busyBeforeMs: number, news: Pick<News, 'lively' | 'lookAgain'>): void {

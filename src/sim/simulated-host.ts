@@ -48,6 +48,10 @@ export class SimulatedHost {
     return Promise.resolve(ok(new SimulatedSession(guest)));
   }
 
+  traceGround(): Promise<Result<{ target: unknown; leave(): Promise<void> }>> {
+    return Promise.resolve(ok({ target: null, leave: () => Promise.resolve() }));
+  }
+
   enforcer(handle: GuestHandle, monitor: Monitor): Enforcer {
     const patience = { clock: this.#clock, sleep: this.#sleep };
     return qemuEnforcer({ monitor, alive: () => this.alive(handle), patience });

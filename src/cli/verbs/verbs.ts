@@ -13,12 +13,14 @@ import { replayVerb } from './replay-verb.ts';
 import { scopeVerbs } from './scope-verbs.ts';
 import { serviceVerbs } from './service-verbs.ts';
 import { sightVerbs } from './sight-verbs.ts';
+import { traceVerb } from './trace-verb.ts';
 import { consoleVerb, upVerb } from './up-verb.ts';
 
 const spoken: readonly Verb[] = [
   upVerb,
   consoleVerb,
   ...sightVerbs,
+  traceVerb,
   ...scopeVerbs,
   ...serviceVerbs,
   ...memberVerbs,

@@ -139,12 +139,6 @@ function expectation(action: Action, snapshot: string | undefined): string {
 }
 
 function undoOf(action: Action): Action | null {
-  switch (action) {
-    case 'suspend':
-      return 'resume';
-    case 'resume':
-      return 'suspend';
-    default:
-      return null;
-  }
+  if (action === 'suspend') return 'resume';
+  return action === 'resume' ? 'suspend' : null;
 }

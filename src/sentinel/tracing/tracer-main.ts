@@ -1,0 +1,27 @@
+// The program of a tracer process. It lives as long as the sentinel that started it wants it, and not a moment longer than the
+// pipe between them.
+import { openTracer } from './open-tracer.ts';
+import { TracerHost } from './tracer-host.ts';
+import type { ToTracer } from './tracer-messages.ts';
+
+const clock = { now: () => Date.now(), monotonic: () => performance.now() };
+
+const host = new TracerHost({
+  open: openTracer(clock),
+  clock,
+  post: (message) =>
+    new Promise((resolve) => {
+      if (!process.connected) return resolve();
+      process.send?.(message, () => resolve());
+    }),
+});
+
+process.on('message', (message) => {
+  const told = message as ToTracer;
+  void host.receive(told).then(() => {
+    if (told.say === 'close') process.disconnect();
+  });
+});
+process.on('disconnect', () => void host.close().finally(() => process.exit(0)));
+// A terminal's Ctrl-C goes to the whole group: the sentinel decides when its traces end.
+process.on('SIGINT', () => undefined);
