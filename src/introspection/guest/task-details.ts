@@ -71,7 +71,7 @@ function sameNamespaces(one: NamespaceView | null, other: NamespaceView | null):
  * The arguments: the process's own memory, through its own page tables. A page that is
  * not there (swapped out) reads as `?`.
  */
-function readArguments(space: KernelSpace, mm: PhysicalAddress): readonly string[] | null {
+export function readArguments(space: KernelSpace, mm: PhysicalAddress): readonly string[] | null {
   const { pages, profile } = space;
   const start = pages.u64(mm + profile.fields['mm_struct.arg_start']);
   const end = pages.u64(mm + profile.fields['mm_struct.arg_end']);
@@ -86,7 +86,7 @@ function readArguments(space: KernelSpace, mm: PhysicalAddress): readonly string
   return [title.toString('utf8', 0, nul < 0 ? titleBytesMax : nul)];
 }
 
-function readUser(
+export function readUser(
   space: KernelSpace,
   tables: PhysicalAddress,
   start: number,
@@ -119,7 +119,7 @@ function splitArguments(bytes: Buffer): readonly string[] {
 }
 
 /** The group's place in the unified hierarchy. */
-function readCgroup(space: KernelSpace, cgroups: PhysicalAddress): string | null {
+export function readCgroup(space: KernelSpace, cgroups: PhysicalAddress): string | null {
   const { fields } = space.profile;
   const group = fields['css_set.dfl_cgrp'];
   const kn = fields['cgroup.kn'];

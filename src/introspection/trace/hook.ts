@@ -56,6 +56,10 @@ export interface Refusal {
 export interface Sighting {
   /** The same for two stops at one happening, different for two happenings: process start, not an address, which is reused. */
   readonly key: string;
+  /** Two happenings may share the key after all: a process that asks for the same thing twice. */
+  readonly repeatable?: boolean;
+  /** Unless it is refused, an event of its own will follow: only then is the attempt told. */
+  readonly eventFollows?: boolean;
   readonly event: Omit<TracedEvent, 'ts' | 'seq' | 'verdict'>;
   /** Present for an attempt; absent for what has happened. */
   readonly refusal?: Refusal;
@@ -64,6 +68,9 @@ export interface Sighting {
 export interface Hook {
   readonly name: string;
   readonly points: readonly StopPoint[];
-  /** Null when this CPU was not caught at this hook's moment: other code reads the same data, and stops are told late. */
-  recognise(guest: StoppedGuest, cpu: StoppedCpu): Sighting | null;
+  /**
+   * Null when this CPU was not caught at this hook's moment: other code reads the same data, and stops are told late. `nothing` when
+   * it was and there is nothing to tell, which explains the stop: a thread that is no process, a call on a socket of another kind.
+   */
+  recognise(guest: StoppedGuest, cpu: StoppedCpu): Sighting | 'nothing' | null;
 }

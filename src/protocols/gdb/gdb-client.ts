@@ -43,11 +43,10 @@ export async function openGdb(
   if (!connected.ok) return connected;
   const client = new GdbClient(connected.value, path, options.answerMs ?? answerMsDefault);
   const stop = await client.nextStop(firstStopMs);
-  const described = await client.ask(['qSupported:hwbreak+', 'qXfer:features:read:target.xml:0,ffb']);
-  if (described.ok && described.value[1] !== '') return ok({ client, runningBefore: stop !== null });
+  const described = await client.describe();
+  if (described.ok) return ok({ client, runningBefore: stop !== null });
   client.destroy();
-  const why = described.ok ? 'it does not describe its registers' : described.error.message;
-  return fail(problem('failed', `The gdb stub at ${path} cannot be used: ${why}.`));
+  return described;
 }
 
 function connectTo(path: string): Promise<Result<Socket>> {
@@ -79,7 +78,7 @@ export class GdbClient {
   #unanswered = 0;
   #passingOver = false;
 
-  constructor(socket: Socket, path: string, answerMs: number) {
+  constructor(socket: Socket, path: string, answerMs: number = answerMsDefault) {
     this.socket = socket;
     this.#path = path;
     this.#answerMs = answerMs;
@@ -90,6 +89,14 @@ export class GdbClient {
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
     socket.on('error', (error) => this.#end(this.#broken(causeOf(error))));
     socket.on('close', () => this.#end(this.#broken('QEMU closed it')));
+  }
+
+  /** Has QEMU describe its registers, without which it sets none. For a connection that was opened by somebody else. */
+  async describe(): Promise<Result<void>> {
+    const described = await this.ask(['qSupported:hwbreak+', 'qXfer:features:read:target.xml:0,ffb']);
+    if (!described.ok) return described;
+    if ((described.value[1] ?? '') !== '') return ok(undefined);
+    return fail(problem('failed', `The gdb stub at ${this.#path} does not describe its registers.`));
   }
 
   /** Calls `listener` at each stop from now on; one that came before is told at once. */
@@ -142,6 +149,18 @@ export class GdbClient {
     if (this.#ended !== null) return;
     this.#unanswered = commands.length;
     this.socket.write([...commands, 'vCont;c'].map((command) => encodePacket(command)).join(''), 'latin1');
+  }
+
+  /** Runs one vCPU for one instruction, after `commands`; the stop that ends it, or null when none came. Nobody else is told of it. */
+  async step(thread: number, commands: readonly string[] = []): Promise<StopReply | null> {
+    const asked = await this.ask(commands);
+    if (!asked.ok) return null;
+    const listener = this.#onStop;
+    const stop = this.nextStop(this.#answerMs);
+    this.socket.write(encodePacket(`vCont;s:${thread.toString(16).padStart(2, '0')}`), 'latin1');
+    const stopped = await stop;
+    this.#onStop = listener;
+    return stopped;
   }
 
   /** Pauses a running guest; a stop follows, this one or one that came first. Ignored by QEMU when it stands. */

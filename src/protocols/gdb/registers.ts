@@ -22,9 +22,9 @@ export const registerNames = [
 ] as const;
 export type RegisterName = (typeof registerNames)[number];
 
-const at = { codeSegment: 140, gsBase: 172, cr3: 204, cr4: 212 } as const;
+const at = { codeSegment: 140, gsBase: 172, cr0: 188, cr3: 204, cr4: 212, efer: 228 } as const;
 /** Up to and including the last of those. */
-const bytesMin = 220;
+const bytesMin = 236;
 const digits = 16;
 
 /** In halves: a 64-bit value does not fit an exact Number. Offsets are those of the stub's answer. */
@@ -60,6 +60,12 @@ export class Registers {
 
   get cr4(): number {
     return this.bytes.readUInt32LE(at.cr4);
+  }
+
+  /** Executing 64-bit code with paging; false in firmware and early boot. */
+  get longMode(): boolean {
+    const paging = this.bytes.readUInt32LE(at.cr0) >= 0x8000_0000;
+    return paging && (this.bytes.readUInt32LE(at.efer) & 0x400) !== 0;
   }
 }
 

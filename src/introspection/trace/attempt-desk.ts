@@ -1,0 +1,74 @@
+// What becomes of attempts: asks, acts, and remembers the answer, since an attempt may be seen at several stops. It is acted upon at
+// each of them and counted once. What cannot be decided or carried out is let through, counted and told.
+import { causeOf } from '../../kit/problem.ts';
+import { RecentMap } from '../../kit/recent-map.ts';
+import type { Sighting } from './hook.ts';
+import type { Attempt, Decide, Verdict } from './trace-event.ts';
+import type { TraceJournal } from './trace-journal.ts';
+
+const answersMax = 4096;
+
+export type Settled = Exclude<Verdict, 'hold'>;
+
+export class AttemptDesk {
+  readonly #decide: Decide;
+  readonly #journal: TraceJournal;
+  readonly #answers = new RecentMap<string, Settled>(answersMax);
+
+  constructor(decide: Decide, journal: TraceJournal) {
+    this.#decide = decide;
+    this.#journal = journal;
+  }
+
+  attemptOf(sighting: Sighting, atMs: number): Attempt {
+    const kind = sighting.event.kind as Attempt['kind'];
+    return { ...sighting.event, kind, ts: this.#journal.timeOf(atMs) };
+  }
+
+  /** What is to be done with an attempt. One that was answered before keeps its answer, unless it is another of the same name. */
+  ask(sighting: Sighting, isNew: boolean, atMs: number): Verdict {
+    const known = isNew ? undefined : this.#answers.get(sighting.key);
+    if (known !== undefined) return known;
+    try {
+      return this.#decide(this.attemptOf(sighting, atMs));
+    } catch (thrown) {
+      this.#letThrough(sighting, atMs, `it could not be decided: ${causeOf(thrown)}`);
+      return 'allow';
+    }
+  }
+
+  /** Carries a verdict out while the guest stands. Counted and told only when `isNew`. */
+  settle(sighting: Sighting, verdict: Settled, isNew: boolean, atMs: number): void {
+    this.#answers.set(sighting.key, verdict);
+    const done = verdict === 'allow' || this.#act(sighting, verdict);
+    if (!isNew) return;
+    if (verdict === 'allow') {
+      if (sighting.eventFollows !== true) this.#journal.tell(sighting.event, atMs, 'allow');
+      return;
+    }
+    if (!done) {
+      this.#letThrough(sighting, atMs, `to ${verdict} it did not work`);
+      if (sighting.eventFollows === true) return;
+    }
+    if (done) this.#journal.refuse(true);
+    this.#journal.tell(sighting.event, atMs, done ? verdict : 'allow');
+  }
+
+  /** The guest was taken back to an earlier time: the same names may be given again. */
+  forget(): void {
+    this.#answers.clear();
+  }
+
+  #act({ refusal }: Sighting, verdict: 'block' | 'kill'): boolean {
+    try {
+      return refusal !== undefined && (verdict === 'kill' ? refusal.kill() : refusal.block());
+    } catch {
+      return false;
+    }
+  }
+
+  #letThrough({ event }: Sighting, atMs: number, why: string): void {
+    this.#journal.refuse(false);
+    this.#journal.lose(atMs, atMs, null, `an attempt to ${event.kind} was let through, since ${why}`);
+  }
+}

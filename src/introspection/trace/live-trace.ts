@@ -1,0 +1,229 @@
+// A trace under way: its heartbeat, its budget, its holds, and its end. The loop does the stopping.
+import { problem } from '../../kit/problem.ts';
+import type { Problem } from '../../kit/problem.ts';
+import { fail, ok } from '../../kit/result.ts';
+import type { Result } from '../../kit/result.ts';
+import { activityReader } from '../guest/system.ts';
+import type { Activity } from '../guest/guest-view.ts';
+import type { Settled } from './attempt-desk.ts';
+import { BudgetMeter } from './budget.ts';
+import type { TraceBudget } from './budget.ts';
+import { beatEveryMs } from './guardian.ts';
+import type { Watch } from './guardian.ts';
+import type { ProcessReader } from './process-facts.ts';
+import { Rest } from './rest.ts';
+import { sameKernel } from './same-kernel.ts';
+import type { Attempt, TraceSummary } from './trace-event.ts';
+import { TraceLoop } from './trace-loop.ts';
+import type { LoopParts } from './trace-loop.ts';
+import type { Coverage, Trace } from './tracer.ts';
+
+export interface TraceConduct {
+  readonly watch: Watch | null;
+  readonly processes: ProcessReader;
+  readonly coverage: Coverage;
+  readonly budget: TraceBudget;
+  readonly holdMs: number;
+  readonly afterHold: Settled;
+  readonly onHeld: (attempt: Attempt) => void;
+}
+
+const lossEveryMs = 1_000;
+/** An idle guest may let its clock stand for some seconds. */
+const seenToRunMs = 6_000;
+const lookEveryMs = 10;
+
+export class LiveTrace implements Trace {
+  readonly coverage: Coverage;
+  readonly ended: Promise<Problem | null>;
+  readonly #parts: LoopParts;
+  readonly #conduct: TraceConduct;
+  readonly #loop: TraceLoop;
+  readonly #meter: BudgetMeter;
+  readonly #rest = new Rest();
+  readonly #readActivity: () => Activity;
+  readonly #settleEnded: (why: Problem | null) => void;
+  #beat: NodeJS.Timeout | undefined;
+  #holdTimer: NodeJS.Timeout | undefined;
+  #last: { readonly activity: Activity; readonly atMs: number };
+  #lostFromMs = 0;
+  #busy = false;
+  #closing: Promise<Result<void>> | null = null;
+
+  constructor(parts: LoopParts, conduct: TraceConduct) {
+    this.#parts = parts;
+    this.#conduct = conduct;
+    this.coverage = conduct.coverage;
+    this.#meter = new BudgetMeter(conduct.budget);
+    const { promise, resolve } = Promise.withResolvers<Problem | null>();
+    this.ended = promise;
+    this.#settleEnded = resolve;
+    this.#readActivity = activityReader(parts.target.space, []);
+    this.#last = { activity: this.#readActivity(), atMs: parts.clock.monotonic() };
+    this.#loop = new TraceLoop(parts, {
+      stopped: (atMs, stolenMs) => this.#spend(atMs, stolenMs),
+      held: (attempt) => this.#hold(attempt),
+      pausedByOther: () => conduct.watch?.pausedByOther(this.#loop.removals()),
+      broken: (why) => this.#end(why),
+    });
+  }
+
+  /** Sets the points and lets the guest run. */
+  async start(): Promise<Result<void>> {
+    const { client } = this.#parts;
+    const refused = await this.#loop.setPoints();
+    if (!refused.ok) return refused;
+    if (refused.value.length > 0) {
+      const message = `QEMU set only some of the points that the trace needs (${refused.value.length} refused).`;
+      return fail(problem('failed', message, 'Trace fewer kinds of events.'));
+    }
+    void client.closed.then((why) => this.#end(why));
+    void this.#conduct.watch?.lost.then((why) => this.#end(why));
+    this.#beat = setInterval(() => this.#onBeat(), beatEveryMs);
+    this.#loop.run();
+    return ok(undefined);
+  }
+
+  summary(): TraceSummary {
+    return this.#parts.journal.summary();
+  }
+
+  release(verdict: Settled): boolean {
+    if (this.#loop.state !== 'held') return false;
+    clearTimeout(this.#holdTimer);
+    this.#conduct.watch?.release();
+    return this.#loop.release(verdict);
+  }
+
+  disturbed(reason: string): void {
+    const { clock, journal } = this.#parts;
+    journal.lose(this.#last.atMs, clock.monotonic(), null, reason);
+    void this.#checkKernel();
+  }
+
+  close(): Promise<Result<void>> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<Result<void>> {
+    const { target } = this.#parts;
+    this.release('allow');
+    const left = await this.#loop.whileStanding(() => this.#loop.leave());
+    const seen = left.ok ? await this.#seenToRun() : left;
+    this.#end(null);
+    await this.#conduct.watch?.close();
+    target.close();
+    return seen;
+  }
+
+  async #seenToRun(): Promise<Result<void>> {
+    const before = this.#readActivity().ticks;
+    const deadline = performance.now() + seenToRunMs;
+    while (performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
+      if (this.#readActivity().ticks !== before) return ok(undefined);
+    }
+    return fail(
+      problem('failed', 'The guest was not seen to run after the trace was closed.', 'Resume it by its monitor.'),
+    );
+  }
+
+  #end(why: Problem | null): void {
+    clearInterval(this.#beat);
+    clearTimeout(this.#holdTimer);
+    if (why !== null && this.#closing === null) {
+      const { clock, journal } = this.#parts;
+      journal.lose(this.#last.atMs, clock.monotonic(), null, `the trace ended: ${why.message}`);
+    }
+    this.#settleEnded(why);
+  }
+
+  #onBeat(): void {
+    const { clock, journal } = this.#parts;
+    const atMs = clock.monotonic();
+    this.#conduct.watch?.beat();
+    journal.anchor();
+    const activity = this.#readActivity();
+    const { activity: before, atMs: beforeMs } = this.#last;
+    this.#last = { activity, atMs };
+    if (activity.ticks < 0) return;
+    if (activity.ticks < before.ticks) this.#takenBack(beforeMs, atMs);
+    else if (activity.ticks !== before.ticks) this.#seenRunning();
+    if (this.#rest.resting) this.#onRest(atMs, ((activity.forks - before.forks) * 1000) / (atMs - beforeMs));
+  }
+
+  #takenBack(fromMs: number, untilMs: number): void {
+    const { journal, looker, desk } = this.#parts;
+    looker.forget();
+    desk?.forget();
+    this.#conduct.processes.forget();
+    journal.lose(fromMs, untilMs, null, 'the guest’s time went back: a snapshot was loaded');
+    void this.#checkKernel();
+  }
+
+  /** Its clock moves though it should stand: somebody else let it run. */
+  #seenRunning(): void {
+    const { clock, journal } = this.#parts;
+    const { state } = this.#loop;
+    if (state === 'held') {
+      clearTimeout(this.#holdTimer);
+      this.#conduct.watch?.release();
+      journal.refuse(false);
+      journal.lose(clock.monotonic(), clock.monotonic(), null, 'a held guest was made to run by somebody else');
+      this.#loop.ranByItself();
+    } else if (state === 'paused-by-other') {
+      this.#conduct.watch?.pausedByOther(null);
+      this.#loop.ranByItself();
+    }
+  }
+
+  #hold(attempt: Attempt): void {
+    const { holdMs, afterHold, onHeld, watch } = this.#conduct;
+    watch?.hold(holdMs);
+    this.#last = { ...this.#last, activity: this.#readActivity() };
+    this.#holdTimer = setTimeout(() => this.release(afterHold), holdMs);
+    onHeld(attempt);
+  }
+
+  #spend(atMs: number, stolenMs: number): void {
+    this.#conduct.watch?.beat();
+    if (!this.#meter.spend(atMs, stolenMs) || this.#rest.resting || this.#closing !== null) return;
+    this.#rest.begin(atMs);
+    this.#lostFromMs = atMs;
+    void this.#loop.whileStanding(() => this.#loop.takePoints());
+  }
+
+  #onRest(atMs: number, forksPerSecond: number): void {
+    const { stopsPerSecondMax } = this.#conduct.budget;
+    const over = this.#rest.isOver(atMs, forksPerSecond, stopsPerSecondMax);
+    if (over && !this.#busy && !this.#loop.pointsAreSet) void this.#comeBack();
+    else if (atMs - this.#lostFromMs >= lossEveryMs) this.#sayRest(atMs);
+  }
+
+  async #comeBack(): Promise<void> {
+    this.#busy = true;
+    const set = await this.#loop.whileStanding(() => this.#loop.setPoints());
+    this.#busy = false;
+    const atMs = this.#parts.clock.monotonic();
+    this.#sayRest(atMs);
+    if (!set.ok || set.value.length > 0) return;
+    this.#meter.clear();
+    this.#rest.end(atMs);
+  }
+
+  #sayRest(atMs: number): void {
+    this.#parts.journal.lose(this.#lostFromMs, atMs, null, 'the guest did more than the trace may cost it');
+    this.#lostFromMs = atMs;
+  }
+
+  /** Looks whether the kernel that runs is the one the points were made for; the trace ends when it is not. */
+  async #checkKernel(): Promise<void> {
+    if (this.#busy || this.#closing !== null) return;
+    this.#busy = true;
+    const same = await this.#loop.whileStanding(() => sameKernel(this.#parts));
+    this.#busy = false;
+    if (same.ok && !same.value)
+      this.#end(problem('failed', 'Another system runs in the guest.', 'Attach to it again.'));
+  }
+}

@@ -1,0 +1,75 @@
+// One stop looked at: every CPU against every hook. QEMU reports one CPU of a stop and no other, though several may have been caught
+// at the same moment.
+import type { StopReply } from '../../protocols/gdb/stop-reply.ts';
+import type { Hook, Sighting, StoppedCpu } from './hook.ts';
+import { SightingLedger } from './sighting-ledger.ts';
+import type { GuestAtStop } from './stopped-guest.ts';
+
+export interface Seen {
+  readonly cpu: StoppedCpu;
+  readonly sighting: Sighting;
+  readonly isNew: boolean;
+}
+
+export interface Look {
+  readonly seen: readonly Seen[];
+  /** The reported CPU was caught at nothing we know, and not because of an access of its own that was passed over before. */
+  readonly unexplained: boolean;
+  /** Hooks that failed on what they found. */
+  readonly failures: number;
+}
+
+export class StopLooker {
+  /** Those that may refuse come first: where one of them sees a moment, others of its kind look away. */
+  readonly #hooks: readonly Hook[];
+  readonly #ledger = new SightingLedger();
+  /** CPUs whose access was seen but not reported: QEMU reports it later, wherever they are then. */
+  readonly #toBeReported = new Set<number>();
+
+  constructor(hooks: readonly Hook[]) {
+    this.#hooks = hooks;
+  }
+
+  look(guest: GuestAtStop, stop: StopReply): Look {
+    const seen: Seen[] = [];
+    let failures = 0;
+    let explained = !stop.atData || this.#toBeReported.has(stop.thread);
+    for (const cpu of guest.cpus) {
+      const reported = stop.atData && cpu.thread === stop.thread;
+      const fresh = reported && !this.#toBeReported.has(cpu.thread);
+      const here: Seen[] = [];
+      let wasCaught = false;
+      for (const hook of this.#hooks) {
+        try {
+          const sighting = hook.recognise(guest, cpu);
+          if (sighting === null) continue;
+          wasCaught = true;
+          if (sighting === 'nothing' || here.some((other) => isSaidBy(other.sighting, sighting))) continue;
+          here.push({ cpu, sighting, isNew: this.#ledger.isNew(cpu.thread, sighting, fresh) });
+        } catch {
+          failures += 1;
+        }
+      }
+      this.#ledger.standsAt(
+        cpu.thread,
+        here.map(({ sighting }) => sighting.key),
+      );
+      if (reported) {
+        explained ||= wasCaught;
+        this.#toBeReported.delete(cpu.thread);
+      } else if (wasCaught) this.#toBeReported.add(cpu.thread);
+      seen.push(...here);
+    }
+    return { seen, unexplained: !explained, failures };
+  }
+
+  forget(): void {
+    this.#ledger.forget();
+    this.#toBeReported.clear();
+  }
+}
+
+/** An attempt says what an observer of the same kind would say. */
+function isSaidBy(one: Sighting, other: Sighting): boolean {
+  return one.event.kind === other.event.kind && one.refusal !== undefined && other.refusal === undefined;
+}

@@ -1,0 +1,303 @@
+// The loop of a trace: the guest stops, is looked at, and runs on, as fast as can be. Everything that is to be done to a standing guest
+// is done here, by one hand: points set and taken out, attempts answered, leaving.
+//
+// Invariants: nothing is sent while the guest runs but the wish that it stop; what was read at a stop is told after the guest runs again;
+// a guest that somebody else paused is never made to run.
+import type { Clock } from '../../kit/clock.ts';
+import { problem } from '../../kit/problem.ts';
+import type { Problem } from '../../kit/problem.ts';
+import { fail, ok } from '../../kit/result.ts';
+import type { Result } from '../../kit/result.ts';
+import type { GdbClient } from '../../protocols/gdb/gdb-client.ts';
+import { parseRegisterBytes } from '../../protocols/gdb/registers.ts';
+import type { Registers } from '../../protocols/gdb/registers.ts';
+import type { StopReply } from '../../protocols/gdb/stop-reply.ts';
+import type { AttemptDesk, Settled } from './attempt-desk.ts';
+import type { StopPoint } from './hook.ts';
+import { insertion, removal } from './point-set.ts';
+import { skipEntries } from './skip-entry.ts';
+import type { Seen, StopLooker } from './stop-look.ts';
+import { GuestAtStop, selectCpu } from './stopped-guest.ts';
+import type { Attempt } from './trace-event.ts';
+import type { TraceJournal } from './trace-journal.ts';
+import type { OpenTarget } from './trace-target.ts';
+
+export interface LoopParts {
+  readonly client: GdbClient;
+  readonly target: OpenTarget;
+  readonly threads: readonly number[];
+  readonly points: readonly StopPoint[];
+  readonly looker: StopLooker;
+  readonly desk: AttemptDesk | null;
+  readonly journal: TraceJournal;
+  readonly clock: Clock;
+}
+
+export interface LoopEvents {
+  /** After each stop that came by itself, when the guest runs again: what it cost. */
+  stopped(atMs: number, stolenMs: number): void;
+  /** The guest stands until `release`. */
+  held(attempt: Attempt): void;
+  /** Somebody else paused the guest. */
+  pausedByOther(): void;
+  /** The connection is gone, or what comes over it makes no sense. */
+  broken(why: Problem): void;
+}
+
+/** A machine that does not stop within this time when asked stands already: somebody else paused it. */
+const interruptMs = 3_000;
+/** Guest pages read at one stop at most. */
+const readsMax = 8_192;
+const signalPoint = 5;
+
+type State = 'standing' | 'running' | 'looking' | 'held' | 'paused-by-other' | 'over';
+
+interface Held {
+  readonly guest: GuestAtStop;
+  readonly rest: readonly Seen[];
+  readonly atMs: number;
+}
+
+export class TraceLoop {
+  readonly #parts: LoopParts;
+  readonly #events: LoopEvents;
+  #state: State = 'standing';
+  #points: readonly StopPoint[] = [];
+  #held: Held | null = null;
+  #tellLater: (() => void)[] = [];
+  #atStop: (() => void)[] = [];
+  #othersPause = false;
+
+  constructor(parts: LoopParts, events: LoopEvents) {
+    this.#parts = parts;
+    this.#events = events;
+    parts.client.onStop((stop) => void this.#stopped(stop));
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  get pointsAreSet(): boolean {
+    return this.#points.length > 0;
+  }
+
+  /** While the guest stands: sets the points; those that QEMU has no room for are given back. */
+  async setPoints(): Promise<Result<readonly StopPoint[]>> {
+    const { client, points } = this.#parts;
+    const answers = await client.ask(points.map((point) => insertion(point)));
+    if (!answers.ok) return answers;
+    this.#points = points.filter((_, index) => answers.value[index] === 'OK');
+    return ok(points.filter((_, index) => answers.value[index] !== 'OK'));
+  }
+
+  async takePoints(): Promise<Result<void>> {
+    const answers = await this.#parts.client.ask(this.#points.map((point) => removal(point)));
+    if (!answers.ok) return answers;
+    this.#points = [];
+    return ok(undefined);
+  }
+
+  /** The words that take out what is set now. */
+  removals(): readonly string[] {
+    return this.#points.map((point) => removal(point));
+  }
+
+  run(): void {
+    this.#resume([]);
+  }
+
+  /** Runs `action` at the guest's next stop, which is brought about; the guest runs on after it, unless `leave` was called. */
+  async whileStanding<T>(action: () => Promise<Result<T>>): Promise<Result<T>> {
+    if (this.#state === 'over') return fail(problem('failed', 'The trace has ended.'));
+    if (this.#state === 'running') await this.#bringToStop();
+    else if (this.#state === 'looking') await new Promise<void>((resolve) => this.#atStop.push(resolve));
+    const done = await action();
+    if (this.#now() === 'standing') this.#resume([]);
+    return done;
+  }
+
+  /** Answers the attempt for which the guest is held; false when it is not. */
+  release(verdict: Settled): boolean {
+    const held = this.#held;
+    const first = held?.rest[0];
+    if (held === null || first === undefined || this.#state !== 'held') return false;
+    this.#held = null;
+    this.#parts.desk?.settle(first.sighting, verdict, first.isNew, held.atMs);
+    this.#state = 'looking';
+    this.#answer(held.guest, held.rest.slice(1), held.atMs);
+    return true;
+  }
+
+  /** Somebody else made the guest run: what it was held for has happened. */
+  ranByItself(): void {
+    this.#held = null;
+    if (this.#state !== 'over') this.#state = 'running';
+  }
+
+  /** While the guest stands: every point out, and it runs, unless somebody else paused it. */
+  async leave(): Promise<Result<void>> {
+    const { client } = this.#parts;
+    const standsForOther = this.#state === 'paused-by-other';
+    this.#state = 'over';
+    const left = standsForOther ? await this.takePoints() : await this.#detach();
+    client.destroy();
+    return left;
+  }
+
+  async #detach(): Promise<Result<void>> {
+    const answer = await this.#parts.client.ask(['D']);
+    if (!answer.ok) return answer;
+    return answer.value[0] === 'OK'
+      ? ok(undefined)
+      : fail(problem('failed', `QEMU refused to detach: ${answer.value[0]}.`));
+  }
+
+  #now(): State {
+    return this.#state;
+  }
+
+  async #bringToStop(): Promise<void> {
+    const { client } = this.#parts;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        if (this.#state === 'running') this.#state = 'paused-by-other';
+        resolve();
+      }, interruptMs);
+      this.#atStop.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+      client.interrupt();
+    });
+  }
+
+  async #stopped(stop: StopReply): Promise<void> {
+    if (this.#state === 'over') return;
+    const { client, clock, threads, target, looker, journal } = this.#parts;
+    const atMs = clock.monotonic();
+    this.#state = 'looking';
+    const answers = await client.ask(registerQuestions(threads, stop.thread));
+    if (!answers.ok) {
+      // Somebody else let it run while we asked; our asking stopped it again, and it is ours to go on.
+      if (answers.error.kind === 'interrupted' && (await client.settleDown()).ok) this.#resume([]);
+      else this.#events.broken(answers.error);
+      return;
+    }
+    const cpus = registersIn(answers.value, threads, stop.thread);
+    if (cpus === null) {
+      this.#events.broken(problem('failed', 'QEMU gave no registers that could be read.'));
+      return;
+    }
+    target.space.pages.begin(readsMax);
+    const guest = new GuestAtStop(target.space, target.writable, cpus);
+    const look = looker.look(guest, stop);
+    if (look.unexplained) this.#later(() => journal.lose(atMs, atMs, null, 'a stop that could not be explained'));
+    if (look.failures > 0) this.#later(() => journal.lose(atMs, atMs, null, 'a stop that could not be understood'));
+    this.#othersPause = stop.signal !== signalPoint && this.#atStop.length === 0;
+    this.#answer(guest, look.seen, atMs);
+  }
+
+  /** Answers attempts one after another, tells events, and goes on; or stays when a person is to be asked. */
+  #answer(guest: GuestAtStop, seen: readonly Seen[], atMs: number): void {
+    const { desk, journal } = this.#parts;
+    for (const [index, { sighting, isNew }] of seen.entries()) {
+      if (sighting.refusal === undefined || desk === null) {
+        if (isNew) this.#later(() => journal.tell(sighting.event, atMs, null));
+        continue;
+      }
+      const verdict = desk.ask(sighting, isNew, atMs);
+      if (verdict === 'hold') {
+        this.#held = { guest, rest: seen.slice(index), atMs };
+        this.#state = 'held';
+        this.#events.held(desk.attemptOf(sighting, atMs));
+        return;
+      }
+      desk.settle(sighting, verdict, isNew, atMs);
+    }
+    void this.#goOn(guest, atMs);
+  }
+
+  async #goOn(guest: GuestAtStop, atMs: number): Promise<void> {
+    const { client, clock, journal } = this.#parts;
+    const codePoints = this.#points.filter(({ on }) => on === 'code');
+    if (codePoints.length > 0) {
+      const steps = skipEntries(guest, codePoints);
+      if (steps.length > 0 && !(await this.#stepOver(guest, steps))) return;
+    }
+    const waiting = this.#atStop.splice(0);
+    if (waiting.length > 0) {
+      await client.ask(guest.takeSettings());
+      this.#state = 'standing';
+      this.#tell();
+      for (const resolve of waiting) resolve();
+      return;
+    }
+    if (this.#othersPause) {
+      this.#state = 'paused-by-other';
+      await client.ask(guest.takeSettings());
+      this.#tell();
+      this.#events.pausedByOther();
+      return;
+    }
+    this.#resume(guest.takeSettings());
+    const stolenMs = clock.monotonic() - atMs;
+    journal.stood(stolenMs);
+    this.#tell();
+    this.#events.stopped(atMs, stolenMs);
+  }
+
+  /** Entries that cannot be skipped are run one instruction long with their point taken out. */
+  async #stepOver(guest: GuestAtStop, steps: readonly { readonly thread: number; readonly point: StopPoint }[]) {
+    const { client } = this.#parts;
+    const before = await client.ask(guest.takeSettings());
+    if (!before.ok) {
+      this.#events.broken(before.error);
+      return false;
+    }
+    for (const { thread, point } of steps) {
+      const stop = await client.step(thread, [removal(point)]);
+      const back = stop === null ? null : await client.ask([insertion(point)]);
+      if (back?.ok === true) continue;
+      this.#events.broken(problem('failed', 'QEMU did not do a single step.'));
+      return false;
+    }
+    return true;
+  }
+
+  #resume(settings: readonly string[]): void {
+    this.#state = 'running';
+    this.#parts.client.resume(settings);
+  }
+
+  #later(tell: () => void): void {
+    this.#tellLater.push(tell);
+  }
+
+  #tell(): void {
+    for (const tell of this.#tellLater.splice(0)) tell();
+  }
+}
+
+/** The reported CPU is selected already: asked first, without a word more. */
+function registerQuestions(threads: readonly number[], reported: number): readonly string[] {
+  const known = threads.includes(reported);
+  const others = threads.filter((thread) => thread !== reported);
+  return [...(known ? ['g'] : []), ...others.flatMap((thread) => [selectCpu(thread), 'g'])];
+}
+
+function registersIn(
+  answers: readonly string[],
+  threads: readonly number[],
+  reported: number,
+): readonly (readonly [number, Registers])[] | null {
+  const known = threads.includes(reported);
+  const order = known ? [reported, ...threads.filter((thread) => thread !== reported)] : threads;
+  const cpus: (readonly [number, Registers])[] = [];
+  for (const [index, thread] of order.entries()) {
+    const registers = parseRegisterBytes(answers[known ? 2 * index : 2 * index + 1] ?? '');
+    if (registers === null) return null;
+    cpus.push([thread, registers]);
+  }
+  return cpus;
+}
