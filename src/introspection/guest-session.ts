@@ -10,7 +10,12 @@ import type { Activity, GuestIdentity, Liveness, ModuleView, SweepOptions, Sweep
 import { Sweeper } from './guest/sweeper.ts';
 import type { ExecutableIdentity, HashLimits, ProcessFile } from './identity/executable-identity.ts';
 import { FileHasher } from './identity/file-hasher.ts';
+import type { KernelIntegrity } from './integrity/kernel/check-kernel.ts';
+import { KernelInspector } from './integrity/kernel/kernel-inspector.ts';
+import type { InspectOptions } from './integrity/kernel/kernel-inspector.ts';
 import { parseRegisters } from './hypervisor/cpu-registers.ts';
+import type { IntegrityCheck } from './integrity/integrity-view.ts';
+import { ProcessIntegrity } from './integrity/processes/process-integrity.ts';
 import { fits } from './kernel/attach-kernel.ts';
 import type { AttachedKernel } from './kernel/attach-kernel.ts';
 import { findKernel } from './kernel/find-kernel.ts';
@@ -44,6 +49,8 @@ export class GuestSession {
   readonly #kernel: AttachedKernel;
   readonly #sweeper: Sweeper;
   readonly #hasher: FileHasher;
+  readonly #processes: ProcessIntegrity;
+  readonly #inspector: KernelInspector;
   readonly #clock: Clock;
   readonly #machine: Machine | null;
   readonly #unsubscribe: () => void;
@@ -57,6 +64,8 @@ export class GuestSession {
     this.#sweeper = new Sweeper(kernel.space, clock);
     const disks = machine === null ? null : { monitor: machine.monitor, qemuUid: machine.qemuUid };
     this.#hasher = new FileHasher(kernel.space, clock, disks);
+    this.#inspector = new KernelInspector(kernel.space, machine?.monitor ?? null);
+    this.#processes = new ProcessIntegrity(kernel.space, clock);
     this.identity = this.#sweeper.identity();
     this.profileFrom = kernel.profileFrom;
     this.cacheProblem = kernel.cacheProblem;
@@ -95,12 +104,36 @@ export class GuestSession {
   }
 
   /**
+   * One look at the integrity of processes. What is found is told from the third look on, when the guest has run for a fifth of a
+   * second since the first: whatever looks wrong only once is a race. Tens of milliseconds.
+   */
+  checkProcesses(): Result<readonly IntegrityCheck[]> {
+    const ended = this.#endedProblem();
+    return ended === null ? ok(this.#processes.checkProcesses()) : fail(ended);
+  }
+
+  /**
    * What a file of a process is by its contents, its executable by default; `file` as `files` names it. Read from the guest's
    * memory, what is not there from the VM's disk, read-only. Where it cannot be had whole, the identity has no hash and says why.
    */
   async hash(pid: number, limits: HashLimits & { readonly file?: string } = {}): Promise<Result<ExecutableIdentity>> {
     const ended = this.#endedProblem();
     return ended === null ? this.#hasher.hash(pid, limits.file ?? 'executable', limits) : fail(ended);
+  }
+
+  /**
+   * Whether the kernel is as it should be, check by check; the first call takes the baseline, and its `vmlinuz` decides what that is
+   * held against. A second at first, then a quarter of one, in which nothing else runs.
+   */
+  async kernelIntegrity(options: InspectOptions = {}): Promise<Result<KernelIntegrity>> {
+    const ended = this.#endedProblem();
+    return ended === null ? this.#inspector.inspect(options) : fail(ended);
+  }
+
+  /** The same in small steps, for watching all the time: null until a round is complete. Pause between calls. */
+  async kernelIntegrityStep(options: InspectOptions = {}): Promise<Result<KernelIntegrity | null>> {
+    const ended = this.#endedProblem();
+    return ended === null ? this.#inspector.step(options) : fail(ended);
   }
 
   /** Counters to poll: about 5 µs. Sweep when `forks` moves. */

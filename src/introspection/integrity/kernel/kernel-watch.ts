@@ -1,0 +1,62 @@
+// Watches over one guest's kernel from a baseline on: a whole look when asked, or a round of small steps that costs next to nothing.
+import type { CpuRegisters } from '../../hypervisor/cpu-registers.ts';
+import { KernelSpace } from '../../kernel/kernel-space.ts';
+import { PageCache } from '../../memory/page-cache.ts';
+import { problem } from '../../../kit/problem.ts';
+import { fail, ok } from '../../../kit/result.ts';
+import type { Result } from '../../../kit/result.ts';
+import { takeBaseline } from './baseline.ts';
+import type { KernelBaseline } from './baseline.ts';
+import { checkKernel } from './check-kernel.ts';
+import type { KernelIntegrity } from './check-kernel.ts';
+import { IntegrityRound } from './integrity-round.ts';
+import { openKernelFile } from './kernel-file.ts';
+import { ModuleCode } from './module-code.ts';
+
+const pagesMax = 8192;
+
+export class KernelWatch {
+  readonly baseline: KernelBaseline;
+  /** Small steps, one at a time, that together make a look: for whoever watches all the time. */
+  readonly round: IntegrityRound;
+  readonly #space: KernelSpace;
+  readonly #modules: ModuleCode;
+
+  constructor(space: KernelSpace, baseline: KernelBaseline) {
+    this.#space = space;
+    this.baseline = baseline;
+    this.#modules = new ModuleCode();
+    this.round = new IntegrityRound(space, baseline, this.#modules);
+  }
+
+  /** One whole look: 100 to 300 ms, during which nothing else runs. */
+  look(cpus: readonly CpuRegisters[]): KernelIntegrity {
+    return checkKernel(this.#space, this.baseline, cpus, this.#modules);
+  }
+}
+
+/**
+ * Takes the baseline: a second of work. `vmlinuz`: the distribution's kernel image for this very build, held against what runs;
+ * null = what runs now is trusted. A problem when the file is another build's: a wrong truth is worse than none.
+ */
+export function openKernelWatch(kernel: KernelSpace, vmlinuz: Buffer | null): Result<KernelWatch> {
+  // Pages of its own: a look reads others than a sweep, and must not drive them out.
+  const space = new KernelSpace(
+    new PageCache(kernel.pages.memory, { pagesMax, readAhead: false }),
+    kernel.image,
+    kernel.profile,
+  );
+  const file = vmlinuz === null ? ok(null) : openKernelFile(vmlinuz);
+  if (!file.ok) return file;
+  if (file.value !== null && file.value.buildId !== kernel.profile.buildId) {
+    return fail(
+      problem(
+        'refused',
+        `This kernel file is another build (${file.value.buildId.slice(0, 12)}) than the one that runs (${kernel.profile.buildId.slice(0, 12)}).`,
+        'Give the vmlinuz of exactly the package that the guest has booted.',
+      ),
+    );
+  }
+  const baseline = takeBaseline(space, file.value);
+  return baseline.ok ? ok(new KernelWatch(space, baseline.value)) : baseline;
+}
