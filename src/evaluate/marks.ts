@@ -14,6 +14,8 @@ export interface Marks {
   /** Names the attack run the event is part of. */
   readonly run: string;
   readonly technique: string;
+  /** Nobody knows whether the event was harmless or not. */
+  readonly isUnlabelled: boolean;
   /** Number of the segment of a recording that is scored in segments. */
   readonly seg: number | null;
   /** The event was written from the text of a command: no process of it ever had a parent. */
@@ -39,6 +41,7 @@ export function marksOf(value: JsonObject): Marks {
     rec,
     run,
     technique: textOf(value['technique']) || run,
+    isUnlabelled: value['label'] === 'unknown' || value['label'] === 'background',
     seg: typeof seg === 'number' && Number.isFinite(seg) ? seg : null,
     rendered: value['rendered'] === true,
   };

@@ -40,7 +40,9 @@ export function isToLearn({ marks }: MarkedEvent): boolean {
 /** Null = it is not scored. */
 export function scoredRole({ marks }: MarkedEvent): Exclude<Role, 'learn'> | null {
   if (marks.role === null) return 'test';
-  return marks.role === 'learn' ? null : marks.role;
+  // An alarm about it would be neither false nor right.
+  if (marks.role === 'learn' || (marks.role === 'test' && marks.isUnlabelled)) return null;
+  return marks.role;
 }
 
 export async function survey(recordings: Recordings): Promise<Result<Survey>> {
@@ -66,6 +68,8 @@ export async function survey(recordings: Recordings): Promise<Result<Survey>> {
       if (!each.ok) return each;
       const role = scoredRole(each.value);
       if (isNew) events += 1;
+      if (role === null && each.value.marks.role === 'test')
+        notes.add('Nobody said whether it was harmless: it is not scored.', each.value.place);
       if (role === null) continue;
       const { event, marks } = each.value;
       if (role !== 'attack') spans[role].take(event, marks);

@@ -11,7 +11,7 @@ export const ArgvPattern = Type.Array(Type.String({ maxLength: 131_072 }), { max
 export const UserPattern = Type.String({ pattern: '^([0-9]{1,10}|any)$' });
 /** `8080`, `8000-8010`, `ephemeral` or `any`. */
 export const PortPattern = Type.String({ pattern: '^([0-9]{1,5}(-[0-9]{1,5})?|ephemeral|any)$' });
-/** An address, a CIDR block, `loopback`, `link-local` or `any`. */
+/** An address, a CIDR block, `loopback`, `link-local`, `internet` (every address that is not private) or `any`. */
 export const PeerPattern = Type.String({ minLength: 1, maxLength: 256 });
 
 export const ProcessBehaviour = Type.Object({

@@ -20,6 +20,7 @@ export function describeBehaviour(behaviour: Behaviour): string {
 
 function sayPeer(peer: string): string {
   if (peer === 'any') return 'anywhere';
+  if (peer === 'internet') return 'anywhere on the internet';
   return peer === 'loopback' ? 'the machine itself' : peer;
 }
 

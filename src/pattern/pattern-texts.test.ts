@@ -111,10 +111,24 @@ test('peers', () => {
       ['2001:db8::/32', ['2001:db8::1', '2001:0DB8:1::'], ['2001:db9::1']],
       ['loopback', ['127.0.0.1', '127.9.9.9', '::1'], ['10.0.0.1', '::2']],
       ['link-local', ['169.254.1.1', 'fe80::1', 'fe80::1%eth0'], ['10.0.0.1']],
+      ['internet', ['1.2.3.4', '2001:db8::1'], ['10.1.2.3', '127.0.0.1', 'fe80::1', 'fd00::1', 'unreadable']],
       ['any', ['1.2.3.4', '::', 'unreadable'], []],
     ],
     (pattern, text) => matchesPeer(valueOf(parsePeer(pattern)), text),
   );
+  const [internet, any] = ['internet', 'any'].map((text) => valueOf(parsePeer(text)));
+  assert.ok(internet !== undefined && any !== undefined);
+  assert.ok(subsumesPeer(any, internet) && subsumesPeer(internet, internet) && !subsumesPeer(internet, any));
+  for (const [block, isOutside] of [
+    ['8.0.0.0/8', true],
+    ['10.1.0.0/16', false],
+    // Holds 10.0.0.0/8 and more.
+    ['8.0.0.0/5', false],
+    ['loopback', false],
+  ] as const) {
+    assert.equal(subsumesPeer(internet, valueOf(parsePeer(block))), isOutside, block);
+    assert.ok(!subsumesPeer(valueOf(parsePeer(block)), internet), block);
+  }
   refuses(parsePeer('10.1.2.3/24'), /behind its prefix/);
   for (const bad of ['', 'localhost', '10.1.2', '300.1.1.1', '10.0.0.0/33', '1::2::3', '/8'])
     refuses(parsePeer(bad), /not a peer/);

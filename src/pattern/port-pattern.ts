@@ -11,6 +11,11 @@ export interface PortPattern {
 export const ephemeralPorts: PortPattern = { low: 32_768, high: 60_999 };
 const allPorts: PortPattern = { low: 0, high: 65_535 };
 
+/** From IANA's dynamic ports (RFC 6335), which Windows and BSD hand out, and Linux's, up to the last. */
+export const dynamicPorts: PortPattern = { low: 32_768, high: 65_535 };
+/** What any user may take: programs that draw a port themselves draw from these. */
+export const unprivilegedPorts: PortPattern = { low: 1024, high: 65_535 };
+
 export function isEphemeral(port: number): boolean {
   return matchesPort(ephemeralPorts, port);
 }

@@ -50,8 +50,5 @@ export const factors = {
 
 export type FactorName = keyof typeof factors;
 
-/** IANA service names ssh, telnet, microsoft-ds, ms-wbt-server, wsman, wsmans, rfb. */
-export const administrationPorts: ReadonlySet<number> = new Set([22, 23, 445, 3389, 5985, 5986, 5900]);
-
 /** Instance metadata of AWS, Azure, GCP and OpenStack (169.254.169.254), and AWS over IPv6. */
 export const metadataServices: ReadonlySet<string> = new Set(['169.254.169.254', 'fd00:ec2::254']);

@@ -12,7 +12,8 @@ import { parseAddress } from '../../pattern/address.ts';
 import { isPrivate } from '../../pattern/peer-pattern.ts';
 import { argumentRoles, knownProgram, programName } from '../../pattern/program.ts';
 import { isInMemoryOnly, isWorldWritable } from '../../pattern/executable-places.ts';
-import { type FactorName, administrationPorts, factors, metadataServices } from './factors.data.ts';
+import { administrationPorts } from '../../pattern/administration-ports.data.ts';
+import { type FactorName, factors, metadataServices } from './factors.data.ts';
 import { telltales } from './telltales.data.ts';
 
 export function reasonsOf(deviation: Deviation): readonly Reason[] {

@@ -106,7 +106,7 @@ function isOpen({ templates, rest }: ArgvPattern): boolean {
 }
 
 function checkPeer({ peer }: ConnectionPattern, what: string): readonly ManifestNote[] {
-  const isEverywhere = peer === 'any' || (typeof peer === 'object' && peer.length === 0);
+  const isEverywhere = peer === 'any' || peer === 'internet' || (typeof peer === 'object' && peer.length === 0);
   return isEverywhere ? [say('minor', `Allows ${what} every address`)] : [];
 }
 

@@ -7,6 +7,8 @@ import type { Rule } from '../../model/rule.ts';
 import { behaviourId } from '../../pattern/behaviour-id.ts';
 import { behaviourOf } from '../../pattern/behaviour-of.ts';
 import { inOrder } from './order.ts';
+import { widenDrawnPorts } from './drawn-ports.ts';
+import { widenOpenCallers } from './open-callers.ts';
 import { withoutOrphans } from './orphans.ts';
 
 export interface DraftInput {
@@ -27,9 +29,10 @@ export interface DraftInput {
 
 export function draft(input: DraftInput): Manifest {
   const entries = new Map<string, ManifestEntry>();
-  for (const entry of withoutOrphans(Object.values(input.profile.entries))) {
+  for (const entry of widenDrawnPorts(widenOpenCallers(withoutOrphans(Object.values(input.profile.entries))))) {
     const learned = entryOf(entry);
-    entries.set(learned.id, learned);
+    const same = entries.get(learned.id);
+    entries.set(learned.id, same === undefined ? learned : bothLearned(same, learned));
   }
   for (const entry of input.approved) {
     const known = entries.get(entry.id);
@@ -55,6 +58,14 @@ export function draft(input: DraftInput): Manifest {
 function entryOf({ behaviour, count, firstAt, members }: ProfileEntry): ManifestEntry {
   const provenance: Provenance = { kind: 'learned', at: firstAt, count, members: members.length };
   return { id: behaviourId(behaviour), behaviour, provenance };
+}
+
+/** Two that widening made one: seen as often as both, at least on as many members as either. */
+function bothLearned(a: ManifestEntry, b: ManifestEntry): ManifestEntry {
+  const count = (a.provenance.count ?? 0) + (b.provenance.count ?? 0);
+  const members = Math.max(a.provenance.members ?? 0, b.provenance.members ?? 0);
+  const at = a.provenance.at < b.provenance.at ? a.provenance.at : b.provenance.at;
+  return { ...a, provenance: { ...a.provenance, at, count, members } };
 }
 
 /** A person's or a source's word says more than having been seen; between two of them the earlier one stays. */

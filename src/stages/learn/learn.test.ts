@@ -64,7 +64,10 @@ test('many networks become the one above, many of those everybody', () => {
   const networks = Array.from({ length: siblingsMax + 1 }, (_, at) => `10.7.${at}.1`);
   assert.deepEqual(peersOf(learned(calls(networks))), ['10.7.0.0/16']);
   const sites = Array.from({ length: siblingsMax + 1 }, (_, at) => `10.${at}.0.1`);
-  assert.deepEqual(peersOf(learned(calls(sites))), ['0.0.0.0/0']);
+  assert.deepEqual(peersOf(learned(calls(sites))), ['10.0.0.0/8']);
+  const world = Array.from({ length: siblingsMax + 1 }, (_, at) => `8.${at}.0.1`);
+  // The neighbours stay who they are.
+  assert.deepEqual(peersOf(learned(calls([...world, '10.0.0.1']))), ['10.0.0.1', 'internet']);
   const v6 = Array.from({ length: siblingsMax + 1 }, (_, at) => `2001:db8::${at + 1}`);
   assert.deepEqual(peersOf(learned(calls(v6))), ['2001:db8::/64']);
 });

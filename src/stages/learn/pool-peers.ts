@@ -7,6 +7,7 @@ import type { Behaviour, InboundBehaviour, OutboundBehaviour } from '../../model
 import type { ProfileEntry } from '../../model/profile.ts';
 import { type Prefix, parseAddress, parsePrefix, prefixOf, printPrefix } from '../../pattern/address.ts';
 import { behaviourId } from '../../pattern/behaviour-id.ts';
+import { printPeer, reachOf } from '../../pattern/peer-pattern.ts';
 import { mergeEntries } from './merge.ts';
 
 type Connection = OutboundBehaviour | InboundBehaviour;
@@ -14,8 +15,8 @@ type Connection = OutboundBehaviour | InboundBehaviour;
 /** Distinct blocks that stay apart inside the next wider one. */
 export const siblingsMax = 8;
 
-/** From an address upwards: subnet, site, everybody. */
-const lengths = { 32: [24, 16, 0], 128: [64, 48, 0] } as const;
+/** From an address upwards: subnet, site; above them everybody within reach (reachOf). */
+const lengths = { 32: [24, 16], 128: [64, 48] } as const;
 
 /** Widens in place where the connections in `touched` have made a block full. */
 export function poolPeers(entries: Map<string, ProfileEntry>, touched: readonly Behaviour[]): void {
@@ -42,53 +43,75 @@ function keyOf({ kind, exe, proto, port }: Connection): string {
   return [kind, exe, proto, port].join('\0');
 }
 
+/** Null prefix = everybody within reach. */
 interface Peer {
-  readonly prefix: Prefix;
+  readonly prefix: Prefix | null;
   readonly entry: ProfileEntry;
 }
 
 /** Null when nothing changes. */
 function poolGroup(group: readonly ProfileEntry[]): readonly ProfileEntry[] | null {
-  const named: ProfileEntry[] = [];
-  const peers: Peer[] = [];
+  const kept: ProfileEntry[] = [];
+  const byReach = new Map<string, Peer[]>();
   for (const entry of group) {
-    const prefix = prefixIn(entry.behaviour);
-    if (prefix === null) named.push(entry);
-    else peers.push({ prefix, entry });
+    const placed = placeOf(entry);
+    if (placed === null) kept.push(entry);
+    else byReach.set(placed.reach, [...(byReach.get(placed.reach) ?? []), placed.peer]);
   }
-  let pooled: readonly Peer[] = peers;
-  for (const level of [0, 1, 2] as const) pooled = climb(pooled, level);
-  return pooled.length === peers.length ? null : [...named, ...pooled.map((peer) => peer.entry)];
+  const pooled = [...byReach].flatMap(([reach, peers]) => poolReach(reach, peers));
+  const all = [...kept, ...pooled.map(({ entry }) => entry)];
+  return all.length === group.length ? null : all;
 }
 
-/** Null for loopback and the like, which are not one of many. */
-function prefixIn(behaviour: Behaviour): Prefix | null {
-  if (!isConnection(behaviour)) return null;
-  const address = parseAddress(behaviour.peer);
-  return address === null ? parsePrefix(behaviour.peer) : { ...address, length: address.bits };
+/** Null for loopback and the like, which are not one of many, and for what a person wrote wider than learning would. */
+function placeOf(entry: ProfileEntry): { readonly reach: string; readonly peer: Peer } | null {
+  if (!isConnection(entry.behaviour)) return null;
+  const { peer } = entry.behaviour;
+  if (peer === 'internet') return { reach: peer, peer: { prefix: null, entry } };
+  const address = parseAddress(peer);
+  const prefix = address === null ? parsePrefix(peer) : { ...address, length: address.bits };
+  const reach = prefix === null ? null : reachOf(prefix);
+  if (prefix === null || reach === null) return null;
+  const text = printPeer(reach);
+  return { reach: text, peer: { prefix: text === printPeer(prefix) ? null : prefix, entry } };
 }
 
-function climb(peers: readonly Peer[], level: 0 | 1 | 2): readonly Peer[] {
-  const lengthOf = ({ prefix }: Peer): number => lengths[prefix.bits][level];
-  const below = peers.filter((peer) => peer.prefix.length >= lengthOf(peer));
-  const above = peers.filter((peer) => peer.prefix.length < lengthOf(peer));
-  const blocks = Map.groupBy(below, (peer) => printPrefix(prefixOf(peer.prefix, lengthOf(peer))));
-  return [...above, ...[...blocks.values()].flatMap((inside) => settle(inside, level))];
+function poolReach(reach: string, peers: readonly Peer[]): readonly Peer[] {
+  const pooled = climb(climb(peers, 0), 1);
+  const isTaken = pooled.some(({ prefix }) => prefix === null);
+  if (!isTaken && pooled.length <= siblingsMax) return pooled;
+  const sites = new Set(pooled.map(({ prefix }) => (prefix === null ? '' : siteOf(prefix))));
+  return isTaken || sites.size > siblingsMax ? [merged(pooled, reach, null)] : pooled;
+}
+
+function climb(peers: readonly Peer[], level: 0 | 1): readonly Peer[] {
+  const isBelow = ({ prefix }: Peer): boolean => prefix !== null && prefix.length >= lengths[prefix.bits][level];
+  const blocks = Map.groupBy(peers.filter(isBelow), ({ prefix }) => (prefix === null ? '' : blockOf(prefix, level)));
+  return [
+    ...peers.filter((peer) => !isBelow(peer)),
+    ...[...blocks].flatMap(([block, inside]) => settle(block, inside, level)),
+  ];
+}
+
+function blockOf(prefix: Prefix, level: 0 | 1): string {
+  return printPrefix(prefixOf(prefix, lengths[prefix.bits][level]));
+}
+
+/** The block just below everybody within reach, in which an address or block lies. */
+function siteOf(prefix: Prefix): string {
+  return prefix.length < lengths[prefix.bits][1] ? printPrefix(prefix) : blockOf(prefix, 1);
 }
 
 /** All peers of one block: kept apart while they are few, one entry for the block when they are many. */
-function settle(inside: readonly Peer[], level: 0 | 1 | 2): readonly Peer[] {
-  const [first, ...others] = inside;
-  if (first === undefined) return [];
-  const block = prefixOf(first.prefix, lengths[first.prefix.bits][level]);
-  const alreadyTaken = inside.some((peer) => peer.prefix.length === block.length);
-  if (!alreadyTaken && distinctChildren(inside, level) <= siblingsMax) return inside;
-  const behaviour = { ...first.entry.behaviour, peer: printPrefix(block) } as Connection;
-  const entry = mergeEntries(behaviour, [first.entry, ...others.map((peer) => peer.entry)]);
-  return [{ prefix: block, entry }];
+function settle(block: string, inside: readonly Peer[], level: 0 | 1): readonly Peer[] {
+  const isTaken = inside.some(({ prefix }) => prefix !== null && prefix.length === lengths[prefix.bits][level]);
+  const children =
+    level === 0 ? inside.length : new Set(inside.map(({ prefix }) => (prefix === null ? '' : blockOf(prefix, 0)))).size;
+  return isTaken || children > siblingsMax ? [merged(inside, block, parsePrefix(block))] : inside;
 }
 
-function distinctChildren(inside: readonly Peer[], level: 0 | 1 | 2): number {
-  if (level === 0) return inside.length;
-  return new Set(inside.map(({ prefix }) => printPrefix(prefixOf(prefix, lengths[prefix.bits][level - 1] ?? 0)))).size;
+function merged(peers: readonly Peer[], peer: string, prefix: Prefix | null): Peer {
+  const [first, ...others] = peers.map(({ entry }) => entry);
+  if (first === undefined) throw new Error('a block is made of at least one peer');
+  return { prefix, entry: mergeEntries({ ...first.behaviour, peer } as Connection, [first, ...others]) };
 }

@@ -1,6 +1,6 @@
 // Which side began a connection, told from the ports on which the VM listens. Sockets read from outside carry no direction.
 import type { Protocol } from '../../model/observation.ts';
-import { isEphemeral } from '../../pattern/port-pattern.ts';
+import { dynamicPorts, matchesPort } from '../../pattern/port-pattern.ts';
 
 export interface ConnectionEnds {
   readonly proto: Protocol;
@@ -23,7 +23,12 @@ export function directionOf(ends: ConnectionEnds, listening: ReadonlySet<string>
   const { proto, localPort, remotePort } = ends;
   if (listening.has(listenerKey(proto, localPort))) return 'inbound';
   if (proto === 'udp' && isPrivileged(localPort) && !isPrivileged(remotePort)) return 'inbound';
-  return !isEphemeral(localPort) && isEphemeral(remotePort) ? 'inbound' : 'outbound';
+  return !isDynamic(localPort) && isDynamic(remotePort) ? 'inbound' : 'outbound';
+}
+
+/** The other side may be of any system. */
+function isDynamic(port: number): boolean {
+  return matchesPort(dynamicPorts, port);
 }
 
 function isPrivileged(port: number): boolean {

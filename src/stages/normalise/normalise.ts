@@ -10,6 +10,7 @@ import { isEphemeral } from '../../pattern/port-pattern.ts';
 import { boundArgv, boundText, splitCommandLine } from './command-line.ts';
 import { directionOf } from './direction.ts';
 import { canonicalTime } from './time.ts';
+import { windowsPath } from './windows-path.ts';
 
 export function normalise(event: RawEvent): Result<Observation> {
   switch (event.kind) {
@@ -68,7 +69,7 @@ function connectionOf(event: RawEvent, kind: 'outbound' | 'inbound'): Result<Obs
   const remoteAddr = addressOf(event.remoteAddr);
   if (remoteAddr === null) return lacks(event, 'an IP address as remoteAddr');
   return ok({
-    kind: isAnswer(event) ? 'inbound' : kind,
+    kind: datagramDirection(event) ?? kind,
     ...seenOf(event),
     pid: event.pid ?? null,
     image: imageOf(event),
@@ -80,10 +81,14 @@ function connectionOf(event: RawEvent, kind: 'outbound' | 'inbound'): Result<Obs
   });
 }
 
-/** UDP has no connections: sensors report a server's answer as a call of the server's. */
-function isAnswer({ proto, localPort, remotePort }: RawEvent): boolean {
-  if (proto !== 'udp' || localPort === undefined || localPort === 0 || remotePort === undefined) return false;
-  return directionOf({ proto, localPort, remotePort }, new Set()) === 'inbound';
+/** UDP has no connections: sensors report a server's answer as a call of the server's, and the answer to a caller as a call. */
+function datagramDirection({ proto, localPort = 0, remotePort = 0 }: RawEvent): 'inbound' | 'outbound' | null {
+  if (proto !== 'udp' || localPort === 0 || remotePort === 0) return null;
+  const direction = directionOf({ proto, localPort, remotePort }, new Set());
+  // Where the ports do not tell, the sensor does.
+  return direction === directionOf({ proto, localPort: remotePort, remotePort: localPort }, new Set())
+    ? null
+    : direction;
 }
 
 function listenerOf(event: RawEvent): Result<Observation> {
@@ -140,6 +145,8 @@ function pathOf(text: string): { readonly path: string | null; readonly deleted:
   const deleted = text.endsWith(deletedMark);
   const path = boundText(deleted ? text.slice(0, -deletedMark.length) : text);
   if (path === '') return { path: null, deleted };
+  const windows = windowsPath(path);
+  if (windows !== null) return { path: windows, deleted };
   if (path.startsWith('memfd:')) return { path: `/${path}`, deleted: true };
   return { path, deleted: deleted || isInMemoryOnly(path) };
 }
