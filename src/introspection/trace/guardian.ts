@@ -18,9 +18,14 @@ export interface GuardedStub {
 export interface Watch {
   /**
    * To the stub, opened by the guardian, which keeps a duplicate: no moment of the trace is unguarded, and the guardian can cut
-   * off a tracer that hangs. The guest stands from its opening on; QEMU's unsolicited first stop reply waits in it to be read.
+   * off a tracer that hangs. The guest stands from its opening on and QEMU has answered on it; nothing is left to be read.
    */
   readonly connection: Socket;
+  /**
+   * The guest ran until the connection stopped it. Told by QEMU up to 8.0 only; false by a later one, whose monitor is to be asked
+   * beforehand.
+   */
+  readonly ranBefore: boolean;
   /** The tracer lives and answers its stops. Costs next to nothing; called after stops and every `beatEveryMs`. */
   beat(): void;
   /** From now on the guest stands on purpose, at most so long: a person is asked. Beats go on all the while. */
@@ -34,7 +39,7 @@ export interface Watch {
   pausedByOther(removals: readonly string[] | null): void;
   /** Settles when the guardian itself is gone or has taken the guest away: the tracer detaches at once. Null = after `close`. */
   readonly lost: Promise<Problem | null>;
-  /** The tracer has detached by itself and shown that the guest runs. */
+  /** The tracer has detached by itself and shown that the guest runs. Before it, the end of the connection is taken for a loss. */
   close(): Promise<void>;
 }
 

@@ -1,0 +1,99 @@
+// What a tracer and its watchdog leave behind when both are killed at once: stop points in QEMU at which the guest stands still,
+// in the state `debug`, as soon as it comes by. Whoever next has the monitor of the guest asks for this first.
+import { setTimeout as wait } from 'node:timers/promises';
+import { problem } from '../../../kit/problem.ts';
+import { fail, ok } from '../../../kit/result.ts';
+import type { Result } from '../../../kit/result.ts';
+import type { Monitor } from '../../../protocols/qmp/monitor.ts';
+import { closeStub, findStub, openStub } from '../gdb-stub.ts';
+import type { Freed } from './detach-conversation.ts';
+import { letGo } from './let-go.ts';
+
+export interface RecoverOptions {
+  /** Is a stub that listens there one that a tracer of ours opened? */
+  readonly isOurs: (socketPath: string) => boolean;
+  /** Where a stub may listen for a moment when there is none any more. Absolute; nothing is there. */
+  readonly newSocketPath: string;
+}
+
+/** `clean` = there was nothing to do; otherwise the guest has no stop points any more, and this is how it was left. */
+export type Recovery = 'clean' | Freed;
+
+const patienceMs = 5_000;
+const retryMs = 100;
+/** As QEMU says it: `disconnected:unix:/run/x.sock,server=on` while nobody is connected. */
+const unixStub = /^(disconnected:)?unix:(.+?)(?:,server(?:=on)?)?$/;
+const vcpusMax = 512;
+
+/**
+ * Frees a guest from what a dead tracer left in it, and takes the stub away. A guest that somebody paused stays paused, one that
+ * stands at a leftover point runs on. Problems: `refused` = somebody is connected to the stub, or it was never ours;
+ * `failed` = QEMU does not answer.
+ */
+export async function recoverStub(monitor: Monitor, options: RecoverOptions): Promise<Result<Recovery>> {
+  const [stub, status, vcpus] = [
+    await findIdleStub(monitor, options),
+    await readStatus(monitor),
+    await countVcpus(monitor),
+  ];
+  if (!stub.ok) return stub;
+  if (!status.ok) return status;
+  if (!vcpus.ok) return vcpus;
+  if (stub.value === null) return status.value === 'debug' ? recoverWithoutStub(monitor, options) : ok('clean');
+  const removals = status.value === 'paused' ? removalsOfAll(vcpus.value) : null;
+  const freed = await letGo(stub.value, { removals, patienceMs, qemuLives: () => true });
+  return freed.ok ? takeAway(monitor, stub.value, freed.value) : freed;
+}
+
+/** The socket of a stub of ours that nobody is connected to; null = there is no stub. A watchdog may just be busy at it. */
+async function findIdleStub(monitor: Monitor, { isOurs }: RecoverOptions): Promise<Result<string | null>> {
+  const deadline = performance.now() + patienceMs;
+  for (;;) {
+    const found = await findStub(monitor);
+    if (!found.ok || found.value === null) return found;
+    const [, idle, path] = unixStub.exec(found.value) ?? [];
+    const ours = path !== undefined && isOurs(path);
+    if (ours && idle !== undefined) return ok(path);
+    if (!ours || performance.now() > deadline) {
+      const message = `The gdb stub of this VM is in use or somebody else's (${found.value}).`;
+      return fail(problem('refused', message, 'End the debugging, or start QEMU without -gdb and -s.'));
+    }
+    await wait(retryMs);
+  }
+}
+
+/** `gdbserver none` removed the stub and left the points. */
+async function recoverWithoutStub(monitor: Monitor, options: RecoverOptions): Promise<Result<Recovery>> {
+  const socketPath = options.newSocketPath;
+  const opened = await openStub(monitor, socketPath);
+  if (!opened.ok) return opened;
+  const freed = await letGo(socketPath, { removals: null, patienceMs, qemuLives: () => true });
+  return freed.ok ? takeAway(monitor, socketPath, freed.value) : freed;
+}
+
+async function takeAway(monitor: Monitor, socketPath: string, left: Freed | 'qemu-gone'): Promise<Result<Recovery>> {
+  const closed = await closeStub(monitor, socketPath);
+  if (!closed.ok) return closed;
+  return ok(left === 'qemu-gone' ? 'clean' : left);
+}
+
+/** `?` takes out all points of the vCPU it is asked of, and nobody knows any more which they were. */
+function removalsOfAll(vcpus: number): readonly string[] {
+  return Array.from({ length: vcpus }, (_, i) => [`Hc${(i + 1).toString(16)}`, '?']).flat();
+}
+
+async function readStatus(monitor: Monitor): Promise<Result<string>> {
+  const status = await monitor.execute('query-status');
+  if (!status.ok) return status;
+  return ok(isObject(status.value) && typeof status.value['status'] === 'string' ? status.value['status'] : '');
+}
+
+async function countVcpus(monitor: Monitor): Promise<Result<number>> {
+  const vcpus = await monitor.execute('query-cpus-fast');
+  if (!vcpus.ok) return vcpus;
+  return ok(Math.min(Array.isArray(vcpus.value) ? vcpus.value.length : 1, vcpusMax));
+}
+
+function isObject(value: unknown): value is { readonly [key: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
