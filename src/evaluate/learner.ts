@@ -12,7 +12,7 @@ export interface Learner {
 export interface Verdict {
   /** 0 to 100; null = allowed. */
   readonly risk: number | null;
-  /** Names what alarms on one machine are one thing to whoever reads them; only asked for where there is an alarm. */
+  /** How unusual it is, allowed or not: bits for the product, 1 or 0 for learners that only remember. */
   readonly surprise: number;
 }
 

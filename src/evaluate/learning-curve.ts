@@ -2,7 +2,7 @@
 // stop there.
 import type { Activity } from '../model/observation.ts';
 import type { Profile } from '../model/profile.ts';
-import { frequenciesOf, predictNew } from '../stages/learn/missing-mass.ts';
+import { frequenciesOf, predictNew } from '../kit/unseen-species.ts';
 import { alarmGroup } from './alarm-group.ts';
 import type { Judge } from './learner.ts';
 import { type ProductLearner, productJudge } from './product-learner.ts';
@@ -71,7 +71,7 @@ export class LearningCurve {
       for (const [subject, profile] of step.profiles) {
         const observations =
           next === undefined ? (this.#tested.get(subject) ?? 0) : this.#lengthOfStep(subject, at + 2);
-        const { expected, low, high } = predictNew(frequenciesOf(profile), observations);
+        const { expected, low, high } = predictNew(frequenciesOf(countsIn(profile)), observations);
         sums.predictedNew += expected;
         sums.variance.low += (expected - low) ** 2;
         sums.variance.high += (high - expected) ** 2;
@@ -93,6 +93,10 @@ export class LearningCurve {
     const total = this.#totals.get(subject) ?? 0;
     return endOfStep(total, step) - endOfStep(total, step - 1);
   }
+}
+
+function countsIn({ entries }: Profile): readonly number[] {
+  return Object.values(entries).map(({ count }) => count);
 }
 
 function endOfStep(total: number, step: number): number {

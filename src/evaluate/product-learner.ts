@@ -4,7 +4,7 @@ import type { Manifest, ManifestEntry } from '../model/manifest.ts';
 import type { Activity, Observed } from '../model/observation.ts';
 import type { Profile } from '../model/profile.ts';
 import { assess } from '../stages/assess/assess.ts';
-import { type CompiledManifest, compileManifest, detect } from '../stages/detect/detect.ts';
+import { type CompiledManifest, compileManifest, detect, surprise } from '../stages/detect/detect.ts';
 import { allowEntry, draft } from '../stages/draft/draft.ts';
 import { emptyProfile, learn } from '../stages/learn/learn.ts';
 import type { Judge, Learner, Verdict } from './learner.ts';
@@ -84,9 +84,10 @@ export function productJudge(
   };
   return {
     judge(subject, activity): Verdict {
-      const deviation = detect(manifestOf(subject), activity);
-      if (deviation === null) return { risk: null, surprise: 0 };
-      return { risk: assess(deviation, context).risk, surprise: 1 };
+      const manifest = manifestOf(subject);
+      const deviation = detect(manifest, activity);
+      const bits = surprise(manifest, activity);
+      return { risk: deviation === null ? null : assess(deviation, context).risk, surprise: bits };
     },
     allow(subject, activity) {
       const entry = allowEntry(activity, { kind: 'approved', by: scope, at: activity.at });

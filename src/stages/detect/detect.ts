@@ -7,8 +7,9 @@ import type { Activity } from '../../model/observation.ts';
 import { admits } from '../../pattern/behaviour-pattern.ts';
 import { behaviourOf } from '../../pattern/behaviour-of.ts';
 import { knownProgram } from '../../pattern/program.ts';
-import { type EntryIndex, behaviourText, candidates, indexEntries } from './entry-index.ts';
+import { type CompiledEntry, type EntryIndex, behaviourText, candidates, indexEntries } from './entry-index.ts';
 import { nearestEntry } from './nearest.ts';
+import { bitsOf, usageOf } from './surprise.ts';
 
 declare const compiled: unique symbol;
 
@@ -21,19 +22,20 @@ export interface CompiledManifest {
 interface Compiled {
   readonly generation: number;
   readonly index: EntryIndex;
+  readonly usage: ReturnType<typeof usageOf>;
 }
 
 /** A problem when an entry is not in the language: such a manifest allows nothing and must not be used. */
 export function compileManifest(manifest: Manifest): Result<CompiledManifest> {
   const index = indexEntries(manifest.entries);
   if (!index.ok) return index;
-  const value: Compiled = { generation: manifest.generation, index: index.value };
+  const value: Compiled = { generation: manifest.generation, index: index.value, usage: usageOf(index.value) };
   return ok(value as unknown as CompiledManifest);
 }
 
 export function detect(manifest: CompiledManifest, activity: Activity): Deviation | null {
   const { generation, index } = manifest as unknown as Compiled;
-  if (isAllowed(index, activity)) return null;
+  if (allowingEntry(index, activity) !== null) return null;
   const server = serverBehind(index, activity);
   return {
     kind: activity.kind,
@@ -46,11 +48,18 @@ export function detect(manifest: CompiledManifest, activity: Activity): Deviatio
   };
 }
 
-function isAllowed(index: EntryIndex, activity: Activity): boolean {
-  if (index.texts.has(behaviourText(behaviourOf(activity)))) return true;
+/** How unusual an activity is for the VM, in bits, whether it is allowed or not (surprise.ts). */
+export function surprise(manifest: CompiledManifest, activity: Activity): number {
+  const { index, usage } = manifest as unknown as Compiled;
+  return bitsOf(usage.get(activity.kind), allowingEntry(index, activity));
+}
+
+function allowingEntry(index: EntryIndex, activity: Activity): CompiledEntry | null {
+  const same = index.texts.get(behaviourText(behaviourOf(activity)));
+  if (same !== undefined) return same;
   const asked = adopted(activity);
-  for (const { pattern } of candidates(index, activity)) if (admits(pattern, asked)) return true;
-  return false;
+  for (const entry of candidates(index, activity)) if (admits(entry.pattern, asked)) return entry;
+  return null;
 }
 
 /**

@@ -16,13 +16,15 @@ export interface CompiledEntry {
   readonly id: string;
   readonly behaviour: Behaviour;
   readonly pattern: BehaviourPattern;
+  /** How often it was seen while it was learned; 0 = it was not learned. */
+  readonly count: number;
 }
 
 type Buckets = ReadonlyMap<string, readonly CompiledEntry[]>;
 
 export interface EntryIndex {
-  /** Every behaviour as one text: what was learned comes back as the same behaviour nearly always. */
-  readonly texts: ReadonlySet<string>;
+  /** Every behaviour by its one text: what was learned comes back as the same behaviour nearly always. */
+  readonly texts: ReadonlyMap<string, CompiledEntry>;
   readonly all: Buckets;
   readonly byExe: Buckets;
   readonly byParent: Buckets;
@@ -32,19 +34,19 @@ export interface EntryIndex {
 }
 
 export function indexEntries(entries: readonly ManifestEntry[]): Result<EntryIndex> {
-  const texts = new Set<string>();
+  const texts = new Map<string, CompiledEntry>();
   const servers = new Set<string>();
   const maps = { all: new Map(), byExe: new Map(), byParent: new Map(), byPort: new Map() } satisfies Record<
     string,
     Map<string, CompiledEntry[]>
   >;
-  for (const { id, behaviour } of entries) {
+  for (const { id, behaviour, provenance } of entries) {
     const parsed = parseBehaviour(behaviour);
     if (!parsed.ok) return fail(unreadable(id, parsed.error));
     const pattern = parsed.value;
-    const entry: CompiledEntry = { id, behaviour, pattern };
+    const entry: CompiledEntry = { id, behaviour, pattern, count: provenance.count ?? 0 };
     const { kind } = pattern;
-    texts.add(behaviourText(behaviour));
+    texts.set(behaviourText(behaviour), entry);
     add(maps.all, kind, entry);
     add(maps.byExe, `${kind} ${bucketOf(pattern.exe)}`, entry);
     if (pattern.kind === 'process') {

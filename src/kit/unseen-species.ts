@@ -1,28 +1,36 @@
-// How much of what a service does has not been seen yet, told from how often the rest was seen.
-import type { Profile } from '../../model/profile.ts';
+// How much there is that was never seen, told from how often the rest was: the statistics of species, which know nothing of what
+// is counted.
 
-/** How many behaviours were seen exactly `times` times. */
+/** How many species were seen exactly `times` times. */
 export type Frequencies = ReadonlyMap<number, number>;
 
-export function frequenciesOf(profile: Profile): Frequencies {
+export function frequenciesOf(counts: Iterable<number>): Frequencies {
   const frequencies = new Map<number, number>();
-  for (const { count } of Object.values(profile.entries)) frequencies.set(count, (frequencies.get(count) ?? 0) + 1);
+  for (const count of counts) frequencies.set(count, (frequencies.get(count) ?? 0) + 1);
   return frequencies;
 }
 
 export function observationsIn(frequencies: Frequencies): number {
   let sum = 0;
-  for (const [times, behaviours] of frequencies) sum += times * behaviours;
+  for (const [times, species] of frequencies) sum += times * species;
   return sum;
 }
 
 /**
- * The probability that the next observation is of a behaviour never seen: the share of observations that were the only one of
- * their behaviour (Good 1953, "The population frequencies of species"). 1 when nothing was seen.
+ * The probability that the next observation is of a species never seen: the share of observations that were the only one of
+ * their species (Good 1953, "The population frequencies of species"). 1 when nothing was seen.
  */
 export function missingMass(frequencies: Frequencies): number {
   const observations = observationsIn(frequencies);
   return observations === 0 ? 1 : (frequencies.get(1) ?? 0) / observations;
+}
+
+/** How many species there are, seen and unseen: the bias-corrected lower bound of Chao (1984, 2005), Chao1. */
+export function richness(frequencies: Frequencies): number {
+  let seen = 0;
+  for (const species of frequencies.values()) seen += species;
+  const once = frequencies.get(1) ?? 0;
+  return seen + (once * (once - 1)) / (2 * ((frequencies.get(2) ?? 0) + 1));
 }
 
 export interface Prediction {
@@ -36,7 +44,7 @@ export interface Prediction {
 const termsMax = 60;
 
 /**
- * How many new behaviours the next `observations` will bring (Good and Toulmin 1956). Looking further ahead than what was seen
+ * How many new species the next `observations` will bring (Good and Toulmin 1956). Looking further ahead than what was seen
  * the series diverges, so its terms are weighed by a binomial tail (Efron and Thisted 1976, with the choice of Orlitsky, Suresh
  * and Wu 2016). The interval is Poisson's around the variance that Good and Toulmin give.
  */
@@ -47,14 +55,14 @@ export function predictNew(frequencies: Frequencies, observations: number): Pred
   const weights = ahead <= 1 ? null : tailWeights(ahead, seen);
   let expected = 0;
   let variance = 0;
-  for (const [times, behaviours] of frequencies) {
+  for (const [times, species] of frequencies) {
     if (times > termsMax) continue;
     const term = -((-ahead) ** times) * (weights?.[times] ?? (weights === null ? 1 : 0));
-    expected += term * behaviours;
-    variance += term ** 2 * behaviours;
+    expected += term * species;
+    variance += term ** 2 * species;
   }
   const bounded = Math.min(observations, Math.max(0, expected));
-  // New behaviours are events themselves, over and above what the estimate does not know.
+  // New species are events themselves, over and above what the estimate does not know.
   const half = 1.96 * Math.sqrt(variance + bounded);
   return { expected: bounded, low: Math.max(0, bounded - half), high: Math.min(observations, bounded + half + 3) };
 }

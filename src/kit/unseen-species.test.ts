@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { type Frequencies, missingMass, observationsIn, predictNew } from './missing-mass.ts';
+import {
+  type Frequencies,
+  missingMass,
+  frequenciesOf,
+  observationsIn,
+  predictNew,
+  richness,
+} from './unseen-species.ts';
 
 const none: Frequencies = new Map();
 /** Three seen once, one twice, one five times: ten observations. */
@@ -16,6 +23,13 @@ test('the mass of the unseen is the share of what was seen once', () => {
   assert.equal(observationsIn(some), 10);
   assert.equal(missingMass(some), 0.3);
   assert.equal(missingMass(none), 1);
+});
+
+test('the richness is at least what was seen', () => {
+  // Five seen, three once and one twice: 5 + 3 * 2 / (2 * 2).
+  assert.equal(richness(some), 6.5);
+  assert.equal(richness(none), 0);
+  assert.equal(richness(new Map([[4, 7]])), 7);
 });
 
 test('looking a little ahead is the series of Good and Toulmin', () => {
@@ -42,14 +56,14 @@ test('a prediction lies in its interval and within what is possible, however far
   );
 });
 
-/** Behaviours with probabilities falling as 1 / rank, drawn with a fixed generator. */
-function drawn(count: number, behaviours: number, seed: number): number[] {
+/** Species with probabilities falling as 1 / rank, drawn with a fixed generator. */
+function drawn(count: number, species: number, seed: number): number[] {
   let state = seed;
   const next = (): number => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return state / 2 ** 32;
   };
-  const weights = Array.from({ length: behaviours }, (_, rank) => 1 / (rank + 1));
+  const weights = Array.from({ length: species }, (_, rank) => 1 / (rank + 1));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return Array.from({ length: count }, () => {
     let left = next() * total;
@@ -65,8 +79,7 @@ test('on a population that is known the prediction is within a factor of 1.5 for
     const seen = draws.slice(0, 600);
     const counts = new Map<number, number>();
     for (const each of seen) counts.set(each, (counts.get(each) ?? 0) + 1);
-    const frequencies = new Map<number, number>();
-    for (const times of counts.values()) frequencies.set(times, (frequencies.get(times) ?? 0) + 1);
+    const frequencies = frequenciesOf(counts.values());
     const actual = new Set(draws.slice(600).filter((each) => !counts.has(each))).size;
     const { expected } = predictNew(frequencies, 200);
     if (expected <= actual * 1.5 && expected >= actual / 1.5) within += 1;
