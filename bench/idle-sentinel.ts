@@ -13,7 +13,7 @@ import { RecordingManager } from '../src/sim/recording-manager.ts';
 const [stateDir = '', ...uuids] = process.argv.slice(2);
 const patienceMs = 60_000;
 const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
-const all = qemuSource({ clock, profileDirectory: `${stateDir}/profiles` });
+const all = qemuSource({ clock, profileDirectory: `${stateDir}/profiles`, stubDirectory: `${stateDir}/stubs` });
 const find: GuestSource['find'] = () => {
   const found = all.find();
   return found.ok ? ok(found.value.filter(({ uuid }) => uuid !== null && uuids.includes(uuid))) : found;

@@ -49,7 +49,7 @@ async function plainQemu(): Promise<Target> {
   const pid = guest.value.pid();
   assert.ok(pid !== undefined);
   return {
-    enforcer: await enforcerFrom(qemuSource({ clock, profileDirectory: null }), pid),
+    enforcer: await enforcerFrom(qemuSource({ clock, profileDirectory: null, stubDirectory: '/nowhere' }), pid),
     truth: async () => {
       if (guest.value.pid() === undefined) return 'gone';
       const status = await guest.value.qmp().execute('query-status');

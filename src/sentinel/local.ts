@@ -63,7 +63,8 @@ export async function sockets(vm: string, options: LocalOptions): Promise<Result
 export function sourceOf({ stateDir, clock }: LocalOptions): GuestSource {
   // Without a place for profiles each kernel is learned anew, which costs time and nothing else.
   const dir = openStateDir(stateDir);
-  return qemuSource({ clock, profileDirectory: dir.ok ? dir.value.profiles : null });
+  const { stubs } = stateDirPaths(stateDir);
+  return qemuSource({ clock, profileDirectory: dir.ok ? dir.value.profiles : null, stubDirectory: stubs });
 }
 
 function rosterOf(source: GuestSource): Result<readonly RosterEntry[]> {

@@ -121,7 +121,7 @@ class RunningSentinel implements Sentinel {
     this.#options = options;
     this.#dir = dir;
     this.#database = database;
-    this.#source = options.source ?? qemuSource({ clock, profileDirectory: dir.profiles });
+    this.#source = options.source ?? qemuSource({ clock, profileDirectory: dir.profiles, stubDirectory: dir.stubs });
     this.#startedAt = isoTime(clock.now());
     this.#outbox = new Outbox(name, clock);
     this.#spool = new Spool(database, clock, options.spool);

@@ -13,9 +13,11 @@ export interface QemuSourceOptions {
   readonly clock: Clock;
   /** Where kernel profiles are kept; null = learn each kernel anew. */
   readonly profileDirectory: string | null;
+  /** Where the gdb stubs of traced guests listen. */
+  readonly stubDirectory: string;
 }
 
-export function qemuSource({ clock, profileDirectory }: QemuSourceOptions): GuestSource {
+export function qemuSource({ clock, profileDirectory, stubDirectory }: QemuSourceOptions): GuestSource {
   const alive: GuestSource['alive'] = (handle) => processStart(handle.pid) === handle.startTicks;
   const patience = { clock, sleep: (ms: number) => wait(ms) };
   return {
@@ -23,7 +25,8 @@ export function qemuSource({ clock, profileDirectory }: QemuSourceOptions): Gues
     alive,
     connect: (handle) => openMonitor(handle),
     attach: (handle, monitor) => attach(handle, { clock, profileDirectory, monitor }),
-    traceGround: (handle, monitor) => traceGround(handle, monitor, profileDirectory),
+    traceGround: (handle, monitor) =>
+      traceGround(handle, monitor, { profiles: profileDirectory, stubs: stubDirectory }),
     enforcer: (handle, monitor) => {
       const target = { monitor, alive: () => alive(handle), patience };
       const { monitor: address } = handle;

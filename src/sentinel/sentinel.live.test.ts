@@ -56,7 +56,7 @@ suite('sentinel on a real guest', () => {
 
   /** The host may run guests of others: each QEMU has one monitor to give. */
   function ownGuest(): GuestSource {
-    const all = qemuSource({ clock, profileDirectory: join(dir, 'profiles') });
+    const all = qemuSource({ clock, profileDirectory: join(dir, 'profiles'), stubDirectory: join(dir, 'stubs') });
     const find: GuestSource['find'] = () => {
       const found = all.find();
       return found.ok ? ok(found.value.filter((handle) => handle.uuid === guest.uuid)) : found;

@@ -9,6 +9,8 @@ export interface StateDir {
   readonly database: string;
   readonly vault: string;
   readonly profiles: string;
+  /** Sockets of gdb stubs while guests are traced. */
+  readonly stubs: string;
   readonly socket: string;
 }
 
@@ -18,6 +20,7 @@ export function stateDirPaths(path: string): StateDir {
     database: join(path, 'sentinel.db'),
     vault: join(path, 'vault'),
     profiles: join(path, 'profiles'),
+    stubs: join(path, 'stubs'),
     socket: join(path, 'sentinel.sock'),
   };
 }
@@ -36,7 +39,7 @@ export function openStateDir(path: string): Result<StateDir> {
       ),
     );
   try {
-    for (const dir of [paths.path, paths.vault, paths.profiles]) {
+    for (const dir of [paths.path, paths.vault, paths.profiles, paths.stubs]) {
       mkdirSync(dir, { recursive: true, mode: 0o700 });
       if (statSync(dir).uid === process.getuid?.()) chmodSync(dir, 0o700);
       else

@@ -70,13 +70,14 @@ export class SimulatedTrace {
     const { promise: ended, resolve } = Promise.withResolvers<Problem | null>();
     this.#options = options;
     this.#end = resolve;
-    const close = (): Promise<void> => {
+    const close = (): Promise<string | null> => {
       this.#options = null;
       resolve(null);
-      return Promise.resolve();
+      return Promise.resolve(null);
     };
     const trace = {
       covers: Object.keys(this.#counts),
+      uncovered: [],
       ended,
       close,
       summary: () => this.#summary(),

@@ -22,7 +22,8 @@ export class AttemptDesk {
 
   attemptOf(sighting: Sighting, atMs: number): Attempt {
     const kind = sighting.event.kind as Attempt['kind'];
-    return { ...sighting.event, kind, ts: this.#journal.timeOf(atMs) };
+    const interpreted = sighting.interpreted === true ? { interpreted: true } : {};
+    return { ...sighting.event, kind, ts: this.#journal.timeOf(atMs), ...interpreted };
   }
 
   /** What is to be done with an attempt. One that was answered before keeps its answer, unless it is another of the same name. */

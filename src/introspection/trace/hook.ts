@@ -58,6 +58,8 @@ export interface Sighting {
   readonly key: string;
   /** Two happenings may share the key after all: a process that asks for the same thing twice. */
   readonly repeatable?: boolean;
+  /** A program that another one is to interpret: that one is asked about next, with this one among its arguments. */
+  readonly interpreted?: boolean;
   /** Unless it is refused, an event of its own will follow: only then is the attempt told. */
   readonly eventFollows?: boolean;
   readonly event: Omit<TracedEvent, 'ts' | 'seq' | 'verdict'>;

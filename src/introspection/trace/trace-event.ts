@@ -79,7 +79,11 @@ export interface TraceSummary {
 export type Verdict = 'allow' | 'block' | 'kill' | 'hold';
 
 /** An attempt the guest's kernel has not carried out yet. Same fields as the event it would become. */
-export type Attempt = Omit<TracedEvent, 'seq' | 'verdict'> & { readonly kind: 'exec' | 'connect' | 'listen' | 'bind' };
+export type Attempt = Omit<TracedEvent, 'seq' | 'verdict'> & {
+  readonly kind: 'exec' | 'connect' | 'listen' | 'bind';
+  /** exec: a script. Its interpreter is asked about next, with the script among its arguments, if this one is let through. */
+  readonly interpreted?: boolean;
+};
 
 /** Asked while the guest stands still: must answer at once, in microseconds. What it throws lets the attempt through, counted. */
 export type Decide = (attempt: Attempt) => Verdict;

@@ -34,6 +34,8 @@ export function followDoor(
       });
       // A reader that goes away reads on to the end of what has come already.
       lines.on('close', () => resolve(problemSaid === null ? ended(stop) : fail(problemSaid)));
+      // Going away breaks the answer off, which the interface would throw.
+      lines.on('error', () => lines.close());
       response.on('error', () => lines.close());
     });
     asked.on('error', (error: NodeJS.ErrnoException) => {

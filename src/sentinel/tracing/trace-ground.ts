@@ -1,14 +1,64 @@
-// Makes a QEMU guest ready to be traced by another process, which has no monitor of its own.
-import { problem } from '../../kit/problem.ts';
-import { fail, type Result } from '../../kit/result.ts';
+// Makes a QEMU guest ready to be traced by another process, which has no monitor of its own: frees it from what a dead tracer may
+// have left, opens its gdb stub, and closes that again.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { causeOf, problem } from '../../kit/problem.ts';
+import { fail, ok, type Result } from '../../kit/result.ts';
 import type { GuestHandle } from '../../introspection/hypervisor/guest-handle.ts';
+import { closeStub, openStub } from '../../introspection/trace/gdb-stub.ts';
+import { prepareTarget } from '../../introspection/trace/trace-target.ts';
+import { recoverStub } from '../../introspection/trace/watchdog/recover-stub.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
 import type { TraceGround } from './vm-trace.ts';
 
-export function traceGround(
+export interface TracePlaces {
+  /** Kernel profiles; null = learn the kernel anew. */
+  readonly profiles: string | null;
+  /** Sockets of gdb stubs: whoever can connect to one holds the guest. */
+  readonly stubs: string;
+}
+
+/** Told from those of other debuggers, also by a sentinel that was started after the one which made it has died. */
+const socketName = /\/plumbline-\d+\.gdb$/;
+
+export async function traceGround(
   handle: GuestHandle,
-  _monitor: Monitor,
-  _profileDirectory: string | null,
+  monitor: Monitor,
+  places: TracePlaces,
 ): Promise<Result<TraceGround>> {
-  return Promise.resolve(fail(problem('failed', `${handle.name} cannot be traced yet.`)));
+  const path = join(places.stubs, `plumbline-${handle.pid}.gdb`);
+  const made = makePrivate(places.stubs);
+  if (!made.ok) return made;
+  const freed = await freeStub(monitor, path);
+  if (!freed.ok) return freed;
+  const opened = await openStub(monitor, path);
+  if (!opened.ok) return opened;
+  const target = await prepareTarget(handle, monitor, { profileDirectory: places.profiles, socketPath: path });
+  if (target.ok) return ok({ target: target.value, leave: () => leave(monitor, path) });
+  await closeStub(monitor, path);
+  return target;
+}
+
+/** Takes away what a tracer of ours that died left in QEMU; a stub that somebody uses stays, and is a problem. */
+export async function freeStub(monitor: Monitor, path: string): Promise<Result<void>> {
+  const isOurs = (socketPath: string): boolean => socketName.test(socketPath);
+  const recovered = await recoverStub(monitor, { isOurs, newSocketPath: path });
+  return recovered.ok ? ok(undefined) : recovered;
+}
+
+/** By then the tracer has detached, or its watchdog has let the guest run; what both left is taken away. */
+async function leave(monitor: Monitor, path: string): Promise<void> {
+  const freed = await freeStub(monitor, path);
+  // A client that QEMU still serves is the watchdog at work; the next trace, or the next sentinel, tries again.
+  if (!freed.ok) return;
+  await closeStub(monitor, path);
+}
+
+function makePrivate(directory: string): Result<void> {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    return ok(undefined);
+  } catch (thrown) {
+    return fail(problem('failed', `No place for a trace could be made at ${directory}: ${causeOf(thrown)}.`));
+  }
 }

@@ -7,7 +7,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import type { RawEvent } from '../../model/raw-event.ts';
 import type { HeldAnswer } from '../../model/remediation.ts';
 import type { Vm } from '../../model/vm.ts';
-import type { TraceSummary } from '../../introspection/trace/trace-event.ts';
+import type { TraceLoss, TraceSummary } from '../../introspection/trace/trace-event.ts';
 import { rawEventOf } from '../../sensors/introspection/trace-events.ts';
 import type { VmWatch } from '../vm-watch.ts';
 import { CrossCheck } from './cross-check.ts';
@@ -26,6 +26,8 @@ export interface TracedVmOptions extends Omit<TracingsOptions, 'listener'> {
   readonly lost: (why: string) => void;
 }
 
+const undecidedEveryMs = 60_000;
+
 export class TracedVm {
   readonly vm: string;
   readonly #options: TracedVmOptions;
@@ -38,6 +40,7 @@ export class TracedVm {
   #toldHeld: string | null = null;
   #blindSinceMs: number | null;
   #toldLost = false;
+  #toldUndecidedMs = Number.NEGATIVE_INFINITY;
   #summary: TraceSummary | null = null;
 
   constructor(options: TracedVmOptions) {
@@ -135,6 +138,7 @@ export class TracedVm {
       this.#answers.hear(line);
       if (line.kind === 'loss') {
         watch.lost(Date.parse(line.from), Date.parse(line.until), line.missed ?? 0);
+        if (this.#options.inline) this.#tellUndecided(line);
         continue;
       }
       if (refused !== undefined) {
@@ -155,6 +159,17 @@ export class TracedVm {
   #held(finding: Finding): void {
     this.#toldHeld = finding.group;
     this.#options.listener.found(finding);
+  }
+
+  /** While nobody is asked nothing is refused: that is for a person to know, if not each time. */
+  #tellUndecided({ from, until, reason }: TraceLoss): void {
+    const { clock, listener } = this.#options;
+    const nowMs = clock.monotonic();
+    if (nowMs - this.#toldUndecidedMs < undecidedEveryMs) return;
+    this.#toldUndecidedMs = nowMs;
+    const detail = `From ${from} to ${until} attempts may have gone through undecided: ${reason}`;
+    const event = { vm: this.vm, at: isoTime(clock.now()), what: 'trace-lost', subject: 'inline' } as const;
+    listener.guard({ ...event, detail: detail.slice(0, 2000) });
   }
 
   #tellWhenLost(): void {

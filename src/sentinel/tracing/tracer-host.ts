@@ -4,6 +4,7 @@ import { BoundedQueue } from '../../kit/bounded-queue.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Problem } from '../../kit/problem.ts';
 import { problem, sayProblem } from '../../kit/problem.ts';
+import { RecentMap } from '../../kit/recent-map.ts';
 import type { Result } from '../../kit/result.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { Manifest } from '../../model/manifest.ts';
@@ -15,13 +16,16 @@ import type { FromTracer, ReportedLine, ToTracer } from './tracer-messages.ts';
 
 /** A trace that runs, as far as this program uses it. */
 export interface OpenedTrace {
+  /** Kinds of events of which every occurrence is seen. */
   readonly covers: readonly string[];
+  /** Kinds that are not, and why, in words. */
+  readonly uncovered: readonly string[];
   /** Settles when the trace has ended by itself; null = it was closed. */
   readonly ended: Promise<Problem | null>;
   summary(): TraceSummary;
   release(answer: HeldAnswer): void;
-  /** Detaches, and has shown that the guest runs. */
-  close(): Promise<void>;
+  /** Detaches; null when the guest was seen to run afterwards, else why not. */
+  close(): Promise<string | null>;
 }
 
 export interface OpenedTraceOptions {
@@ -46,6 +50,7 @@ const linesMax = 20_000;
 const batchMax = 500;
 const gatherMs = 5;
 const beatEveryMs = 1000;
+const releasedMax = 1000;
 
 export class TracerHost {
   readonly #options: TracerHostOptions;
@@ -57,6 +62,9 @@ export class TracerHost {
   #gathering: NodeJS.Timeout | null = null;
   #beat: NodeJS.Timeout | null = null;
   #ended = false;
+  /** Held, and allowed by a person. */
+  readonly #releasedKeys = new RecentMap<string, true>(releasedMax);
+  #heldNow: Attempt | null = null;
 
   constructor(options: TracerHostOptions) {
     this.#options = options;
@@ -69,7 +77,7 @@ export class TracerHost {
       case 'judge':
         return this.#judgeBy(message.manifest);
       case 'release':
-        return this.#trace?.release(message.answer);
+        return this.#release(message.answer);
       case 'close':
         return await this.close();
     }
@@ -77,8 +85,7 @@ export class TracerHost {
 
   /** Detaches and says what came of it all. */
   async close(): Promise<void> {
-    await this.#trace?.close();
-    await this.#end(null);
+    await this.#end((await this.#trace?.close()) ?? null);
   }
 
   async #begin({ target, manifest, holdMs }: ToTracer & { readonly say: 'begin' }): Promise<void> {
@@ -97,9 +104,10 @@ export class TracerHost {
       return await post({ say: 'failed', problem: opened.error });
     }
     this.#trace = opened.value;
-    await post({ say: 'began', covers: opened.value.covers });
+    const { covers, uncovered } = opened.value;
+    await post({ say: 'began', covers, uncovered });
     const why = await opened.value.ended;
-    if (why !== null) await this.#end(why);
+    if (why !== null) await this.#end((await opened.value.close()) ?? sayProblem(why));
   }
 
   /** A manifest that cannot be used leaves the one before in place: the vault has refused it before it came here. */
@@ -109,10 +117,18 @@ export class TracerHost {
   }
 
   #decide(attempt: Attempt): ReturnType<Decide> {
+    // A script is judged by what runs it: the manifest knows the interpreter, with the script among its arguments.
+    if (attempt.interpreted === true) return 'allow';
     return this.#judge?.answer(attempt)?.action ?? 'allow';
   }
 
+  #release(answer: HeldAnswer): void {
+    if (answer === 'allow' && this.#heldNow !== null) this.#releasedKeys.set(deedOf(this.#heldNow), true);
+    this.#trace?.release(answer);
+  }
+
   #held(attempt: Attempt | null, holdMs: number): void {
+    this.#heldNow = attempt;
     if (attempt === null) return void this.#options.post({ say: 'released' });
     const finding = this.#judge?.answer(attempt)?.finding;
     if (finding === undefined) return this.#trace?.release('allow');
@@ -137,7 +153,7 @@ export class TracerHost {
       return finding === null ? { line } : { line, refused: finding };
     }
     // An attempt that was held and allowed by a person is no failure.
-    if (line.verdict !== null || !isAttempt(line)) return { line };
+    if (!isAttempt(line) || this.#releasedKeys.delete(deedOf(line))) return { line };
     const finding = this.#findingOf(line);
     return finding === null || !this.#decides() ? { line } : { line, notRefused: finding };
   }
@@ -178,15 +194,14 @@ export class TracerHost {
     return [...lines, { line: { kind: 'loss', ts: dropped.until, ...dropped, reason } }];
   }
 
-  async #end(why: Problem | null): Promise<void> {
+  async #end(why: string | null): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
     if (this.#beat !== null) clearInterval(this.#beat);
     await this.#send();
     const summary = this.#trace?.summary();
-    if (summary === undefined)
-      return await this.#options.post({ say: 'failed', problem: why ?? problem('interrupted', 'It was closed.') });
-    await this.#options.post({ say: 'ended', summary, why: why === null ? null : sayProblem(why) });
+    if (summary !== undefined) return await this.#options.post({ say: 'ended', summary, why });
+    await this.#options.post({ say: 'failed', problem: problem('interrupted', 'It was closed before it had begun.') });
   }
 }
 
@@ -196,4 +211,9 @@ function isRefused({ verdict }: TracedEvent): boolean {
 
 function isAttempt({ kind }: TracedEvent): boolean {
   return kind === 'exec' || kind === 'connect' || kind === 'listen' || kind === 'bind';
+}
+
+/** What a process attempts, and then has done. */
+function deedOf({ kind, tgid, startedAfterBootUs, exe, remoteAddr, remotePort }: Attempt | TracedEvent): string {
+  return JSON.stringify([kind, tgid, startedAfterBootUs, kind === 'exec' ? exe : [remoteAddr, remotePort]]);
 }

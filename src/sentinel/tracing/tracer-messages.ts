@@ -29,8 +29,8 @@ export interface ReportedLine {
 }
 
 export type FromTracer =
-  /** `covers` = the kinds of events this guest's kernel lets be seen. */
-  | { readonly say: 'began'; readonly covers: readonly string[] }
+  /** The kinds of events that this guest's kernel lets be seen, and those it does not, with why. */
+  | { readonly say: 'began'; readonly covers: readonly string[]; readonly uncovered: readonly string[] }
   | { readonly say: 'failed'; readonly problem: Problem }
   | { readonly say: 'report'; readonly lines: readonly ReportedLine[] }
   | { readonly say: 'held'; readonly what: string; readonly finding: Finding; readonly untilMs: number }

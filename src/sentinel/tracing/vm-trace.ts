@@ -159,7 +159,7 @@ export class VmTrace {
     switch (message.say) {
       case 'began':
         this.#beganMs = this.#heardMs;
-        this.#become({ state: 'tracing', since: this.#now() });
+        this.#become({ state: 'tracing', since: this.#now(), ...uncoveredIn(message) });
         return listener.sight(true);
       case 'failed':
         return this.#over?.(sayProblem(message.problem));
@@ -209,4 +209,8 @@ export class VmTrace {
 
 function heldOf({ what, finding, untilMs }: FromTracer & { readonly say: 'held' }, since: string): HeldAttempt {
   return { what: what.slice(0, 1000), group: finding.group, since, until: isoTime(untilMs) };
+}
+
+function uncoveredIn({ uncovered }: FromTracer & { readonly say: 'began' }): { readonly why?: string } {
+  return uncovered.length === 0 ? {} : { why: `not seen: ${uncovered.join('; ')}`.slice(0, 2000) };
 }
