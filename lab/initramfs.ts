@@ -26,6 +26,8 @@ export async function buildInitramfs(kernel: Kernel): Promise<Result<string>> {
   if (!workload.ok) return workload;
   const procLook = await guestProgram('proc-look');
   if (!procLook.ok) return procLook;
+  const oddCode = await guestProgram('odd-code');
+  if (!oddCode.ok) return oddCode;
   const archive = packCpio([
     ...skeleton,
     ...(await imageFiles()),
@@ -34,6 +36,7 @@ export async function buildInitramfs(kernel: Kernel): Promise<Result<string>> {
     { kind: 'file', path: 'sbin/lab-agent', content: await readFile(agent.value), mode: 0o755 },
     { kind: 'file', path: 'bin/workload', content: await readFile(workload.value), mode: 0o755 },
     { kind: 'file', path: 'bin/proc-look', content: await readFile(procLook.value), mode: 0o755 },
+    { kind: 'file', path: 'bin/odd-code', content: await readFile(oddCode.value), mode: 0o755 },
     ...(await moduleFiles(kernel)),
   ]);
   const place = await cached(`initramfs/${kernel.version}-${fingerprint(archive)}`, async (directory) => {

@@ -4,7 +4,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { problem } from '../src/kit/problem.ts';
 import { fail, ok, type Result } from '../src/kit/result.ts';
-import { cached } from './cache.ts';
+import { cached, fingerprint } from './cache.ts';
 import { runCommand } from './commands.ts';
 import { openArchive, type Archive, type Suite } from './debian-archive.ts';
 import { moduleDependencies, moduleName, orderModules } from './kernel-modules.ts';
@@ -37,7 +37,7 @@ const suites: Readonly<Record<KernelRelease, readonly Suite[]>> = {
 
 /** What a guest needs to reach its disk, its network and the lab's command channel. */
 const neededModules = ['virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_console', 'ext4'];
-const spareModules = ['dummy'];
+const spareModules = ['dummy', 'overlay'];
 
 /** The newest cloud kernel of a release; fetched once per version. */
 export async function fetchKernel(release: KernelRelease): Promise<Result<Kernel>> {
@@ -52,7 +52,8 @@ export async function fetchKernel(release: KernelRelease): Promise<Result<Kernel
       problem('unreadable', `Debian's linux-image-cloud-amd64 ${packageVersion} names no kernel image it depends on.`),
     );
   }
-  const place = await cached(`kernels/${packageVersion}`, (directory) => unpackKernel(archive.value, image, directory));
+  const key = `kernels/${packageVersion}-${fingerprint(...neededModules, ...spareModules)}`;
+  const place = await cached(key, (directory) => unpackKernel(archive.value, image, directory));
   return place.ok ? readKernel(release, packageVersion, place.value) : place;
 }
 
