@@ -1,153 +1,94 @@
-// A guest that starts programs without end while a tracer stops it at each of them; what became of it is told by QEMU's events and
-// by the work it gets done.
-import { fork, type ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+// A lab guest under a trace, with everything it told: what tests and benches of tracing stand on.
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
-import type { MonitorEvent } from '../src/protocols/qmp/monitor.ts';
+import { findGuests } from '../src/introspection/introspection.ts';
+import { closeStub, openStub } from '../src/introspection/trace/gdb-stub.ts';
+import { prepareTarget } from '../src/introspection/trace/trace-target.ts';
+import type { TraceTarget } from '../src/introspection/trace/trace-target.ts';
+import type { TracedEvent, TraceLine, TraceLoss } from '../src/introspection/trace/trace-event.ts';
+import { openTrace } from '../src/introspection/trace/tracer.ts';
+import type { Trace, TraceOptions } from '../src/introspection/trace/tracer.ts';
+import { WatchdogGuardian } from '../src/introspection/trace/watchdog/watchdog-guardian.ts';
+import { sayProblem } from '../src/kit/problem.ts';
+import type { Result } from '../src/kit/result.ts';
+import type { Monitor } from '../src/protocols/qmp/monitor.ts';
+import { openQmp } from '../src/protocols/qmp/qmp-client.ts';
 import type { Guest } from './guest.ts';
+import { makeRunDirectory } from './run-directory.ts';
 
-/** What `fragile-tracer.ts` is told to do, or to suffer. */
-export type TracerWord =
-  | { readonly do: 'starve' | 'cut' | 'hang' | 'release' | 'paused' | 'detach' }
-  | { readonly do: 'hold'; readonly forMs: number };
+const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
-/** What it tells. */
-export interface GuestStanding {
-  readonly watching?: true;
-  readonly watchdog?: number | undefined;
-  readonly ranBefore?: boolean;
-  readonly refused?: string;
-  readonly closed?: true;
-  readonly detached?: true;
-  readonly paused?: true;
-  readonly lost?: string | null;
+export interface StubInUse {
+  readonly target: TraceTarget;
+  readonly monitor: Monitor;
+  close(): Promise<void>;
 }
 
-export interface FragileTracer {
-  readonly process: ChildProcess;
-  readonly watchdog: number;
-  readonly heard: readonly GuestStanding[];
-  tell(word: TracerWord): void;
-  /** The first thing told that has this field; throws after `withinMs`. */
-  waitFor(field: keyof GuestStanding, withinMs?: number): Promise<GuestStanding>;
-}
-
-const gdbSocket = 'gdb.sock';
-
-/** Where the gdb stub of a lab guest listens: beside its other sockets. */
-export function gdbSocketOf(guest: Guest): string {
-  return join(guest.qmpSocket, '..', gdbSocket);
-}
-
-export async function openStub(guest: Guest): Promise<void> {
-  await guest.qmp().hmp(`gdbserver unix:${gdbSocketOf(guest)},server=on,wait=off`);
-}
-
-/** An address the guest's kernel reads at every start and end of a program, in hex. */
-export async function watchedAddress(guest: Guest): Promise<string> {
-  const { out } = await guest.run(
-    "echo 0 > /proc/sys/kernel/kptr_restrict; grep ' proc_event_num_listeners$' /proc/kallsyms",
-  );
-  const address = out.split(' ')[0] ?? '';
-  if (!/^[0-9a-f]{16}$/.test(address)) throw new Error(`no address in ${out}`);
-  return address;
-}
-
-/** Starts programs until the guest ends or `endWork`, and counts them in /tmp/turns. */
-export async function startWork(guest: Guest): Promise<void> {
-  await guest.run(
-    'rm -f /tmp/rest; (i=0; while [ ! -e /tmp/rest ]; do /bin/busybox true; i=$((i+1)); echo $i > /tmp/turns; done) >/dev/null 2>&1 &',
-  );
-}
-
-export async function endWork(guest: Guest): Promise<void> {
-  await guest.run('touch /tmp/rest');
-}
-
-/** How many programs were started; 0 in the moment in which the number is being written. */
-export async function turnsOf(guest: Guest): Promise<number> {
-  return Number((await guest.run('cat /tmp/turns')).out);
-}
-
-/** Starts a tracer on an open stub; ends when it traces or was refused (then `watchdog` is 0). */
-export async function startTracer(guest: Guest, address: string, lateMs = 500): Promise<FragileTracer> {
-  const args = [gdbSocketOf(guest), String(guest.pid()), address, String(lateMs)];
-  const child = fork(join(import.meta.dirname, 'fragile-tracer.ts'), args, {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    execArgv: [],
-  });
-  const heard: GuestStanding[] = [];
-  child.on('message', (standing: GuestStanding) => heard.push(standing));
-  const waitFor = async (field: keyof GuestStanding, withinMs = 15_000): Promise<GuestStanding> => {
-    const deadline = performance.now() + withinMs;
-    for (;;) {
-      const found = heard.find((standing) => field in standing);
-      if (found !== undefined) return found;
-      if (performance.now() > deadline) throw new Error(`no ${field} in ${JSON.stringify(heard)}`);
-      await wait(5);
-    }
+/** Opens the gdb stub of a guest by the product's monitor. Throws when it cannot. */
+export async function openGuestStub(guest: Guest): Promise<StubInUse> {
+  const directory = await makeRunDirectory('trace');
+  const monitor = must(await openQmp(guest.qmpSocket));
+  const socketPath = join(directory, 'gdb.sock');
+  must(await openStub(monitor, socketPath));
+  const handle = must(findGuests()).find(({ pid }) => pid === guest.pid());
+  if (handle === undefined) throw new Error(`${guest.name} was not found`);
+  const target = must(await prepareTarget(handle, monitor, { profileDirectory: join(directory, 'kernels'), socketPath }));
+  return {
+    target,
+    monitor,
+    async close() {
+      must(await closeStub(monitor, socketPath));
+      monitor.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
   };
-  const first = await Promise.race([waitFor('watching'), waitFor('refused')]);
-  return { process: child, watchdog: first.watchdog ?? 0, heard, tell: (word) => void child.send(word), waitFor };
 }
 
-/** Follows a guest's STOP and RESUME events; times are QEMU's own. */
-export class Standstill {
-  readonly stop: () => void;
-  #stoppedAtMs: number | null = null;
-  #longestMs = 0;
-  #stops = 0;
-
-  constructor(guest: Guest) {
-    this.stop = guest.qmp().subscribe((event) => this.#take(event));
-  }
-
-  get stops(): number {
-    return this.#stops;
-  }
-
-  /** The longest time it stood at a stretch since `begin`, the present stretch included. */
-  longestMs(): number {
-    return Math.max(this.#longestMs, this.#stoppedAtMs === null ? 0 : Date.now() - this.#stoppedAtMs);
-  }
-
-  begin(): void {
-    this.#longestMs = 0;
-    this.#stops = 0;
-  }
-
-  #take({ name, atMs }: MonitorEvent): void {
-    if (name === 'STOP') {
-      this.#stops += 1;
-      this.#stoppedAtMs = atMs;
-    } else if (name === 'RESUME' && this.#stoppedAtMs !== null) {
-      this.#longestMs = Math.max(this.#longestMs, atMs - this.#stoppedAtMs);
-      this.#stoppedAtMs = null;
-    }
-  }
+export interface TracedGuest {
+  readonly trace: Trace;
+  /** All lines so far, in order. */
+  readonly lines: readonly TraceLine[];
+  /** Of one kind, from programs whose arguments begin so. */
+  events(kind: TracedEvent['kind'], ...argv: readonly string[]): readonly TracedEvent[];
+  losses(): readonly TraceLoss[];
+  /** Closes the trace, its stub and the monitor. */
+  close(): Promise<void>;
 }
 
-export async function isRunning(guest: Guest): Promise<boolean> {
-  const status = await guest.qmp().execute('query-status');
-  return status.ok && (status.value as { readonly running?: boolean }).running === true;
+/** Traces a guest, guarded by a watchdog unless the options say otherwise. Throws when it cannot. */
+export async function traceGuest(guest: Guest, options: Partial<TraceOptions> = {}): Promise<TracedGuest> {
+  const stub = await openGuestStub(guest);
+  const lines: TraceLine[] = [];
+  const opened = await openTrace(stub.target, {
+    clock,
+    guardian: new WatchdogGuardian(),
+    onLine: (line) => lines.push(line),
+    ...options,
+  });
+  if (!opened.ok) {
+    await stub.close();
+    throw new Error(sayProblem(opened.error));
+  }
+  const trace = opened.value;
+  return {
+    trace,
+    lines,
+    events: (kind, ...argv) =>
+      lines.filter((line): line is TracedEvent => line.kind === kind && startsWith((line as TracedEvent).argv, argv)),
+    losses: () => lines.filter((line) => line.kind === 'loss'),
+    async close() {
+      const closed = await trace.close();
+      await stub.close();
+      must(closed);
+    },
+  };
 }
 
-/** A zombie is no process: whoever was its parent has yet to look. */
-export function processLives(pid: number): boolean {
-  try {
-    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
-  } catch {
-    return false;
-  }
+function startsWith(argv: readonly string[] | null, words: readonly string[]): boolean {
+  return words.every((word, index) => argv?.[index] === word);
 }
 
-/** Asks again until it is so; false after `withinMs`. */
-export async function becomes(holds: () => boolean | Promise<boolean>, withinMs: number): Promise<boolean> {
-  const deadline = performance.now() + withinMs;
-  for (;;) {
-    if (await holds()) return true;
-    if (performance.now() > deadline) return false;
-    await wait(10);
-  }
+function must<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(sayProblem(result.error));
+  return result.value;
 }

@@ -162,6 +162,30 @@ static int cmd_connects(char **args) {
   return 0;
 }
 
+// Accepts and closes whatever connects.
+static int cmd_sink(char **args) {
+  int listener = bound_socket(AF_INET, SOCK_STREAM, atoi(args[0]));
+  for (;;) {
+    int s = accept(listener, 0, 0);
+    if (s >= 0) close(s);
+  }
+}
+
+static int cmd_connect6(char **args) {
+  struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)atoi(args[1]))};
+  if (inet_pton(AF_INET6, args[0], &to.sin6_addr) != 1) fail(args[0]);
+  int s = socket(AF_INET6, SOCK_STREAM, 0);
+  if (connect(s, (void *)&to, sizeof to)) fail("connect");
+  return 0;
+}
+
+static int cmd_udp_connect(char **args) {
+  struct sockaddr_in to = ipv4(args[0], args[1]);
+  int s = socket(AF_INET, SOCK_DGRAM, 0);
+  if (connect(s, (void *)&to, sizeof to)) fail("connect");
+  return 0;
+}
+
 // One listener on the loopback with one accepted connection to it, all held by this process.
 static int cmd_pair(char **args) {
   int listener = bound_socket(AF_INET, SOCK_STREAM, atoi(args[0]));
@@ -214,7 +238,8 @@ static const struct command {
     {"churn", cmd_churn, 1},       {"listen", cmd_listen, 1},   {"listen6", cmd_listen6, 1},
     {"udp", cmd_udp, 1},           {"connect", cmd_connect, 2}, {"connects", cmd_connects, 3},
     {"pair", cmd_pair, 1},         {"user", cmd_user, 1},       {"deleted", cmd_deleted, 0},
-    {"memfd", cmd_memfd, 0},
+    {"memfd", cmd_memfd, 0},       {"sink", cmd_sink, 1},       {"connect6", cmd_connect6, 2},
+    {"udp-connect", cmd_udp_connect, 2},
 };
 
 int main(int argc, char **argv) {

@@ -9,6 +9,7 @@ export const optionalFields = {
   'socket.ops': ['socket.ops'],
   'socket_alloc.vfs_inode': ['socket_alloc.vfs_inode'],
   'inode.i_ino': ['inode.i_ino'],
+  'tcp_sock.copied_seq': ['tcp_sock.copied_seq'],
   'proto_ops.connect': ['proto_ops.connect'],
   'proto_ops.bind': ['proto_ops.bind'],
   'proto_ops.listen': ['proto_ops.listen'],

@@ -63,7 +63,7 @@ export class LiveTrace implements Trace {
     this.#loop = new TraceLoop(parts, {
       stopped: (atMs, stolenMs) => this.#spend(atMs, stolenMs),
       held: (attempt) => this.#hold(attempt),
-      pausedByOther: () => conduct.watch?.pausedByOther(this.#loop.removals()),
+      pausedByOther: () => conduct.watch?.pausedByOther(true),
       broken: (why) => this.#end(why),
     });
   }
@@ -110,9 +110,10 @@ export class LiveTrace implements Trace {
     const { target } = this.#parts;
     this.release('allow');
     const left = await this.#loop.whileStanding(() => this.#loop.leave());
+    // A guest that could not be left by its tracer stays in the guardian's hands, which the end of the connection alarms.
+    if (left.ok) await this.#conduct.watch?.close();
     const seen = left.ok ? await this.#seenToRun() : left;
     this.#end(null);
-    await this.#conduct.watch?.close();
     target.close();
     return seen;
   }
@@ -144,6 +145,7 @@ export class LiveTrace implements Trace {
     const atMs = clock.monotonic();
     this.#conduct.watch?.beat();
     journal.anchor();
+    this.#conduct.processes.refresh();
     const activity = this.#readActivity();
     const { activity: before, atMs: beforeMs } = this.#last;
     this.#last = { activity, atMs };
@@ -173,7 +175,7 @@ export class LiveTrace implements Trace {
       journal.lose(clock.monotonic(), clock.monotonic(), null, 'a held guest was made to run by somebody else');
       this.#loop.ranByItself();
     } else if (state === 'paused-by-other') {
-      this.#conduct.watch?.pausedByOther(null);
+      this.#conduct.watch?.pausedByOther(false);
       this.#loop.ranByItself();
     }
   }

@@ -43,15 +43,25 @@ interface Image {
   readonly argv: readonly string[] | null;
 }
 
+/** A program image with what it descends from, as long as it has this parent. */
+interface Line {
+  readonly parentId: string | null;
+  readonly parent: Image | null;
+  readonly paths: readonly string[];
+}
+
 const imagesMax = 4096;
 const ancestorsMax = 16;
 const commBytes = 16;
+const unknown: Image = { exe: null, argv: null };
 
 export class ProcessReader {
   readonly #space: KernelSpace;
   readonly #offsets: TaskOffsets;
   readonly #leaderAt: number | undefined;
   readonly #images = new RecentMap<string, Image>(imagesMax);
+  readonly #lines = new RecentMap<string, Line>(imagesMax);
+  readonly #cgroups = new RecentMap<PhysicalAddress, string | null>(imagesMax);
 
   constructor(space: KernelSpace) {
     this.#space = space;
@@ -61,15 +71,43 @@ export class ProcessReader {
 
   /** Null when what lies at `task` cannot be a task; nothing of it is to be believed then. */
   read(task: PhysicalAddress): Actor | null {
+    return this.#read(task, null);
+  }
+
+  /** The same for a task whose program has just been replaced: what was remembered of it is read anew. */
+  readAnew(task: PhysicalAddress): Actor | null {
+    return this.#read(task, 'anew');
+  }
+
+  /** The same for a process that has just been forked: it still runs its maker's program. */
+  readChild(task: PhysicalAddress, maker: Actor): Actor | null {
+    return this.#read(task, this.#images.get(maker.facts.image) ?? null);
+  }
+
+  /** Control groups are kept by address, which is reused: called now and then, to look again. */
+  refresh(): void {
+    this.#cgroups.clear();
+  }
+
+  /** Another past was loaded: names that were given may be given again. */
+  forget(): void {
+    this.#images.clear();
+    this.#lines.clear();
+    this.#cgroups.clear();
+  }
+
+  #read(task: PhysicalAddress, image: Image | 'anew' | null): Actor | null {
     if (task === nowhere) return null;
     const space = this.#space;
     const own = readTaskFacts(space, this.#offsets, task);
     const leader = this.#leaderOf(own);
     const process = leader === task ? own : readTaskFacts(space, this.#offsets, leader);
     if (own.cred === nowhere || process.pid !== own.tgid || process.tgid !== own.tgid) return null;
-    const image = imageId(process);
-    const { exe, argv } = this.#imageOf(image, own.mm === nowhere ? process : own);
-    const above = this.#ancestors(process);
+    const id = imageId(process);
+    if (image === 'anew') this.#images.delete(id);
+    else if (image !== null) this.#images.set(id, image);
+    const { exe, argv } = this.#imageOf(id, own.mm === nowhere ? process : own);
+    const line = this.#lineOf(id, process, 0);
     return {
       task,
       leader,
@@ -83,24 +121,14 @@ export class ProcessReader {
         comm: space.pages.text(task + this.#offsets.comm, commBytes),
         exe,
         argv,
-        parentExe: above.parent?.exe ?? null,
-        parentArgv: above.parent?.argv ?? null,
-        ancestors: above.paths,
-        image,
+        parentExe: line.parent?.exe ?? null,
+        parentArgv: line.parent?.argv ?? null,
+        ancestors: line.paths,
+        image: id,
         startedAfterBootUs: startedUs(process),
-        cgroup: readCgroup(space, own.cgroups),
+        cgroup: this.#cgroupOf(own.cgroups),
       },
     };
-  }
-
-  /** The program image is new, whatever was remembered under its name: read when it is next asked for. */
-  renew(leader: PhysicalAddress): void {
-    this.#images.delete(imageId(readTaskFacts(this.#space, this.#offsets, leader)));
-  }
-
-  /** Another past was loaded: names that were given may be given again. */
-  forget(): void {
-    this.#images.clear();
   }
 
   #leaderOf({ task, pid, tgid }: TaskFacts): PhysicalAddress {
@@ -111,7 +139,7 @@ export class ProcessReader {
 
   #imageOf(id: string, facts: TaskFacts): Image {
     const known = this.#images.get(id);
-    if (known !== undefined || facts.mm === nowhere || isKernelThread(facts)) return known ?? { exe: null, argv: null };
+    if (known !== undefined || facts.mm === nowhere || isKernelThread(facts)) return known ?? unknown;
     const file = this.#space.pointer(facts.mm + this.#space.profile.fields['mm_struct.exe_file']);
     const image = {
       exe: file === nowhere ? null : filePath(this.#space, file),
@@ -121,26 +149,38 @@ export class ProcessReader {
     return image;
   }
 
-  #ancestors(facts: TaskFacts): { readonly parent: Image | null; readonly paths: readonly string[] } {
-    const space = this.#space;
-    const paths: string[] = [];
-    let parent: Image | null = null;
-    let at = space.pointer(facts.task + this.#offsets.realParent);
-    const seen = new Set<PhysicalAddress>([facts.task]);
-    while (at !== nowhere && !seen.has(at) && paths.length < ancestorsMax) {
-      seen.add(at);
-      const above = readTaskFacts(space, this.#offsets, at);
-      if (above.pid === 0) break;
-      if (above.pid !== above.tgid && this.#leaderAt !== undefined) {
-        at = space.pointer(at + this.#leaderAt);
-        continue;
-      }
-      const image = this.#imageOf(imageId(above), above);
-      parent ??= image;
-      if (image.exe !== null) paths.push(image.exe);
-      at = space.pointer(at + this.#offsets.realParent);
-    }
-    return { parent, paths };
+  /** Each generation is remembered with the parent it was seen to have: only the nearest one has to be looked at again. */
+  #lineOf(id: string, process: TaskFacts, depth: number): Line {
+    const none: Line = { parentId: null, parent: null, paths: [] };
+    const above = this.#parentOf(process);
+    if (above === null || depth >= ancestorsMax) return none;
+    const parentId = imageId(above);
+    const known = this.#lines.get(id);
+    if (known?.parentId === parentId) return known;
+    const parent = this.#imageOf(parentId, above);
+    const further = this.#lineOf(parentId, above, depth + 1).paths;
+    const paths = parent.exe === null ? further : [parent.exe, ...further];
+    const line = { parentId, parent, paths: paths.slice(0, ancestorsMax) };
+    this.#lines.set(id, line);
+    return line;
+  }
+
+  /** Null for the first process of all. */
+  #parentOf(process: TaskFacts): TaskFacts | null {
+    const task = this.#space.pointer(process.task + this.#offsets.realParent);
+    if (task === nowhere || task === process.task) return null;
+    const above = readTaskFacts(this.#space, this.#offsets, task);
+    if (above.pid === 0) return null;
+    const leader = this.#leaderOf(above);
+    return leader === task ? above : readTaskFacts(this.#space, this.#offsets, leader);
+  }
+
+  #cgroupOf(cgroups: PhysicalAddress): string | null {
+    const known = this.#cgroups.get(cgroups);
+    if (known !== undefined) return known;
+    const path = readCgroup(this.#space, cgroups);
+    this.#cgroups.set(cgroups, path);
+    return path;
   }
 }
 

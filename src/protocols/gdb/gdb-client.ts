@@ -31,7 +31,6 @@ interface Asking {
   readonly answers: string[];
   readonly wanted: number;
   readonly settle: (answers: Result<readonly string[]>) => void;
-  readonly timer: NodeJS.Timeout;
 }
 
 /** Connects, which pauses the guest. `runningBefore` false: somebody else had paused it already. */
@@ -68,6 +67,8 @@ export class GdbClient {
   readonly closed: Promise<Problem | null>;
   readonly #path: string;
   readonly #answerMs: number;
+  /** One for all questions: making a timer for each would cost as much as the rest of a question. */
+  readonly #patience: NodeJS.Timeout;
   readonly #reader = new PacketReader();
   readonly #settleClosed: (reason: Problem | null) => void;
   #asking: Asking | null = null;
@@ -82,10 +83,12 @@ export class GdbClient {
     this.socket = socket;
     this.#path = path;
     this.#answerMs = answerMs;
+    this.#patience = setTimeout(() => {
+      if (this.#asking !== null) this.#end(this.#broken('QEMU did not answer'));
+    }, answerMs).unref();
     const { promise, resolve } = Promise.withResolvers<Problem | null>();
     this.closed = promise;
     this.#settleClosed = resolve;
-    socket.setNoDelay?.(true);
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
     socket.on('error', (error) => this.#end(this.#broken(causeOf(error))));
     socket.on('close', () => this.#end(this.#broken('QEMU closed it')));
@@ -124,14 +127,14 @@ export class GdbClient {
    * Sends commands together and gives their answers in order. Only while the guest stands: a byte that reaches a running one
    * pauses it. A problem when QEMU does not answer, or when the guest was made to run meanwhile: then nothing of it holds.
    */
-  ask(commands: readonly string[], withinMs: number = this.#answerMs): Promise<Result<readonly string[]>> {
+  ask(commands: readonly string[]): Promise<Result<readonly string[]>> {
     if (this.#ended !== null) return Promise.resolve(fail(this.#endProblem()));
     if (this.#asking !== null || commands.length > commandsAtOnceMax)
       return Promise.resolve(fail(problem('failed', `The gdb stub at ${this.#path} was asked too much at once.`)));
     if (commands.length === 0) return Promise.resolve(ok([]));
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#end(this.#broken('QEMU did not answer')), withinMs);
-      this.#asking = { answers: [], wanted: commands.length, settle: resolve, timer };
+      this.#asking = { answers: [], wanted: commands.length, settle: resolve };
+      this.#patience.refresh();
       this.socket.write(commands.map((command) => encodePacket(command)).join(''), 'latin1');
     });
   }
@@ -188,7 +191,6 @@ export class GdbClient {
     const asking = this.#asking;
     if (asking !== null) {
       this.#asking = null;
-      clearTimeout(asking.timer);
       asking.settle(fail(problem('interrupted', 'The guest was made to run while it was looked into.')));
     }
     if (this.#onStop === null) this.#unheard = stop;
@@ -205,7 +207,6 @@ export class GdbClient {
     asking.answers.push(text);
     if (asking.answers.length < asking.wanted) return;
     this.#asking = null;
-    clearTimeout(asking.timer);
     asking.settle(ok(asking.answers));
   }
 
@@ -221,11 +222,11 @@ export class GdbClient {
   #end(reason: Problem | 'by us'): void {
     if (this.#ended !== null) return;
     this.#ended = reason;
+    clearTimeout(this.#patience);
     this.socket.destroy();
     const asking = this.#asking;
     this.#asking = null;
     if (asking !== null) {
-      clearTimeout(asking.timer);
       asking.settle(fail(this.#endProblem()));
     }
     this.#settleClosed(reason === 'by us' ? null : reason);

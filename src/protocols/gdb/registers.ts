@@ -22,10 +22,13 @@ export const registerNames = [
 ] as const;
 export type RegisterName = (typeof registerNames)[number];
 
+const offsets = Object.fromEntries(registerNames.map((name, index) => [name, 8 * index])) as Record<
+  RegisterName,
+  number
+>;
 const at = { codeSegment: 140, gsBase: 172, cr0: 188, cr3: 204, cr4: 212, efer: 228 } as const;
 /** Up to and including the last of those. */
 const bytesMin = 236;
-const digits = 16;
 
 /** In halves: a 64-bit value does not fit an exact Number. Offsets are those of the stub's answer. */
 export class Registers {
@@ -36,11 +39,11 @@ export class Registers {
   }
 
   low(register: RegisterName): number {
-    return this.bytes.readUInt32LE(registerNames.indexOf(register) * 8);
+    return this.bytes.readUInt32LE(offsets[register]);
   }
 
   high(register: RegisterName): number {
-    return this.bytes.readUInt32LE(registerNames.indexOf(register) * 8 + 4);
+    return this.bytes.readUInt32LE(offsets[register] + 4);
   }
 
   /** Running the kernel rather than a program: the two low bits of the code segment are its privilege level. */
@@ -80,5 +83,5 @@ export function setRegister(register: RegisterName, value: { readonly high: numb
   const bytes = Buffer.alloc(8);
   bytes.writeUInt32LE(value.low, 0);
   bytes.writeUInt32LE(value.high, 4);
-  return `P${registerNames.indexOf(register).toString(digits)}=${bytes.toString('hex')}`;
+  return `P${(offsets[register] / 8).toString(16)}=${bytes.toString('hex')}`;
 }

@@ -8,8 +8,8 @@ import { protocolOf, readSocketFacts, socketOffsets, socketView } from '../../gu
 import type { SocketOffsets } from '../../guest/socket-facts.ts';
 import type { SocketView } from '../../guest/guest-view.ts';
 import { registerNames } from '../../../protocols/gdb/registers.ts';
-import type { Hook, StopPoint, StoppedCpu } from '../hook.ts';
-import { fieldOf, isIn, rangeOf, runsInImage } from '../kernel-code.ts';
+import type { Hook, KernelAddress, StopPoint, StoppedCpu } from '../hook.ts';
+import { fieldOf, isIn, rangeOf, registerWith, runsInImage } from '../kernel-code.ts';
 import type { CodeRange } from '../kernel-code.ts';
 import type { HookContext } from './hook-context.ts';
 import { plainEvent } from './hook-context.ts';
@@ -24,13 +24,18 @@ export function acceptedConnectionHook({ space, processes, technique }: HookCont
     (table) => fieldOf(space, table, 'request_sock_ops.destructor') ?? [],
   );
   if (technique === 'code' || range === null || tables.length === 0) return null;
+  const first = space.profile.fields['tcp_sock.copied_seq'];
   const offsets = socketOffsets(space.profile);
+  const targets = tables.map(({ physical }) => ({
+    high: space.pages.u32(physical + 4),
+    low: space.pages.u32(physical),
+  }));
   const points = tables.map(({ address }): StopPoint => ({ on: 'data', at: address, sizeBytes: 8, access: 'any' }));
   return {
     name: 'accept',
     points,
     recognise(_guest, cpu) {
-      if (!runsInImage(space, cpu)) return null;
+      if (!runsInImage(space, cpu) || !holdsTarget(targets, cpu)) return null;
       const stack = stackOf(space, cpu);
       const inside = isIn(range, cpu.registers.high('rip'), cpu.registers.low('rip')) || returnsTo(range, stack);
       if (!inside) return null;
@@ -38,9 +43,10 @@ export function acceptedConnectionHook({ space, processes, technique }: HookCont
       const actor = accepted === null ? null : processes.read(cpu.current);
       if (accepted === null || actor === null) return 'nothing';
       const { view, sock } = accepted;
+      // Where the peer's numbering began: another for each connection, and nothing was read of it yet.
+      const began = first === undefined ? 0 : space.pages.u32(sock + first);
       return {
-        key: `accept ${actor.process} ${sock} ${view.remoteAddress} ${view.remotePort}`,
-        repeatable: true,
+        key: `accept ${actor.process} ${sock} ${view.remoteAddress} ${view.remotePort} ${began}`,
         event: {
           ...plainEvent('accept', actor),
           proto: 'tcp',
@@ -54,15 +60,15 @@ export function acceptedConnectionHook({ space, processes, technique }: HookCont
   };
 }
 
-interface Word {
-  readonly high: number;
-  readonly low: number;
+/** What was read is in a register: the function that undoes a request. */
+function holdsTarget(targets: readonly KernelAddress[], { registers }: StoppedCpu): boolean {
+  return targets.some(({ high, low }) => registerWith(registers, high, low) !== null);
 }
 
-function stackOf(space: KernelSpace, { registers }: StoppedCpu): readonly Word[] {
+function stackOf(space: KernelSpace, { registers }: StoppedCpu): readonly KernelAddress[] {
   const high = registers.high('rsp');
   const low = registers.low('rsp');
-  const words: Word[] = [];
+  const words: KernelAddress[] = [];
   for (let index = 0; index < stackWords; index += 1) {
     const sum = low + 8 * index;
     const at = space.anywhere((high + Math.floor(sum / 0x1_0000_0000)) % 0x1_0000_0000, sum % 0x1_0000_0000);
@@ -72,7 +78,7 @@ function stackOf(space: KernelSpace, { registers }: StoppedCpu): readonly Word[]
   return words;
 }
 
-function returnsTo(range: CodeRange, stack: readonly Word[]): boolean {
+function returnsTo(range: CodeRange, stack: readonly KernelAddress[]): boolean {
   return stack.slice(0, stackWords / 2).some(({ high, low }) => isIn(range, high, low));
 }
 
@@ -81,7 +87,7 @@ function acceptedSocket(
   space: KernelSpace,
   offsets: SocketOffsets,
   { registers }: StoppedCpu,
-  stack: readonly Word[],
+  stack: readonly KernelAddress[],
 ): { readonly sock: PhysicalAddress; readonly view: SocketView } | null {
   const words = [...registerNames.map((name) => ({ high: registers.high(name), low: registers.low(name) })), ...stack];
   for (const { high, low } of words) {

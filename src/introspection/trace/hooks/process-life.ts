@@ -55,7 +55,7 @@ function lifeHook({ space, processes, technique }: HookContext, kind: LifeKind):
     points: [point],
     recognise(_guest, cpu) {
       if (!caughtIn(range, cpu, technique)) return others.some((other) => runsIn(other, cpu)) ? 'nothing' : null;
-      const actor = processes.read(cpu.current);
+      const actor = kind === 'exec' ? processes.readAnew(cpu.current) : processes.read(cpu.current);
       return actor === null ? null : sighted(kind, space, processes, actor, cpu);
     },
   };
@@ -78,12 +78,8 @@ function sighted(
   cpu: StoppedCpu,
 ): Sighting | 'nothing' {
   switch (kind) {
-    case 'exec': {
-      // Remembered from a stop before the new image was complete, say.
-      processes.renew(actor.leader);
-      const now = processes.read(actor.task) ?? actor;
-      return { key: `exec ${now.facts.image}`, event: plainEvent('exec', now) };
-    }
+    case 'exec':
+      return { key: `exec ${actor.facts.image}`, event: plainEvent('exec', actor) };
     case 'fork': {
       const child = childOf(space, processes, actor, cpu);
       if (child === null) return 'nothing';
@@ -109,7 +105,7 @@ function childOf(space: KernelSpace, processes: ProcessReader, actor: Actor, { r
   for (const name of firstArgument) {
     const task = objectIn(space, registers, name);
     if (task === nowhere || task === actor.task || !parents.includes(space.maybePointer(task + parent))) continue;
-    const child = processes.read(task);
+    const child = processes.readChild(task, actor);
     if (child === null || child.facts.startedAfterBootUs < actor.facts.startedAfterBootUs) continue;
     return child.facts.pid === child.facts.tgid ? child : null;
   }
