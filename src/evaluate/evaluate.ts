@@ -47,13 +47,13 @@ async function changesOf(
   taught: Taught,
   scores: ReadonlyMap<string, Score>,
 ): Promise<Result<ReadonlyMap<string, Measures['change']>>> {
-  if (!surveyed.hasChange) return ok(new Map());
+  if (surveyed.changes.size === 0) return ok(new Map());
   const allowed = [...taught.judges].map(
     ([name, judge]) => [name, allowWorst(judge, scores.get(name)?.changeGroups ?? new Map(), taught)] as const,
   );
-  const left = await examineChange(surveyed, taught, new Map(allowed));
+  const left = await examineChange(surveyed, taught, new Map(allowed), new Map());
   if (!left.ok) return left;
-  const declared = await examineChange(surveyed, taught, taught.judges);
+  const declared = await examineChange(surveyed, taught, taught.judges, surveyed.changes);
   if (!declared.ok) return declared;
   return ok(
     new Map(

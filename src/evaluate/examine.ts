@@ -2,6 +2,8 @@
 import { type Result, ok } from '../kit/result.ts';
 import type { Activity } from '../model/observation.ts';
 import type { RawEvent } from '../model/raw-event.ts';
+import { Lineage } from '../sensors/ndjson/lineage.ts';
+import type { DeclaredChange } from '../stages/detect/change-window.ts';
 import { normalise } from '../stages/normalise/normalise.ts';
 import { AttackRun } from './attack-run.ts';
 import type { Judge } from './learner.ts';
@@ -28,12 +30,13 @@ export async function examine(
 
 /** How many events of the recordings one judge gets through in a second, from the line to the decision. */
 export async function speedOf(survey: Survey, taught: Taught): Promise<number | null> {
-  const judge = taught.judges.get(productName);
+  const judge = taught.judges.get(productName)?.begin(new Map());
+  const lineage = new Lineage();
   const startedAt = performance.now();
   let events = 0;
   for await (const each of readMarkedEvents(survey.recordings.test, null)) {
     if (!each.ok) return null;
-    const activity = activityOf(each.value.event);
+    const activity = activityOf(lineage.complete(each.value.event));
     if (activity === null) continue;
     judge?.judge(taught.subjectOf(activity.vm), activity);
     events += 1;
@@ -46,13 +49,19 @@ export async function examineChange(
   survey: Survey,
   taught: Taught,
   judges: ReadonlyMap<string, Judge>,
+  declared: ReadonlyMap<string, DeclaredChange>,
 ): Promise<Result<ReadonlyMap<string, number>>> {
   const scores = new Map([...judges.keys()].map((name) => [name, new Score()]));
+  const told = new Map([...declared].map(([host, change]) => [taught.subjectOf(host), change]));
+  const begun = [...judges].map(([name, judge]) => [name, judge.begin(told)] as const);
+  const lineage = new Lineage();
   for await (const each of readMarkedEvents(survey.recordings.test, null)) {
     if (!each.ok) return each;
-    const activity = scoredRole(each.value) === 'change' ? activityOf(each.value.event) : null;
+    const role = scoredRole(each.value);
+    const event = role === null ? each.value.event : lineage.complete(each.value.event);
+    const activity = role === 'change' ? activityOf(event) : null;
     if (activity === null) continue;
-    for (const [name, judge] of judges) {
+    for (const [name, judge] of begun) {
       const verdict = judge.judge(taught.subjectOf(activity.vm), activity);
       if (verdict !== undefined) scores.get(name)?.takeChange(activity, verdict);
     }
@@ -78,10 +87,14 @@ class Examination {
   readonly #taught: Taught;
   readonly #withCurve: boolean;
   readonly #runs = new Map<string, AttackRun>();
+  readonly #judges: readonly (readonly [string, Judge])[];
+  /** Of the recording as it is, and as it would be behind the entry of each attack. */
+  readonly #lineage = { entry: new Lineage(), postEntry: new Lineage() } as const;
 
   constructor(taught: Taught, withCurve: boolean) {
     this.#taught = taught;
     this.#withCurve = withCurve;
+    this.#judges = [...taught.judges].map(([name, judge]) => [name, judge.begin(new Map())]);
     this.scores = new Map([...taught.judges.keys()].map((name) => [name, new Score()]));
   }
 
@@ -89,10 +102,11 @@ class Examination {
     const role = scoredRole(marked);
     if (role === null) return;
     if (role === 'attack') return this.#takeAttack(marked);
-    const activity = activityOf(marked.event);
+    this.#lineage.postEntry.complete(marked.event);
+    const activity = activityOf(this.#lineage.entry.complete(marked.event));
     if (activity === null) return;
     const subject = this.#taught.subjectOf(activity.vm);
-    for (const [name, judge] of this.#taught.judges) {
+    for (const [name, judge] of this.#judges) {
       const verdict = judge.judge(subject, activity);
       if (verdict === undefined) continue;
       if (role === 'test') this.scores.get(name)?.takeTest(activity, verdict, marked.marks);
@@ -122,9 +136,9 @@ class Examination {
   }
 
   #judgeAttack(form: AttackForm, event: RawEvent, marks: Marks): void {
-    const activity = activityOf(event);
+    const activity = activityOf(this.#lineage[form].complete(event));
     if (activity === null) return;
-    for (const [name, judge] of this.#taught.judges) {
+    for (const [name, judge] of this.#judges) {
       const verdict = judge.judge(this.#taught.subjectOf(activity.vm), activity);
       // A run is scored for every judge, also where it does not look at what the run consists of.
       this.scores.get(name)?.takeAttack(form, activity, verdict ?? { risk: null, surprise: 0 }, marks);

@@ -53,7 +53,9 @@ export function naiveLearner(name: NaiveName): Learner {
 function naiveJudge(keyOf: KeyOf, seen: ReadonlyMap<string, ReadonlySet<string>>): Judge {
   const known: Verdict = { risk: null, surprise: 0 };
   const strange: Verdict = { risk: 1, surprise: 1 };
-  return {
+  const judge: Judge = {
+    // It knows nothing of changes and remembers nothing of what it judged.
+    begin: () => judge,
     judge(subject, activity) {
       const key = keyOf(activity);
       if (key === null) return undefined;
@@ -65,4 +67,5 @@ function naiveJudge(keyOf: KeyOf, seen: ReadonlyMap<string, ReadonlySet<string>>
       return naiveJudge(keyOf, new Map(seen).set(subject, new Set([...(seen.get(subject) ?? []), ...wider])));
     },
   };
+  return judge;
 }

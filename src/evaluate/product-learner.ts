@@ -4,7 +4,9 @@ import type { Manifest, ManifestEntry } from '../model/manifest.ts';
 import type { Activity, Observed } from '../model/observation.ts';
 import type { Profile } from '../model/profile.ts';
 import { assess } from '../stages/assess/assess.ts';
-import { type CompiledManifest, compileManifest, detect, surprise } from '../stages/detect/detect.ts';
+import { type ChangeWindow, declaredChange } from '../stages/detect/change-window.ts';
+import { detectInChange } from '../stages/detect/detect-in-change.ts';
+import { type CompiledManifest, compileManifest, surprise } from '../stages/detect/detect.ts';
 import { allowEntry, draft } from '../stages/draft/draft.ts';
 import { emptyProfile, learn } from '../stages/learn/learn.ts';
 import type { Judge, Learner, Verdict } from './learner.ts';
@@ -82,17 +84,31 @@ export function productJudge(
     compiled.set(subject, made);
     return made;
   };
+  return judgeOf(manifestOf, new Map(), (subject, activity) => {
+    const entry = allowEntry(activity, { kind: 'approved', by: scope, at: activity.at });
+    return productJudge(profiles, new Map(approved).set(subject, [...(approved.get(subject) ?? []), entry]));
+  });
+}
+
+/** `windows` are the changes under way, by subject. */
+function judgeOf(
+  manifestOf: (subject: string) => CompiledManifest,
+  windows: Map<string, readonly ChangeWindow[]>,
+  allow: Judge['allow'],
+): Judge {
   return {
+    begin(declared) {
+      const told = [...declared].map(([subject, change]) => [subject, [declaredChange(change)]] as const);
+      return judgeOf(manifestOf, new Map(told), allow);
+    },
     judge(subject, activity): Verdict {
       const manifest = manifestOf(subject);
-      const deviation = detect(manifest, activity);
+      const { deviation, ...change } = detectInChange(manifest, windows.get(subject) ?? [], activity);
+      windows.set(subject, change.windows);
       const bits = surprise(manifest, activity);
       return { risk: deviation === null ? null : assess(deviation, context).risk, surprise: bits };
     },
-    allow(subject, activity) {
-      const entry = allowEntry(activity, { kind: 'approved', by: scope, at: activity.at });
-      return productJudge(profiles, new Map(approved).set(subject, [...(approved.get(subject) ?? []), entry]));
-    },
+    allow,
   };
 }
 

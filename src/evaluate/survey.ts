@@ -3,6 +3,9 @@
 import type { Problem } from '../kit/problem.ts';
 import { type Result, fail, ok } from '../kit/result.ts';
 import { normalise } from '../stages/normalise/normalise.ts';
+import type { Activity } from '../model/observation.ts';
+import type { DeclaredChange } from '../stages/detect/change-window.ts';
+import { DeclaredChanges } from './declared-changes.ts';
 import { InputNotes, type InputNote } from './input-notes.ts';
 import type { MarkedEvent, Role } from './marks.ts';
 import { readMarkedEvents, reasonOf } from './read-marked-events.ts';
@@ -23,7 +26,8 @@ export interface Survey {
   readonly hasStrangers: boolean;
   readonly learnSeconds: number;
   readonly testSeconds: number;
-  readonly hasChange: boolean;
+  /** What a provisioning system would have said of the recorded changes, by machine. */
+  readonly changes: ReadonlyMap<string, DeclaredChange>;
   /** Attack runs, in the order in which they began. */
   readonly runs: readonly string[];
   readonly notes: readonly InputNote[];
@@ -52,14 +56,14 @@ export async function survey(recordings: Recordings): Promise<Result<Survey>> {
   const runs = new Set<string>();
   const spans = { learn: new TimeSpans(), test: new TimeSpans(), change: new TimeSpans() };
   let events = 0;
-  let hasChange = false;
+  const changes = new DeclaredChanges();
   for await (const each of readMarkedEvents(recordings.learn, notes)) {
     if (!each.ok) return each;
     const { event, marks } = each.value;
     events += 1;
     if (!isToLearn(each.value)) continue;
     spans.learn.take(event, marks);
-    if (usable(each.value, notes)) learned.set(event.host, (learned.get(event.host) ?? 0) + 1);
+    if (usable(each.value, notes) !== null) learned.set(event.host, (learned.get(event.host) ?? 0) + 1);
   }
   const alreadyNoted = new Set(recordings.learn);
   for (const file of recordings.test) {
@@ -74,9 +78,9 @@ export async function survey(recordings: Recordings): Promise<Result<Survey>> {
       const { event, marks } = each.value;
       if (role !== 'attack') spans[role].take(event, marks);
       else if (runs.size < namesMax) runs.add(marks.run);
-      if (role === 'change') hasChange = true;
       if (scored.size < namesMax) scored.add(event.host);
-      usable(each.value, notes);
+      const activity = usable(each.value, notes);
+      if (role === 'change' && activity !== null) changes.take(activity);
     }
   }
   if (learned.size === 0) return fail(nothingLearned);
@@ -88,7 +92,7 @@ export async function survey(recordings: Recordings): Promise<Result<Survey>> {
     hasStrangers: [...scored].some((host) => !learned.has(host)),
     learnSeconds: spans.learn.seconds(),
     testSeconds: Math.max(0, spans.test.seconds() - spans.change.seconds()),
-    hasChange,
+    changes: changes.byHost(),
     runs: [...runs],
     notes: notes.entries(),
   });
@@ -100,8 +104,8 @@ const nothingLearned: Problem = {
   mend: 'Name with --learn files that hold process or network events of the role learn.',
 };
 
-function usable({ event, place }: MarkedEvent, notes: InputNotes): boolean {
+function usable({ event, place }: MarkedEvent, notes: InputNotes): Activity | null {
   const observation = normalise(event);
   if (!observation.ok) notes.add(reasonOf(observation.error, place), place);
-  return observation.ok && observation.value.kind !== 'loss';
+  return observation.ok && observation.value.kind !== 'loss' ? observation.value : null;
 }

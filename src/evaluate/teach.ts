@@ -1,6 +1,7 @@
 // The learning part of an evaluation: every learner sees the same activities in the same order, and nothing of their marks.
 import { type Result, ok } from '../kit/result.ts';
 import type { Activity } from '../model/observation.ts';
+import { Lineage } from '../sensors/ndjson/lineage.ts';
 import { normalise } from '../stages/normalise/normalise.ts';
 import { AttackRun } from './attack-run.ts';
 import { HostLore } from './host-lore.ts';
@@ -49,6 +50,7 @@ class Teaching {
   readonly #learners: ReadonlyMap<string, Learner>;
   readonly #curve: LearningCurve;
   readonly #lore = new Map<string, HostLore>();
+  readonly #lineage = new Lineage();
 
   constructor(survey: Survey) {
     this.#survey = survey;
@@ -60,7 +62,7 @@ class Teaching {
   }
 
   take({ event }: MarkedEvent): void {
-    const observation = normalise(event);
+    const observation = normalise(this.#lineage.complete(event));
     if (!observation.ok || observation.value.kind === 'loss') return;
     for (const host of this.#survey.hasStrangers ? [event.host, everyMachine] : [event.host]) {
       const lore = this.#lore.get(host) ?? new HostLore();
@@ -75,7 +77,7 @@ class Teaching {
   poison({ event, marks }: MarkedEvent, placed: Map<string, AttackRun>): void {
     const run = placed.get(marks.run) ?? new AttackRun(this.#loreOf(event.host));
     placed.set(marks.run, run);
-    const observation = normalise(marks.rendered ? run.rendered(event) : event);
+    const observation = normalise(this.#lineage.complete(marks.rendered ? run.rendered(event) : event));
     if (marks.rendered) run.postEntry(event);
     if (observation.ok && observation.value.kind !== 'loss') this.#learn(observation.value);
   }

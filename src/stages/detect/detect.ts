@@ -3,11 +3,21 @@
 import { type Result, ok } from '../../kit/result.ts';
 import type { Deviation } from '../../model/deviation.ts';
 import type { Manifest } from '../../model/manifest.ts';
-import type { Activity } from '../../model/observation.ts';
+import type { Activity, ProcessObservation } from '../../model/observation.ts';
 import { admits } from '../../pattern/behaviour-pattern.ts';
-import { behaviourOf } from '../../pattern/behaviour-of.ts';
+import { behaviourOf, effectiveUser } from '../../pattern/behaviour-of.ts';
+import { isHelper } from '../../pattern/helpers.ts';
+import { matchesPath } from '../../pattern/path-pattern.ts';
 import { knownProgram } from '../../pattern/program.ts';
-import { type CompiledEntry, type EntryIndex, behaviourText, candidates, indexEntries } from './entry-index.ts';
+import { matchesUser } from '../../pattern/user-pattern.ts';
+import {
+  type CompiledEntry,
+  type EntryIndex,
+  behaviourText,
+  candidates,
+  indexEntries,
+  withExe,
+} from './entry-index.ts';
 import { nearestEntry } from './nearest.ts';
 import { bitsOf, usageOf } from './surprise.ts';
 
@@ -35,7 +45,7 @@ export function compileManifest(manifest: Manifest): Result<CompiledManifest> {
 
 export function detect(manifest: CompiledManifest, activity: Activity): Deviation | null {
   const { generation, index } = manifest as unknown as Compiled;
-  if (allowingEntry(index, activity) !== null) return null;
+  if (allowingEntry(index, activity) !== null || (activity.kind === 'process' && isHelper(activity))) return null;
   const server = serverBehind(index, activity);
   return {
     kind: activity.kind,
@@ -52,6 +62,18 @@ export function detect(manifest: CompiledManifest, activity: Activity): Deviatio
 export function surprise(manifest: CompiledManifest, activity: Activity): number {
   const { index, usage } = manifest as unknown as Compiled;
   return bitsOf(usage.get(activity.kind), allowingEntry(index, activity));
+}
+
+/** Whether this parent may start this executable as this user, whatever its arguments. Unknown parents and users are not known. */
+export function isKnownStart(manifest: CompiledManifest, activity: ProcessObservation): boolean {
+  const { index } = manifest as unknown as Compiled;
+  const user = effectiveUser(activity.image);
+  const parent = activity.parent?.exe ?? null;
+  if (user === null || parent === null || activity.image.exe === null) return false;
+  for (const { pattern } of withExe(index, activity))
+    if (pattern.kind === 'process' && pattern.exe !== '?' && pattern.parent !== '?' && pattern.user !== 'any')
+      if (matchesUser(pattern.user, user) && matchesPath(pattern.parent, parent)) return true;
+  return false;
 }
 
 function allowingEntry(index: EntryIndex, activity: Activity): CompiledEntry | null {
