@@ -56,7 +56,7 @@ function row(name: string, measures: Measures): string {
   const { detection, change } = measures;
   const cells = [
     name,
-    measures.falseAlarmGroups,
+    measures.dueGroups === 0 ? measures.falseAlarmGroups : `${measures.falseAlarmGroups} (${measures.dueGroups} due)`,
     sayRate(measures.falseAlarmsPerHostDay),
     sayRate(measures.falsePer1000Starts),
     change === null ? '-' : `${change.undeclared} / ${change.declared} / ${change.afterOneAllow}`,

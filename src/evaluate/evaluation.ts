@@ -14,6 +14,8 @@ export interface Detected {
 
 export interface Measures {
   readonly falseAlarmGroups: number;
+  /** Those among them of a periodic job that learning had named as due. */
+  readonly dueGroups: number;
   /** Time of the harmless scored part, all machines together. */
   readonly hostDays: number;
   /** Null where the recording has no clock. */

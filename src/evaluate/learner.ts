@@ -15,6 +15,8 @@ export interface Verdict {
   readonly risk: number | null;
   /** How unusual it is, allowed or not: bits for the product, 1 or 0 for learners that only remember. */
   readonly surprise: number;
+  /** It belongs to a job that was foretold before it was ever seen. */
+  readonly isDue?: boolean;
 }
 
 export interface Judge {

@@ -23,6 +23,7 @@ export function measuresOf(score: Score, circumstances: Circumstances): Measures
   const groups = falseAlarmGroups + score.attackGroups.size;
   return {
     falseAlarmGroups,
+    dueGroups: [...score.falseGroups.values()].filter(({ isDue }) => isDue).length,
     ...circumstances,
     falseAlarmsPerHostDay: hostDays === 0 ? null : poissonRate(falseAlarmGroups, hostDays),
     falsePer1000Starts: score.starts === 0 ? null : poissonRate(falseAlarmGroups, score.starts / 1000),

@@ -8,6 +8,8 @@ import { type ChangeWindow, declaredChange } from '../stages/detect/change-windo
 import { detectInChange } from '../stages/detect/detect-in-change.ts';
 import { type CompiledManifest, compileManifest, surprise } from '../stages/detect/detect.ts';
 import { allowEntry, draft } from '../stages/draft/draft.ts';
+import { heldEntries } from '../stages/draft/hold.ts';
+import { dueJobs, isDue } from '../stages/learn/due-jobs.ts';
 import { emptyProfile, learn } from '../stages/learn/learn.ts';
 import type { Judge, Learner, Verdict } from './learner.ts';
 
@@ -84,7 +86,11 @@ export function productJudge(
     compiled.set(subject, made);
     return made;
   };
-  return judgeOf(manifestOf, new Map(), (subject, activity) => {
+  const jobsDue = (subject: string, activity: Activity): boolean => {
+    const profile = profiles.get(subject);
+    return profile !== undefined && isDue(dueJobs(profile), activity);
+  };
+  return judgeOf({ manifestOf, jobsDue }, new Map(), (subject, activity) => {
     const entry = allowEntry(activity, { kind: 'approved', by: scope, at: activity.at });
     return productJudge(profiles, new Map(approved).set(subject, [...(approved.get(subject) ?? []), entry]));
   });
@@ -92,29 +98,44 @@ export function productJudge(
 
 /** `windows` are the changes under way, by subject. */
 function judgeOf(
-  manifestOf: (subject: string) => CompiledManifest,
+  learned: {
+    readonly manifestOf: (subject: string) => CompiledManifest;
+    readonly jobsDue: (subject: string, activity: Activity) => boolean;
+  },
   windows: Map<string, readonly ChangeWindow[]>,
   allow: Judge['allow'],
 ): Judge {
   return {
     begin(declared) {
       const told = [...declared].map(([subject, change]) => [subject, [declaredChange(change)]] as const);
-      return judgeOf(manifestOf, new Map(told), allow);
+      return judgeOf(learned, new Map(told), allow);
     },
     judge(subject, activity): Verdict {
-      const manifest = manifestOf(subject);
+      const manifest = learned.manifestOf(subject);
       const { deviation, ...change } = detectInChange(manifest, windows.get(subject) ?? [], activity);
       windows.set(subject, change.windows);
       const bits = surprise(manifest, activity);
-      return { risk: deviation === null ? null : assess(deviation, context).risk, surprise: bits };
+      if (deviation === null) return { risk: null, surprise: bits };
+      const { risk } = assess(deviation, context);
+      return { risk, surprise: bits, isDue: learned.jobsDue(subject, activity) };
     },
     allow,
   };
 }
 
 function manifestFor(profile: Profile, approved: readonly ManifestEntry[]): Manifest {
+  const held = new Set(heldEntries(profile).map(({ id }) => id));
   const issued = { mode: 'detect', orders: [], generation: 1, issuedAt: '1970-01-01T00:00:00.000Z' } as const;
-  return draft({ profile, scope, service: scope, vm: profile.service, vmName: profile.service, approved, ...issued });
+  return draft({
+    profile,
+    scope,
+    service: scope,
+    vm: profile.service,
+    vmName: profile.service,
+    approved,
+    held,
+    ...issued,
+  });
 }
 
 /** Learning writes the language that compiling reads; anything else is a fault of ours. */

@@ -9,6 +9,8 @@ import { type RunScore, newRun, takeVerdict } from './run-score.ts';
 export interface GroupScore {
   readonly host: string;
   readonly isConnection: boolean;
+  /** Of a job that was foretold; so for the first of its alarms, and all of them do the same. */
+  readonly isDue: boolean;
   risk: number;
   /** Of the alarm with the highest risk. */
   activity: Activity;
@@ -40,14 +42,14 @@ export class Score {
   judgedTest = 0;
   dropped = 0;
 
-  takeTest(activity: Activity, { risk, surprise }: Verdict, marks: Marks): void {
+  takeTest(activity: Activity, { risk, surprise, isDue = false }: Verdict, marks: Marks): void {
     this.judgedTest += 1;
     this.hosts.add(activity.vm);
     if (activity.kind === 'process') this.starts += 1;
     this.#segment(activity.vm, marks, false, risk, surprise);
     if (risk === null) return;
     this.falseRisks.push(risk);
-    this.#group(this.falseGroups, activity, risk);
+    this.#group(this.falseGroups, activity, risk, isDue);
   }
 
   takeChange(activity: Activity, { risk }: Verdict): void {
@@ -76,12 +78,12 @@ export class Score {
     return made;
   }
 
-  #group(groups: Map<string, GroupScore>, activity: Activity, risk: number): void {
+  #group(groups: Map<string, GroupScore>, activity: Activity, risk: number, isDue = false): void {
     const key = alarmGroup(activity);
     const known = groups.get(key);
     if (known === undefined && groups.size >= groupsMax) this.dropped += 1;
     else if (known === undefined)
-      groups.set(key, { host: activity.vm, isConnection: isConnection(activity), risk, activity });
+      groups.set(key, { host: activity.vm, isConnection: isConnection(activity), isDue, risk, activity });
     else if (risk > known.risk) {
       known.risk = risk;
       known.activity = activity;

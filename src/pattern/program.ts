@@ -30,6 +30,18 @@ export function knownProgram(exe: string | null, argv: readonly string[]): Progr
   return byName.get(programName(exe, argv)) ?? null;
 }
 
+/** Their code says how text is to be changed, and scripts are full of it. */
+const textFilters: ReadonlySet<string> = new Set(['awk', 'gawk', 'mawk', 'nawk', 'sed']);
+
+/** A shell or an interpreter that is given its program on the command line, as `sh -c` and `perl -e` are. */
+export function runsInlineCode(exe: string | null, argv: readonly string[]): boolean {
+  const program = knownProgram(exe, argv);
+  if (program === null || (program.role !== 'shell' && program.role !== 'interpreter')) return false;
+  if (textFilters.has(programName(exe, argv)) || typeof program.code === 'string') return false;
+  const { options } = program.code;
+  return argv.slice(1).some((argument) => options.some((option) => gives(argument, option)));
+}
+
 /**
  * How freely an argument may be generalised. `code` = not at all. `values` = only what is random by nature may change: a mode,
  * a uid or a port says what is done. `data` = freely.

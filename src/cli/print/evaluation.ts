@@ -12,7 +12,7 @@ interface Row {
 
 const columns: readonly Column<Row>[] = [
   { title: 'LEARNER', cell: ({ name }) => name },
-  { title: 'FALSE GROUPS', cell: ({ measures }) => measures.falseAlarmGroups, align: 'right' },
+  { title: 'FALSE GROUPS', cell: ({ measures }) => sayFalse(measures), align: 'right' },
   { title: 'PER HOST-DAY', cell: ({ measures }) => sayRate(measures.falseAlarmsPerHostDay), align: 'right' },
   { title: 'CHANGE', cell: ({ measures }) => sayChange(measures.change), align: 'right' },
   { title: 'ENTRY', cell: ({ measures }) => sayDetected(measures.detection.entry), align: 'right' },
@@ -41,6 +41,10 @@ export function printEvaluation({ product, baselines, data }: Evaluation, page: 
     ...(dropped === 0 ? [] : [page.paint('warn', `${count(dropped, 'alarm')} beyond the limit, only counted`)]),
     ...data.notes.map(({ reason, count: times, first }) => `${times} x ${visible(reason)} First: ${visible(first)}`),
   ].join('\n');
+}
+
+function sayFalse({ falseAlarmGroups, dueGroups }: Measures): string {
+  return dueGroups === 0 ? String(falseAlarmGroups) : `${falseAlarmGroups} (${dueGroups} due)`;
 }
 
 function sayDetected(detected: Detected | null): string | null {

@@ -2,6 +2,7 @@
 import type { EntryCounts, Completeness } from '../../model/learning.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import type { Profile } from '../../model/profile.ts';
+import { dueJobs } from '../../stages/learn/due-jobs.ts';
 
 /** Above this share of lost time a capture is lossy: it may have missed what happens once a day. */
 export const lossShareMax = 0.05;
@@ -35,6 +36,10 @@ export function judgeCapture(profile: Profile, approved: readonly ManifestEntry[
       ? [`${seconds(lossSeconds)} of ${seconds(observedSeconds)} watched may have missed something`]
       : []),
     ...(missed > 0 ? [`${missed} observations are known to be missing`] : []),
+    ...dueJobs(profile).map(
+      ({ place, period, because }) =>
+        `the jobs of ${place}, every ${period}, are due: ${because} ran, they did not yet`,
+    ),
     ...(lastNewAt !== null && secondsBetween(lastNewAt, nowIso) < quietSeconds
       ? [`something new appeared ${seconds(Math.max(0, secondsBetween(lastNewAt, nowIso)))} ago`]
       : []),

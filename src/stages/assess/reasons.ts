@@ -14,7 +14,7 @@ import { argumentRoles, knownProgram, programName } from '../../pattern/program.
 import { isInMemoryOnly, isWorldWritable } from '../../pattern/executable-places.ts';
 import { administrationPorts } from '../../pattern/administration-ports.data.ts';
 import { type FactorName, factors, metadataServices } from './factors.data.ts';
-import { telltales } from './telltales.data.ts';
+import { telltales } from '../../pattern/telltales.data.ts';
 
 export function reasonsOf(deviation: Deviation): readonly Reason[] {
   const { activity } = deviation;

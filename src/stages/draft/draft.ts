@@ -25,11 +25,13 @@ export interface DraftInput {
   readonly issuedAt: string;
   /** Entries that people or declarations added; they keep their provenance where learning found the same. */
   readonly approved: readonly ManifestEntry[];
+  /** Ids of learned entries that wait for a person (hold.ts); left out = none do. */
+  readonly held?: ReadonlySet<string>;
 }
 
 export function draft(input: DraftInput): Manifest {
   const entries = new Map<string, ManifestEntry>();
-  for (const entry of widenDrawnPorts(widenOpenCallers(withoutOrphans(Object.values(input.profile.entries))))) {
+  for (const entry of widenDrawnPorts(widenOpenCallers(withoutOrphans(believed(input))))) {
     const learned = entryOf(entry);
     const same = entries.get(learned.id);
     entries.set(learned.id, same === undefined ? learned : bothLearned(same, learned));
@@ -53,6 +55,11 @@ export function draft(input: DraftInput): Manifest {
     entries: inOrder([...entries.values()]),
     orders: [...input.orders],
   };
+}
+
+function believed({ profile, held }: DraftInput): readonly ProfileEntry[] {
+  const entries = Object.entries(profile.entries);
+  return entries.flatMap(([id, entry]) => (held?.has(id) === true ? [] : [entry]));
 }
 
 function entryOf({ behaviour, count, firstAt, members }: ProfileEntry): ManifestEntry {
