@@ -7,6 +7,7 @@ import type { Evaluation } from '../evaluate/evaluation.ts';
 import type { ReplayReport } from '../evaluate/replay.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { PsView, SocketsView } from '../sentinel/local.ts';
+import type { ExecutableIdentity, IntegrityReport } from '../sentinel/local-integrity.ts';
 import type { LocalTraceOptions, Traced } from '../sentinel/local-trace.ts';
 import type { VerifiedManifest } from '../sentinel/trust.ts';
 import type { Vm } from '../model/vm.ts';
@@ -19,6 +20,9 @@ export interface Programs {
   sockets(stateDir: string, vm: string): Promise<Result<SocketsView>>;
   /** Follows a VM until `stop` is aborted. */
   trace(stateDir: string, vm: string, options: TraceOptions): Promise<Result<Traced>>;
+  /** `vmlinuz` = the kernel file to hold the guest's kernel against. */
+  integrity(stateDir: string, vm: string, vmlinuz: string | null): Promise<Result<IntegrityReport>>;
+  hash(stateDir: string, vm: string, pid: number): Promise<Result<ExecutableIdentity>>;
   /** Opens a signed manifest with the keys a sentinel of this state directory trusts. */
   verifyManifest(stateDir: string, envelope: unknown, trustFile?: string): Promise<Result<VerifiedManifest>>;
   replay(files: readonly string[], manifest: Manifest): Promise<Result<ReplayReport>>;

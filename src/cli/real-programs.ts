@@ -25,6 +25,14 @@ export const realPrograms: Programs = {
     const { traceVm } = await import('../sentinel/local-trace.ts');
     return await traceVm(vm, { ...local(stateDir), ...options });
   },
+  async integrity(stateDir, vm, vmlinuz) {
+    const { integrity } = await import('../sentinel/local-integrity.ts');
+    return await integrity(vm, vmlinuz, local(stateDir));
+  },
+  async hash(stateDir, vm, pid) {
+    const { hash } = await import('../sentinel/local-integrity.ts');
+    return await hash(vm, pid, local(stateDir));
+  },
   async verifyManifest(stateDir, envelope, trustFile = join(stateDir, 'trust.json')) {
     const { readTrustFile, verifyManifest } = await import('../sentinel/trust.ts');
     const trusted = await readTrustFile(trustFile);

@@ -101,6 +101,12 @@ const grammar: readonly (readonly [string, readonly string[]])[] = [
   ['ps web1', ['start ps "/state" "web1" {"threads":false}']],
   ['ps web1 --threads --json', ['start ps "/state" "web1" {"threads":true}']],
   ['sockets 4711', ['start sockets "/state" "4711"']],
+  ['trace web1 --for 90', ['start trace "/state" "web1" {"stop":{}}']],
+  ['integrity web1', ['start integrity "/state" "web1" null']],
+  ['integrity web1 --baseline /boot/vmlinuz', ['start integrity "/state" "web1" "/boot/vmlinuz"']],
+  ['hash web1 712', ['start hash "/state" "web1" 712']],
+  ['held', ['listVms']],
+  ['release web1 block', ['releaseVm {"vm":"web1","answer":"block"}']],
   ['status', ['status']],
   ['scope list', ['listScopes']],
   ['scope show shop', ['getScope {"scope":"shop"}']],
@@ -110,6 +116,7 @@ const grammar: readonly (readonly [string, readonly string[]])[] = [
   ['service list', ['listScopes']],
   ['service list shop', ['getScope {"scope":"shop"}']],
   ['service create shop/web', ['createService {"scope":"shop","name":"web"}']],
+  ['service set shop/web --sight traced', ['changeService {"scope":"shop","service":"web","sight":"traced"}']],
   ['service delete shop/web', ['deleteService {"scope":"shop","service":"web"}']],
   ['service rules shop/web', ['getScope {"scope":"shop"}']],
   ['member list', ['listScopes']],
@@ -193,6 +200,8 @@ test('rules are added to those there are, and a person is asked unless told othe
       { on: 'process', minSeverity: 'minor', action: 'snapshot', approval: 'automatic' },
     ],
   });
+  const inline = await recorded(['service', 'rules', 'shop/web', '--add', 'process,serious,block'], { answers });
+  assert.match(inline.calls.at(-1) ?? '', /"action":"block","approval":"automatic"/, 'what acts inline can ask nobody');
 });
 
 /** What cannot be meant, what is said about it, and which word is offered instead. */
@@ -209,6 +218,12 @@ const mistakes: readonly (readonly [string, RegExp])[] = [
   ['manifest show web1 --generation x', /--generation takes the number of a generation/],
   ['service create shop', /"shop" names no service\.\nWrite the scope, a slash and the service: shop\/web\./],
   ['service rules shop/web --add sometimes', /"sometimes" is no rule\.\nWrite one word of each/],
+  ['service rules shop/web --add any,serious,block,approval', /cannot wait for consent/],
+  ['service rules shop/web --add inbound,serious,kill', /cannot answer inbound connections/],
+  ['service set shop/web', /Nothing to set was named/],
+  ['trace web1 --for soon', /"soon" is no duration/],
+  ['hash web1 x', /"x" is no pid/],
+  ['release web1 maybe', /Allowed choices are allow, block, kill/],
   ['capture shop --for soon', /"soon" is no duration\./],
   ['up --port 70000', /--port takes a number from 0 to 65535/],
   ['replay day.ndjson', /A replay needs one manifest/],

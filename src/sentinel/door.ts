@@ -12,6 +12,9 @@ export interface DoorRooms {
   ps(vm: string, options: { readonly threads: boolean }): Promise<Result<unknown>>;
   sockets(vm: string): Promise<Result<unknown>>;
   health(): Result<unknown>;
+  /** `vmlinuz` = path of the kernel file to hold the guest's kernel against. */
+  integrity(vm: string, vmlinuz: string | null): Promise<Result<unknown>>;
+  hash(vm: string, pid: number): Promise<Result<unknown>>;
   trace(vm: string, follower: Follower): Result<Following>;
 }
 
@@ -74,6 +77,10 @@ async function route(request: IncomingMessage, rooms: DoorRooms): Promise<Result
   if (verb === 'vms' && vm !== null && part === 'ps')
     return rooms.ps(vm, { threads: url.searchParams.get('threads') === '1' });
   if (verb === 'vms' && vm !== null && part === 'sockets') return rooms.sockets(vm);
+  if (verb === 'vms' && vm !== null && part === 'integrity')
+    return rooms.integrity(vm, url.searchParams.get('baseline'));
+  const pid = Number(url.searchParams.get('pid') ?? Number.NaN);
+  if (verb === 'vms' && vm !== null && part === 'hash' && Number.isSafeInteger(pid)) return rooms.hash(vm, pid);
   return fail(problem('not-found', `There is nothing at ${url.pathname} behind the local door.`));
 }
 

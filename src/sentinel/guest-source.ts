@@ -8,8 +8,10 @@ import type {
   SweepOptions,
   SweepResult,
 } from '../introspection/guest/guest-view.ts';
+import type { ExecutableIdentity } from '../introspection/identity/executable-identity.ts';
 import type { GuestHandle } from '../introspection/hypervisor/guest-handle.ts';
 import type { Enforcer } from '../connectors/enforcement/enforcer.ts';
+import type { IntegrityTarget } from './integrity/integrity-look.ts';
 import type { TraceGround } from './tracing/vm-trace.ts';
 import type { Monitor } from '../protocols/qmp/monitor.ts';
 
@@ -20,6 +22,8 @@ export interface GuestSession {
   activity(): Activity;
   sweep(options?: SweepOptions): Result<SweepResult>;
   check(): Promise<Liveness>;
+  /** What the executable of a process is by its contents. */
+  hash(pid: number): Promise<Result<ExecutableIdentity>>;
   close(): void;
 }
 
@@ -31,6 +35,8 @@ export interface GuestSource {
   connect(handle: GuestHandle): Promise<Result<Monitor>>;
   attach(handle: GuestHandle, monitor: Monitor): Promise<Result<GuestSession>>;
   enforcer(handle: GuestHandle, monitor: Monitor): Enforcer;
+  /** What another thread needs to look into the guest by itself. */
+  integrityTarget(handle: GuestHandle, monitor: Monitor): Promise<Result<IntegrityTarget>>;
   /** Makes the guest ready to be traced by another process. */
   traceGround(handle: GuestHandle, monitor: Monitor): Promise<Result<TraceGround>>;
 }

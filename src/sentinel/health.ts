@@ -2,6 +2,7 @@
 import type { Vm } from '../model/vm.ts';
 import type { Courier } from './courier.ts';
 import type { Fleet } from './fleet.ts';
+import type { IntegrityHealth, IntegrityWatch } from './integrity/integrity-watch.ts';
 import type { Judge } from './judge.ts';
 import type { Outbox } from './outbox.ts';
 import type { Spool, SpoolHealth } from './spool.ts';
@@ -24,6 +25,8 @@ export interface SentinelHealth {
   readonly managerAway: string | null;
   /** Why guests could not be looked for; null when they could. */
   readonly findProblem: string | null;
+  /** Whose kernel and processes are watched over, and how many times all of it was looked at. */
+  readonly integrity: readonly IntegrityHealth[];
   readonly refusedFacts: number;
   readonly unusableEvents: Readonly<Record<string, number>>;
 }
@@ -37,6 +40,7 @@ export interface HealthInput {
   readonly courier: Courier;
   readonly outbox: Outbox;
   readonly judge: Judge;
+  readonly integrity: IntegrityWatch;
 }
 
 export function healthOf(input: HealthInput): SentinelHealth {
@@ -57,6 +61,7 @@ export function healthOf(input: HealthInput): SentinelHealth {
     spool: input.spool.health(),
     managerAway: input.courier.away,
     findProblem: fleet.findProblem,
+    integrity: input.integrity.health(),
     refusedFacts: input.outbox.refused,
     unusableEvents: Object.fromEntries(input.judge.unusable),
   };

@@ -9,6 +9,7 @@ import type { GuardEvent } from '../model/guard-event.ts';
 import type { Manifest, SealedManifest } from '../model/manifest.ts';
 import type { Remediation } from '../model/remediation.ts';
 import type { TrustedKeys } from '../protocols/dsse/keys.ts';
+import type { Monitor } from '../protocols/qmp/monitor.ts';
 import { type CompiledManifest, compileManifest } from '../stages/detect/detect.ts';
 import type { ManagerEnd, SentinelEnd } from '../wire/link.ts';
 import { AnswerMemory } from './answer-memory.ts';
@@ -16,27 +17,27 @@ import { BlastRadius, type BlastLimits, blastDefaults } from './blast-radius.ts'
 import { Courier } from './courier.ts';
 import { type Database, openDatabase } from './database.ts';
 import { type Door, openDoor } from './door.ts';
+import { doorRooms } from './door-rooms.ts';
 import { Executor } from './executor.ts';
 import { Fleet } from './fleet.ts';
 import { GenerationMemory } from './generation-memory.ts';
 import type { GuestSource } from './guest-source.ts';
 import { type SentinelHealth, healthOf } from './health.ts';
-import { psView, socketsView } from './host-view.ts';
 import { IncarnationMemory } from './incarnation-memory.ts';
+import { IntegrityWatch } from './integrity/integrity-watch.ts';
 import { Judge } from './judge.ts';
 import { takeOrder } from './order-desk.ts';
 import { Outbox } from './outbox.ts';
 import { type PaceLimits, paceDefaults } from './pace.ts';
 import { Post } from './post.ts';
 import { qemuSource } from './qemu-source.ts';
-import { resolveVm } from './resolve-vm.ts';
 import { DoubleMemory } from './roster.ts';
 import { Spool, type SpoolLimits } from './spool.ts';
 import { StandingOrders, type ServiceMembers } from './standing-orders.ts';
 import { openStateDir, type StateDir } from './state-dir.ts';
 import type { StartTracer } from './tracing/tracer-messages.ts';
 import { startTracerProcess } from './tracing/tracer-process.ts';
-import { type Follower, type Following, Tracings } from './tracing/tracings.ts';
+import { Tracings } from './tracing/tracings.ts';
 import { Vault } from './vault.ts';
 import type { VmWatch } from './vm-watch.ts';
 
@@ -104,6 +105,7 @@ class RunningSentinel implements Sentinel {
   readonly #judge: Judge;
   readonly #orders: StandingOrders;
   readonly #tracings: Tracings;
+  readonly #integrity: IntegrityWatch;
   readonly #executor: Executor;
   readonly #outbox: Outbox;
   readonly #spool: Spool;
@@ -163,6 +165,18 @@ class RunningSentinel implements Sentinel {
       found: (finding, manifest) => this.#found(finding, manifest),
     });
     this.#tracings = this.#makeTracings();
+    this.#integrity = new IntegrityWatch({
+      clock,
+      log,
+      target: async (watch) => {
+        const monitor = await this.#monitorOf(watch);
+        return monitor.ok ? await this.#source.integrityTarget(watch.entry.handle, monitor.value) : monitor;
+      },
+      guard: (event) => {
+        this.#tellGuard(event);
+        this.#post.hurry();
+      },
+    });
     this.#fleet = this.#makeFleet();
     this.#post = new Post({
       outbox: this.#outbox,
@@ -184,13 +198,13 @@ class RunningSentinel implements Sentinel {
     if (!loaded.ok) return loaded;
     const adopted = this.#executor.adoptUnfinished();
     if (!adopted.ok) return adopted;
-    const door = await openDoor(this.#dir.socket, {
-      vms: () => ok(this.#fleet.views()),
-      ps: (vm, { threads }) => this.#look(vm, { threads, sockets: false }, psView),
-      sockets: (vm) => this.#look(vm, {}, socketsView),
-      health: () => ok(this.health()),
-      trace: (vm, follower) => this.#trace(vm, follower),
+    const rooms = doorRooms({
+      fleet: this.#fleet,
+      tracings: this.#tracings,
+      integrity: this.#integrity,
+      health: () => this.health(),
     });
+    const door = await openDoor(this.#dir.socket, rooms);
     if (!door.ok) return door;
     this.#door = door.value;
     this.#running.push(this.#fleet.run(), this.#courier.run(), this.#post.run());
@@ -210,6 +224,7 @@ class RunningSentinel implements Sentinel {
       courier: this.#courier,
       outbox: this.#outbox,
       judge: this.#judge,
+      integrity: this.#integrity,
     });
   }
 
@@ -220,6 +235,7 @@ class RunningSentinel implements Sentinel {
     await this.#executor.idle();
     // While the monitors stand: each guest is left as it was.
     await this.#tracings.close();
+    await this.#integrity.close();
     this.#fleet.close();
     this.#post.close();
     this.#courier.close();
@@ -284,6 +300,7 @@ class RunningSentinel implements Sentinel {
     const thorough = nowMs - this.#thoroughAtMs >= thoroughEveryMs;
     if (thorough) this.#thoroughAtMs = nowMs;
     for (const vm of this.#vault.recheck(thorough)) this.#fleet.attend(vm);
+    this.#integrity.reconcile(this.#fleet.all().filter(({ watched }) => watched));
   }
 
   #found(finding: Finding, manifest: Manifest): void {
@@ -310,10 +327,8 @@ class RunningSentinel implements Sentinel {
       inForce: (vm) => this.#vault.inForce(vm)?.manifest ?? null,
       settled: (id) => this.#executor.settled(id),
       prepare: async (watch) => {
-        const monitor = await watch.monitor();
-        const { name } = watch.entry.handle;
-        if (monitor === null) return fail(problem('failed', `The monitor of ${name} cannot be reached.`));
-        return await this.#source.traceGround(watch.entry.handle, monitor);
+        const monitor = await this.#monitorOf(watch);
+        return monitor.ok ? await this.#source.traceGround(watch.entry.handle, monitor.value) : monitor;
       },
       listener: {
         news: (vm, events) => this.#judge.hear(vm, events),
@@ -327,6 +342,12 @@ class RunningSentinel implements Sentinel {
     });
   }
 
+  async #monitorOf(watch: VmWatch): Promise<Result<Monitor>> {
+    const monitor = await watch.monitor();
+    const { name } = watch.entry.handle;
+    return monitor === null ? fail(problem('failed', `The monitor of ${name} cannot be reached.`)) : ok(monitor);
+  }
+
   #membersOf(manifest: Manifest): ServiceMembers {
     const { scope, service, vm } = manifest;
     const members = this.#vault
@@ -335,33 +356,5 @@ class RunningSentinel implements Sentinel {
     const others = members.filter((held) => held.manifest.vm !== vm);
     const othersRunning = others.filter((held) => this.#fleet.get(held.manifest.vm)?.running === true).length;
     return { members: members.length, othersRunning };
-  }
-
-  #trace(reference: string, follower: Follower): Result<Following> {
-    const watch = this.#named(reference);
-    return watch.ok ? this.#tracings.follow(watch.value, follower) : watch;
-  }
-
-  #named(reference: string): Result<VmWatch> {
-    return resolveVm(this.#fleet.all(), reference, ({ entry }) => ({
-      id: entry.id,
-      name: entry.handle.name,
-      pid: entry.handle.pid,
-    }));
-  }
-
-  async #look<T>(
-    reference: string,
-    sweep: { threads?: boolean; sockets?: boolean },
-    show: (sighting: Parameters<typeof psView>[0]) => T,
-  ): Promise<Result<T>> {
-    const watch = this.#named(reference);
-    if (!watch.ok) return watch;
-    const seen = await watch.value.look(sweep);
-    if (!seen.ok) return seen;
-    const { session, attachMs } = seen.value;
-    return ok(
-      show({ name: watch.value.entry.handle.name, identity: session.identity, sweep: seen.value.sweep, attachMs }),
-    );
   }
 }

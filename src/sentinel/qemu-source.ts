@@ -5,6 +5,7 @@ import { libvirtEnforcer } from '../connectors/enforcement/libvirt/libvirt-enfor
 import { qemuEnforcer } from '../connectors/enforcement/qemu/qemu-enforcer.ts';
 import { openMonitor } from '../introspection/hypervisor/open-monitor.ts';
 import { processStart } from '../introspection/hypervisor/process-scan.ts';
+import { prepareTarget } from '../introspection/trace/trace-target.ts';
 import { attach, findGuests } from '../introspection/introspection.ts';
 import type { GuestSource } from './guest-source.ts';
 import { traceGround } from './tracing/trace-ground.ts';
@@ -25,6 +26,7 @@ export function qemuSource({ clock, profileDirectory, stubDirectory }: QemuSourc
     alive,
     connect: (handle) => openMonitor(handle),
     attach: (handle, monitor) => attach(handle, { clock, profileDirectory, monitor }),
+    integrityTarget: (handle, monitor) => prepareTarget(handle, monitor, { profileDirectory, socketPath: '' }),
     traceGround: (handle, monitor) =>
       traceGround(handle, monitor, { profiles: profileDirectory, stubs: stubDirectory }),
     enforcer: (handle, monitor) => {

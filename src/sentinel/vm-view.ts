@@ -45,3 +45,14 @@ function stateOf(line: GuestLine): VmState {
   if (line.paused) return 'paused';
   return line.session === null && !line.resting ? 'unreadable' : 'running';
 }
+
+/** What a reader should know of a VM that can be seen; null = nothing. */
+export function remarksOf(watch: { isWatched: boolean; bootSeen: boolean; heldMs: number }): string | null {
+  const remarks = [
+    ...(watch.isWatched && !watch.bootSeen ? ['its boot was not watched: what runs only then is not known'] : []),
+    ...(watch.heldMs >= 1000
+      ? [`looks were put off for ${Math.round(watch.heldMs / 1000)} s in all by the processor budget`]
+      : []),
+  ];
+  return remarks.length === 0 ? null : remarks.join('; ');
+}

@@ -20,7 +20,7 @@ import { Pace, type PaceLimits } from './pace.ts';
 import type { RosterEntry } from './roster.ts';
 import { Sleeper } from './sleeper.ts';
 import type { CrossCheck } from './tracing/cross-check.ts';
-import { viewOf } from './vm-view.ts';
+import { remarksOf, viewOf } from './vm-view.ts';
 
 /** What a watch tells the sentinel. */
 export interface WatchListener {
@@ -108,6 +108,10 @@ export class VmWatch {
     return this.#incarnation.number;
   }
 
+  get watched(): boolean {
+    return this.#attention === 'watch';
+  }
+
   get running(): boolean {
     return this.#line.alive() && !this.#line.paused;
   }
@@ -188,6 +192,11 @@ export class VmWatch {
     return this.#line.monitor;
   }
 
+  /** The session that looks into it, brought up if it rests; null when it cannot be looked into. */
+  async session(): Promise<GuestSession | null> {
+    return await this.#line.bring();
+  }
+
   takeCoverage(): Coverage | null {
     return this.#meter.take();
   }
@@ -212,19 +221,8 @@ export class VmWatch {
   view(): Vm {
     const { host } = this.#options;
     const seenAt = isoTime(this.#clock.now());
-    return viewOf({ entry: this.entry, host, line: this.#line, sweep: this.#lastSweep, why: this.#remarks(), seenAt });
-  }
-
-  #remarks(): string | null {
-    const remarks = [
-      ...(this.#attention === 'watch' && !this.#bootSeen
-        ? ['its boot was not watched: what runs only then is not known']
-        : []),
-      ...(this.#heldMs >= 1000
-        ? [`looks were put off for ${Math.round(this.#heldMs / 1000)} s in all by the processor budget`]
-        : []),
-    ];
-    return remarks.length === 0 ? null : remarks.join('; ');
+    const why = remarksOf({ isWatched: this.watched, bootSeen: this.#bootSeen, heldMs: this.#heldMs });
+    return viewOf({ entry: this.entry, host, line: this.#line, sweep: this.#lastSweep, why, seenAt });
   }
 
   #begin(session: GuestSession): void {

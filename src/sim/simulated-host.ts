@@ -48,6 +48,10 @@ export class SimulatedHost {
     return Promise.resolve(ok(new SimulatedSession(guest)));
   }
 
+  integrityTarget(): Promise<Result<never>> {
+    return Promise.resolve(fail(problem('refused', 'A simulated guest has no memory.')));
+  }
+
   traceGround(): Promise<Result<{ target: unknown; leave(): Promise<void> }>> {
     return Promise.resolve(ok({ target: null, leave: () => Promise.resolve() }));
   }
@@ -92,6 +96,10 @@ export class SimulatedSession {
   check(): Promise<Liveness> {
     const changed = { state: 'changed', why: 'another system runs there' } as const;
     return Promise.resolve(this.#guest.epoch === this.#epoch ? { state: 'same' } : changed);
+  }
+
+  hash(): Promise<Result<never>> {
+    return Promise.resolve(fail(problem('refused', 'A simulated guest has no memory.')));
   }
 
   close(): void {

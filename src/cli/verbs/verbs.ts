@@ -5,6 +5,7 @@ import { applyVerb } from './apply-verb.ts';
 import { completeVerb, completionVerb } from './completion-verbs.ts';
 import { heldVerbs } from './held-verbs.ts';
 import { evaluateVerb } from './evaluate-verb.ts';
+import { integrityVerbs } from './integrity-verbs.ts';
 import { manifestVerbs } from './manifest-verbs.ts';
 import { memberVerbs } from './member-verbs.ts';
 import { modeVerbs } from './mode-verbs.ts';
@@ -21,6 +22,7 @@ const spoken: readonly Verb[] = [
   consoleVerb,
   ...sightVerbs,
   traceVerb,
+  ...integrityVerbs,
   ...scopeVerbs,
   ...serviceVerbs,
   ...memberVerbs,

@@ -1,0 +1,135 @@
+// The inside of the integrity thread: one small step for each watched guest at a time, all the time, so that watching costs a
+// fraction of a percent of a processor; and whole looks for whoever asks.
+import { readFileSync, statSync } from 'node:fs';
+import type { Clock } from '../../kit/clock.ts';
+import { causeOf, type Problem, problem } from '../../kit/problem.ts';
+import { fail, ok, type Result } from '../../kit/result.ts';
+import { parseRegisters } from '../../introspection/hypervisor/cpu-registers.ts';
+import type { CpuRegisters } from '../../introspection/hypervisor/cpu-registers.ts';
+import { openIntegrity, type OpenIntegrity, wholeLook } from './integrity-look.ts';
+import type { FromIntegrity, ToIntegrity } from './integrity-messages.ts';
+
+interface Watched {
+  readonly open: OpenIntegrity;
+  cpus: readonly CpuRegisters[];
+  processesAtMs: number;
+}
+
+const stepEveryMs = 100;
+/** A finding takes three looks: half a minute. */
+const processesEveryMs = 10_000;
+const watchedMax = 1000;
+const kernelFileBytesMax = 128 * 1024 * 1024;
+
+export class IntegrityDesk {
+  readonly #clock: Clock;
+  readonly #post: (message: FromIntegrity) => void;
+  readonly #watched = new Map<string, Watched>();
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(clock: Clock, post: (message: FromIntegrity) => void) {
+    this.#clock = clock;
+    this.#post = post;
+  }
+
+  receive(message: ToIntegrity): void {
+    switch (message.say) {
+      case 'watch':
+        return this.#watch(message);
+      case 'registers': {
+        const watched = this.#watched.get(message.run);
+        if (watched !== undefined) watched.cpus = parseRegisters(message.text);
+        return;
+      }
+      case 'forget':
+        return this.#forget(message.run);
+      case 'look':
+        void this.#look(message);
+    }
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    for (const { open } of this.#watched.values()) open.close();
+    this.#watched.clear();
+  }
+
+  #watch({ run, target }: ToIntegrity & { readonly say: 'watch' }): void {
+    this.#forget(run);
+    const open =
+      this.#watched.size < watchedMax
+        ? openIntegrity(target, null, this.#clock)
+        : fail(problem('refused', `${watchedMax} guests are watched already.`));
+    if (!open.ok) return this.#post({ say: 'unwatchable', run, problem: open.error });
+    const processesAtMs = this.#clock.monotonic();
+    this.#watched.set(run, { open: open.value, cpus: parseRegisters(target.registers), processesAtMs });
+    this.#timer ??= setInterval(() => this.#stepAll(), stepEveryMs);
+  }
+
+  #forget(run: string): void {
+    this.#watched.get(run)?.open.close();
+    this.#watched.delete(run);
+    if (this.#watched.size > 0 || this.#timer === null) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  #stepAll(): void {
+    for (const [run, watched] of this.#watched) {
+      try {
+        this.#step(run, watched);
+      } catch (thrown) {
+        // A guest that breaks a check must not end the others' watches.
+        this.#forget(run);
+        this.#post({ say: 'unwatchable', run, problem: problem('failed', `A check broke: ${causeOf(thrown)}.`) });
+      }
+    }
+  }
+
+  #step(run: string, watched: Watched): void {
+    const { kernel, processes } = watched.open;
+    const whole = kernel.round.step(watched.cpus);
+    if (whole !== null) this.#post({ say: 'round', run, findings: whole.checks.flatMap(({ findings }) => findings) });
+    const nowMs = this.#clock.monotonic();
+    if (nowMs - watched.processesAtMs < processesEveryMs) return;
+    watched.processesAtMs = nowMs;
+    this.#post({ say: 'round', run, findings: processes.checkProcesses().flatMap(({ findings }) => findings) });
+  }
+
+  async #look({ id, run, target, vmlinuz }: ToIntegrity & { readonly say: 'look' }): Promise<void> {
+    const file = vmlinuz === null ? ok(null) : readKernelFile(vmlinuz);
+    const watched = vmlinuz === null ? this.#watched.get(run) : undefined;
+    const open = !file.ok
+      ? file
+      : watched === undefined
+        ? openIntegrity(target, file.value, this.#clock)
+        : ok(watched.open);
+    if (!open.ok) return this.#post({ say: 'not-looked', id, problem: open.error });
+    try {
+      this.#post({ say: 'looked', id, report: await wholeLook(open.value, target.registers) });
+    } catch (thrown) {
+      this.#post({ say: 'not-looked', id, problem: problem('failed', `A check broke: ${causeOf(thrown)}.`) });
+    } finally {
+      if (watched === undefined) open.value.close();
+    }
+  }
+}
+
+/** The distribution's kernel image, as a user names it. */
+export function readKernelFile(path: string): Result<Buffer> {
+  try {
+    const { size } = statSync(path);
+    if (size > kernelFileBytesMax) return fail(unreadable(path, `it is larger than ${kernelFileBytesMax} bytes`));
+    return ok(readFileSync(path));
+  } catch (thrown) {
+    return fail(unreadable(path, causeOf(thrown)));
+  }
+}
+
+function unreadable(path: string, why: string): Problem {
+  return problem(
+    'unreadable',
+    `The kernel file ${path} cannot be read: ${why}.`,
+    'Name the vmlinuz of the guest’s package.',
+  );
+}
