@@ -1,6 +1,5 @@
 // A lab guest under a trace, with everything it told: what tests and benches of tracing stand on.
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { findGuests } from '../src/introspection/introspection.ts';
 import { closeStub, openStub } from '../src/introspection/trace/gdb-stub.ts';
 import { prepareTarget } from '../src/introspection/trace/trace-target.ts';
@@ -14,7 +13,6 @@ import type { Result } from '../src/kit/result.ts';
 import type { Monitor } from '../src/protocols/qmp/monitor.ts';
 import { openQmp } from '../src/protocols/qmp/qmp-client.ts';
 import type { Guest } from './guest.ts';
-import { makeRunDirectory } from './run-directory.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
@@ -26,20 +24,21 @@ export interface StubInUse {
 
 /** Opens the gdb stub of a guest by the product's monitor. Throws when it cannot. */
 export async function openGuestStub(guest: Guest): Promise<StubInUse> {
-  const directory = await makeRunDirectory('trace');
+  const directory = dirname(guest.qmpSocket);
   const monitor = must(await openQmp(guest.qmpSocket));
   const socketPath = join(directory, 'gdb.sock');
   must(await openStub(monitor, socketPath));
   const handle = must(findGuests()).find(({ pid }) => pid === guest.pid());
   if (handle === undefined) throw new Error(`${guest.name} was not found`);
-  const target = must(await prepareTarget(handle, monitor, { profileDirectory: join(directory, 'kernels'), socketPath }));
+  const target = must(
+    await prepareTarget(handle, monitor, { profileDirectory: join(directory, 'kernels'), socketPath }),
+  );
   return {
     target,
     monitor,
     async close() {
       must(await closeStub(monitor, socketPath));
       monitor.close();
-      rmSync(directory, { recursive: true, force: true });
     },
   };
 }

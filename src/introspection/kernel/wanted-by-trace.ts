@@ -14,6 +14,9 @@ export const optionalFields = {
   'proto_ops.bind': ['proto_ops.bind'],
   'proto_ops.listen': ['proto_ops.listen'],
   'request_sock_ops.destructor': ['request_sock_ops.destructor'],
+  'request_sock.sk': ['request_sock.sk'],
+  'request_sock.rsk_ops': ['request_sock.rsk_ops'],
+  'request_sock.rsk_listener': ['request_sock.__req_common.skc_listener'],
 } as const satisfies Record<string, readonly string[]>;
 
 export const optionalBits = {} as const satisfies Record<string, readonly string[]>;
@@ -46,6 +49,7 @@ export const functions = [
   'inet6_bind',
   'inet_listen',
   'inet_csk_accept',
+  'inet_csk_listen_stop',
   'load_module',
   'add_unformed_module',
 ] as const satisfies readonly string[];

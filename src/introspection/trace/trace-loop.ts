@@ -192,7 +192,7 @@ export class TraceLoop {
     target.space.pages.begin(readsMax);
     const guest = new GuestAtStop(target.space, target.writable, cpus);
     const look = looker.look(guest, stop);
-    if (look.unexplained) this.#later(() => journal.lose(atMs, atMs, null, 'a stop that could not be explained'));
+    if (look.unexplained) this.#later(() => journal.lose(atMs, atMs, null, unexplained(guest, stop)));
     if (look.failures > 0) this.#later(() => journal.lose(atMs, atMs, null, 'a stop that could not be understood'));
     this.#othersPause = stop.signal !== signalPoint && this.#atStop.length === 0;
     this.#answer(guest, look.seen, atMs);
@@ -277,6 +277,15 @@ export class TraceLoop {
   #tell(): void {
     for (const tell of this.#tellLater.splice(0)) tell();
   }
+}
+
+/** Says where in the kernel it was, for whoever looks into it. */
+function unexplained({ space, cpus }: GuestAtStop, stop: StopReply): string {
+  const cpu = cpus.find(({ thread }) => thread === stop.thread);
+  const high = cpu?.registers.high('rip') ?? 0;
+  const offset = (cpu?.registers.low('rip') ?? 0) - space.image.textLow;
+  const place = high === 0xffff_ffff && offset >= 0 ? `_text+0x${offset.toString(16)}` : 'elsewhere';
+  return `a stop that could not be explained (${place})`;
 }
 
 /** The reported CPU is selected already: asked first, without a word more. */
