@@ -1,8 +1,9 @@
-// Recorded behaviour, one JSON object a line, plain or gzip.
+// Recorded behaviour, one JSON object a line, plain or gzip; the output of `plumbline trace --json` as well.
 import type { Result } from '../../kit/result.ts';
 import type { RawEvent } from '../../model/raw-event.ts';
 import { eventOf } from './event-of.ts';
 import { readLines } from './read-lines.ts';
+import { eventFieldsOf, isTraceLine } from './trace-line.ts';
 
 export interface EventLine {
   /** Counted from 1; 0 when the file itself could not be read. */
@@ -13,6 +14,12 @@ export interface EventLine {
 }
 
 export async function* readEvents(path: string): AsyncGenerator<EventLine> {
-  for await (const { line, result } of readLines(path))
-    yield { line, ...(result.ok ? eventOf(result.value, `${path}:${line}`) : { result, unusable: [] }) };
+  for await (const { line, result } of readLines(path)) {
+    if (!result.ok) {
+      yield { line, result, unusable: [] };
+      continue;
+    }
+    const fields = isTraceLine(result.value) ? eventFieldsOf(result.value) : result.value;
+    if (fields !== null) yield { line, ...eventOf(fields, `${path}:${line}`) };
+  }
 }
