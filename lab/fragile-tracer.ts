@@ -1,13 +1,14 @@
 // The smallest tracer there is, for tests that kill, stop, starve and cut it off: it watches one place of guest memory and lets the
 // guest run on at each stop. Arguments: gdb socket, QEMU's process id, the watched address in hex, the watchdog's patience in ms.
 // It tells its parent what it meets and does what it is told (`Word`).
-import type { GuestStanding, TracerWord } from './traced-guest.ts';
+import type { GuestStanding, TracerWord } from './fragile-trace.ts';
 import { sayProblem } from '../src/kit/problem.ts';
 import { encodePacket, PacketReader } from '../src/protocols/gdb/packet.ts';
 import { beatEveryMs } from '../src/introspection/trace/guardian.ts';
 import { WatchdogGuardian } from '../src/introspection/trace/watchdog/watchdog-guardian.ts';
 
 const [socketPath = '', qemuPid = '', address = '', lateMs = ''] = process.argv.slice(2);
+const starvedMs = 20_000;
 const guardian = new WatchdogGuardian({ lateMs: Number(lateMs) });
 const watched = await guardian.watch({ socketPath, qemuPid: Number(qemuPid) });
 if (!watched.ok) {
@@ -34,6 +35,7 @@ setInterval(() => {
   if (state !== 'silent') watch.beat();
 }, beatEveryMs);
 process.on('message', obey);
+process.on('disconnect', () => process.exit(0));
 connection.write(encodePacket(`Z4,${address},4`));
 
 function hear(text: string): void {
@@ -53,7 +55,8 @@ function hear(text: string): void {
 function obey(word: TracerWord): void {
   switch (word.do) {
     case 'starve':
-      for (;;);
+      for (const until = performance.now() + starvedMs; performance.now() < until;);
+      break;
     case 'cut':
       connection.destroy();
       break;
@@ -71,7 +74,7 @@ function obey(word: TracerWord): void {
       connection.write(encodePacket('vCont;c'));
       break;
     case 'paused':
-      watch.pausedByOther([`z4,${address},4`]);
+      watch.pausedByOther(true);
       break;
     case 'detach':
       detach();

@@ -32,11 +32,8 @@ export interface Watch {
   hold(forMs: number): void;
   /** It no longer does. */
   release(): void;
-  /**
-   * Somebody else has paused the guest, and it is to stay so whatever happens to the tracer: the packets that take out each
-   * stop point (`z4,ffffffff81234560,4`), since detaching would let it run. Null = it runs again.
-   */
-  pausedByOther(removals: readonly string[] | null): void;
+  /** Somebody else has paused the guest, and it is to stay so whatever becomes of the tracer; false = it runs again. */
+  pausedByOther(paused: boolean): void;
   /** Settles when the guardian itself is gone or has taken the guest away: the tracer detaches at once. Null = after `close`. */
   readonly lost: Promise<Problem | null>;
   /** The tracer has detached by itself and shown that the guest runs. Before it, the end of the connection is taken for a loss. */

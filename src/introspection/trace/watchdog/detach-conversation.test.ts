@@ -1,22 +1,28 @@
 // What lets a guest go, against a stub made after QEMU's own reading of bytes, left in every state a dying client can leave it in.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
-import { areRemovals, DetachConversation } from './detach-conversation.ts';
+import { assert as holds, boolean, constantFrom, integer, property, string } from 'fast-check';
+import { encodePacket } from '../../../protocols/gdb/packet.ts';
+import { DetachConversation } from './detach-conversation.ts';
 import type { Turn } from './detach-conversation.ts';
 
-/** QEMU's `gdb_read_byte` in small, with the points a tracer has set. */
+type Status = 'running' | 'debug' | 'paused' | 'postmigrate' | 'io-error';
+
+/** QEMU's `gdb_read_byte` in small: one entry of `points` for each vCPU. */
 class Stub {
-  running: boolean;
-  points: Set<string>;
+  status: Status;
+  readonly points: boolean[];
   answers = '';
+  readonly #tellsOfStops: boolean;
+  #selected = 0;
   #line: string | null = null;
-  #sum = '';
+  #sum: string | null = null;
   #unacknowledged = false;
 
-  constructor(running: boolean, points: readonly string[]) {
-    this.running = running;
-    this.points = new Set(points);
+  constructor(status: Status, vcpus = 2, tellsOfStops = true) {
+    this.status = status;
+    this.points = Array.from({ length: vcpus }, () => true);
+    this.#tellsOfStops = tellsOfStops;
   }
 
   connect(): void {
@@ -28,8 +34,9 @@ class Stub {
   }
 
   #stop(): void {
-    if (this.running) this.#say('T02thread:01;');
-    this.running = false;
+    if (this.status !== 'running') return;
+    this.status = 'paused';
+    if (this.#tellsOfStops) this.#say('T02thread:01;');
   }
 
   #byte(character: string): void {
@@ -37,45 +44,58 @@ class Stub {
       if (character === '$' || character === '+') this.#unacknowledged = false;
       if (character !== '$') return;
     }
-    if (this.running) this.#stop();
+    if (this.status === 'running') this.#stop();
     else if (this.#line === null) {
       if (character === '$') this.#line = '';
-    } else if (!this.#line.endsWith('#')) this.#line += character;
-    else {
+    } else if (this.#sum === null) {
+      if (character === '#') this.#sum = '';
+      else this.#line += character;
+    } else {
       this.#sum += character;
-      if (this.#sum.length === 2) this.#packet();
+      if (this.#sum.length === 2) this.#packet(this.#line, this.#sum);
     }
   }
 
-  #packet(): void {
-    const text = (this.#line ?? '').slice(0, -1);
-    const matches = this.#sum === checksum(text);
+  #packet(text: string, sum: string): void {
     this.#line = null;
-    this.#sum = '';
+    this.#sum = null;
+    const matches = encodePacket(text).endsWith(`#${sum}`);
     this.answers += matches ? '+' : '-';
-    if (!matches) return;
-    if (text === '?') this.#say('T05thread:01;');
-    else if (text.startsWith('z')) this.#say(this.points.delete(`Z${text.slice(1)}`) ? 'OK' : 'E22');
-    else if (text === 'D') {
-      this.points.clear();
-      this.running = true;
+    if (matches) this.#obey(text);
+  }
+
+  #obey(text: string): void {
+    if (text === '?') {
+      this.points[this.#selected] = false;
+      this.#say('T05thread:01;');
+    } else if (text === 'D') {
+      this.points.fill(false);
+      this.status = 'running';
       this.#say('OK');
-    } else this.#say('');
+    } else if (text.startsWith('Hc')) {
+      this.#selected = Number.parseInt(text.slice(2), 16) - 1;
+      this.#say(this.#selected < this.points.length ? 'OK' : 'E22');
+    } else if (text.startsWith('qRcmd,')) this.#monitor(Buffer.from(text.slice(6), 'hex').toString());
+    else this.#say('');
+  }
+
+  #monitor(line: string): void {
+    const why = this.status === 'paused' ? '' : ` (${this.status})`;
+    const vcpus = this.points.map((_, i) => `  CPU #${i}: thread_id=${i}\r\n`);
+    const said = line === 'info status' ? [`VM status: paused${why}\r\n`] : vcpus;
+    for (const part of said) this.#say(`O${Buffer.from(part).toString('hex')}`);
+    this.#say('OK');
   }
 
   #say(text: string): void {
-    this.answers += `$${text}#${checksum(text)}`;
+    this.answers += encodePacket(text);
     this.#unacknowledged = true;
   }
 }
 
-function checksum(text: string): string {
-  return (Buffer.from(text, 'latin1').reduce((sum, byte) => sum + byte, 0) % 256).toString(16).padStart(2, '0');
-}
-
 /** Speaks until the conversation is over, cutting the stub's answers where `cut` says. */
-function speak(stub: Stub, removals: readonly string[] | null, cut = 1000): Turn {
-  const conversation = new DetachConversation(removals);
+function speak(stub: Stub, staysPaused = false, cut = 1000): Turn {
+  const conversation = new DetachConversation(staysPaused);
   for (let attempt = 0; attempt < 4; attempt += 1) {
     stub.read(conversation.attempt());
     while (stub.answers !== '') {
@@ -89,53 +109,65 @@ function speak(stub: Stub, removals: readonly string[] | null, cut = 1000): Turn
   return 'waiting';
 }
 
-const points = ['Z4,ffffffff82345678,4', 'Z1,ffffffff81000000,1'];
-const removals = points.map((point) => `z${point.slice(1)}`);
+/** One half packet in 256 has the checksum 00 and is carried out: no reader of bytes can tell it from a whole one. */
+const halfPacket = string({ maxLength: 40 }).filter(
+  (text) => !text.includes('#') && !encodePacket(text).endsWith('#00'),
+);
 
-test('a guest stopped at a point runs again and has none left, whatever was half said before', () => {
-  // One half in 256 has the checksum 00 and is carried out: no reader of bytes can tell it from a whole one.
-  const half = fc.string({ maxLength: 40 }).filter((text) => !text.includes('#') && checksum(text) !== '00');
-  fc.assert(
-    fc.property(fc.boolean(), fc.boolean(), half, fc.integer({ min: 1, max: 30 }), (ran, packetBegun, text, cut) => {
-      const stub = new Stub(ran, points);
+test('a guest at a point or running runs on and has no point left, whatever was half said before', () => {
+  const status = constantFrom<Status>('debug', 'running');
+  holds(
+    property(status, boolean(), boolean(), halfPacket, integer({ min: 1, max: 30 }), (was, tells, begun, text, cut) => {
+      const stub = new Stub(was, 3, tells);
       stub.connect();
-      if (packetBegun) stub.read(`$${text}`);
-      assert.equal(speak(stub, null, cut), 'running');
-      assert.deepEqual([stub.running, [...stub.points]], [true, []]);
+      if (begun) stub.read(`$${text}`);
+      assert.equal(speak(stub, false, cut), 'running');
+      assert.deepEqual([stub.status, stub.points], ['running', [false, false, false]]);
     }),
   );
 });
 
-test('on a connection on which the guest was let run it is stopped first', () => {
-  const stub = new Stub(true, points);
-  assert.equal(speak(stub, null), 'running');
-  assert.deepEqual([stub.running, stub.points.size], [true, 0]);
+test('a guest that others stopped is not made to run, and has no point left', () => {
+  for (const [status, staysPaused] of [
+    ['paused', true],
+    ['postmigrate', false],
+    ['postmigrate', true],
+    ['io-error', false],
+  ] as const) {
+    const stub = new Stub(status, 3);
+    stub.connect();
+    assert.equal(speak(stub, staysPaused, 3), 'left-paused');
+    assert.deepEqual([stub.status, stub.points], [status, [false, false, false]]);
+  }
 });
 
-test('a guest somebody else paused stays so, without our points', () => {
-  const stub = new Stub(false, points);
+test('a pause of which the tracer did not know is taken for its own', () => {
+  const stub = new Stub('paused');
   stub.connect();
-  assert.equal(speak(stub, removals, 3), 'left-paused');
-  assert.deepEqual([stub.running, stub.points.size], [false, 0]);
-  assert.equal(speak(new Stub(false, []), []), 'left-paused');
+  assert.equal(speak(stub, false), 'running');
 });
 
-test('a guest said to be paused that ran when we came runs on', () => {
-  const stub = new Stub(true, points);
-  stub.connect();
-  assert.equal(speak(stub, removals, 3), 'running');
-  assert.deepEqual([stub.running, stub.points.size], [true, 0]);
+test('a guest said to be paused that runs or stands at a point by now runs on', () => {
+  for (const status of ['running', 'debug'] as const) {
+    const stub = new Stub(status);
+    stub.connect();
+    assert.equal(speak(stub, true, 3), 'running');
+    assert.deepEqual(stub.points, [false, false]);
+  }
+});
+
+test('a stub without a monitor lets its guest go all the same', () => {
+  const conversation = new DetachConversation(false);
+  assert.equal(conversation.take(Buffer.from('+$#00')), 'waiting');
+  assert.deepEqual(conversation.take(Buffer.from('+$#00')), { write: '$D#44' });
+  assert.equal(conversation.take(Buffer.from('+$OK#9a')), 'running');
 });
 
 test('a stub that floods with nonsense is heard out without growing', () => {
-  const conversation = new DetachConversation(null);
+  const conversation = new DetachConversation(false);
   for (let i = 0; i < 100; i += 1) assert.equal(conversation.take(Buffer.alloc(10_000, '$')), 'waiting');
-  assert.equal(conversation.take(Buffer.from('#00$OK#9a')), 'running');
-});
-
-test('only packets that take points out may be named', () => {
-  assert.ok(areRemovals(removals) && areRemovals([]));
-  for (const bad of [null, 'z4,0,4', ['Z4,0,4'], ['z4,0,4#00$k'], ['k'], [7], Array(65).fill('z4,0,4')]) {
-    assert.ok(!areRemovals(bad), JSON.stringify(bad));
-  }
+  const flood = Buffer.from(encodePacket(`O${'41'.repeat(1000)}`));
+  for (let i = 0; i < 1000; i += 1) conversation.take(flood);
+  assert.equal(conversation.take(Buffer.from('#00$OK#9a')), 'waiting');
+  assert.deepEqual(conversation.take(Buffer.from('$OK#9a')), { write: '$D#44' });
 });

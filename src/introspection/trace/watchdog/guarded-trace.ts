@@ -26,7 +26,7 @@ export class GuardedTrace {
   readonly #care: TraceCare;
   #heardMs = performance.now();
   #heldUntilMs: number | null = null;
-  #removals: readonly string[] | null = null;
+  #staysPaused = false;
   #timer: NodeJS.Timeout | undefined;
   #owed = false;
   #over = false;
@@ -53,8 +53,8 @@ export class GuardedTrace {
     this.#heldUntilMs = null;
   }
 
-  pausedByOther(removals: readonly string[] | null): void {
-    this.#removals = removals;
+  pausedByOther(paused: boolean): void {
+    this.#staysPaused = paused;
   }
 
   /** The tracer has detached by itself. */
@@ -69,9 +69,10 @@ export class GuardedTrace {
     this.#over = true;
     clearTimeout(this.#timer);
     await cut(this.#connection);
-    const options = { removals: this.#removals, qemuLives: this.#care.qemuLives };
+    const options = { staysPaused: this.#staysPaused, qemuLives: this.#care.qemuLives };
     const freed = await letGo(this.#socketPath, { ...options, patienceMs: politeMs });
-    if (freed.ok) return freed;
+    // With nobody to talk to, an end of the tracer would change nothing.
+    if (freed.ok || freed.error.kind === 'not-found') return freed;
     this.#care.endTracer();
     return letGo(this.#socketPath, { ...options, patienceMs: lastMs });
   }

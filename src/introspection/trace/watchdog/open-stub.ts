@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { causeOf, problem } from '../../../kit/problem.ts';
 import { fail, ok } from '../../../kit/result.ts';
 import type { Result } from '../../../kit/result.ts';
-import { DetachConversation } from './detach-conversation.ts';
+import { encodePacket } from '../../../protocols/gdb/packet.ts';
 
 export interface OpenedStub {
   readonly connection: Socket;
@@ -14,8 +14,14 @@ export interface OpenedStub {
 
 const acceptMs = 3_000;
 
-/** Connects to the stub and shows that QEMU serves us and nobody else; not a byte beyond that answer is read. */
-export function openStub(socketPath: string): Promise<Result<OpenedStub>> {
+/**
+ * Connects to the stub and shows that QEMU serves us and nobody else; not a byte beyond that answer is read. When it serves somebody
+ * else, `onLeftInQueue` tells of a connection that has to outlive them: this process may not end before.
+ */
+export function openStub(
+  socketPath: string,
+  onLeftInQueue: (served: Promise<void>) => void,
+): Promise<Result<OpenedStub>> {
   return new Promise((resolve) => {
     let heard = '';
     let accepted = false;
@@ -37,8 +43,11 @@ export function openStub(socketPath: string): Promise<Result<OpenedStub>> {
     };
     const socket = connect({ path: socketPath, onread });
     const timer = setTimeout(() => {
-      // QEMU will stop the guest when it accepts this connection one day: that it is let run again lies in it already.
-      socket.write(new DetachConversation(null).attempt(), 'latin1');
+      // QEMU will stop the guest when it accepts this connection one day: that it is let run again lies in it already, and is
+      // read if the connection is still there.
+      accepted = true;
+      onLeftInQueue(new Promise((served) => socket.once('close', () => served())));
+      socket.write(`\x03#00${encodePacket('D')}`, 'latin1');
       socket.end();
       const message = `The gdb stub at ${socketPath} is in use by someone else, or QEMU is too busy: it did not answer.`;
       settle(fail(problem('refused', message, 'Let the other debugger leave, then try again.')));
@@ -47,6 +56,6 @@ export function openStub(socketPath: string): Promise<Result<OpenedStub>> {
       settle(fail(problem('failed', `Could not connect to the gdb stub at ${socketPath}: ${causeOf(error)}.`)));
     });
     socket.once('close', () => settle(fail(problem('failed', `QEMU closed the gdb stub at ${socketPath}.`))));
-    socket.once('connect', () => socket.write('$?#3f'));
+    socket.once('connect', () => socket.write(encodePacket('?')));
   });
 }

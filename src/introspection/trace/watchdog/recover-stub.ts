@@ -23,7 +23,6 @@ const patienceMs = 5_000;
 const retryMs = 100;
 /** As QEMU says it: `disconnected:unix:/run/x.sock,server=on` while nobody is connected. */
 const unixStub = /^(disconnected:)?unix:(.+?)(?:,server(?:=on)?)?$/;
-const vcpusMax = 512;
 
 /**
  * Frees a guest from what a dead tracer left in it, and takes the stub away. A guest that somebody paused stays paused, one that
@@ -31,17 +30,11 @@ const vcpusMax = 512;
  * `failed` = QEMU does not answer.
  */
 export async function recoverStub(monitor: Monitor, options: RecoverOptions): Promise<Result<Recovery>> {
-  const [stub, status, vcpus] = [
-    await findIdleStub(monitor, options),
-    await readStatus(monitor),
-    await countVcpus(monitor),
-  ];
+  const [stub, status] = [await findIdleStub(monitor, options), await readStatus(monitor)];
   if (!stub.ok) return stub;
   if (!status.ok) return status;
-  if (!vcpus.ok) return vcpus;
   if (stub.value === null) return status.value === 'debug' ? recoverWithoutStub(monitor, options) : ok('clean');
-  const removals = status.value === 'paused' ? removalsOfAll(vcpus.value) : null;
-  const freed = await letGo(stub.value, { removals, patienceMs, qemuLives: () => true });
+  const freed = await letGo(stub.value, { staysPaused: status.value === 'paused', patienceMs, qemuLives: () => true });
   return freed.ok ? takeAway(monitor, stub.value, freed.value) : freed;
 }
 
@@ -67,7 +60,7 @@ async function recoverWithoutStub(monitor: Monitor, options: RecoverOptions): Pr
   const socketPath = options.newSocketPath;
   const opened = await openStub(monitor, socketPath);
   if (!opened.ok) return opened;
-  const freed = await letGo(socketPath, { removals: null, patienceMs, qemuLives: () => true });
+  const freed = await letGo(socketPath, { staysPaused: false, patienceMs, qemuLives: () => true });
   return freed.ok ? takeAway(monitor, socketPath, freed.value) : freed;
 }
 
@@ -77,21 +70,10 @@ async function takeAway(monitor: Monitor, socketPath: string, left: Freed | 'qem
   return ok(left === 'qemu-gone' ? 'clean' : left);
 }
 
-/** `?` takes out all points of the vCPU it is asked of, and nobody knows any more which they were. */
-function removalsOfAll(vcpus: number): readonly string[] {
-  return Array.from({ length: vcpus }, (_, i) => [`Hc${(i + 1).toString(16)}`, '?']).flat();
-}
-
 async function readStatus(monitor: Monitor): Promise<Result<string>> {
   const status = await monitor.execute('query-status');
   if (!status.ok) return status;
   return ok(isObject(status.value) && typeof status.value['status'] === 'string' ? status.value['status'] : '');
-}
-
-async function countVcpus(monitor: Monitor): Promise<Result<number>> {
-  const vcpus = await monitor.execute('query-cpus-fast');
-  if (!vcpus.ok) return vcpus;
-  return ok(Math.min(Array.isArray(vcpus.value) ? vcpus.value.length : 1, vcpusMax));
 }
 
 function isObject(value: unknown): value is { readonly [key: string]: unknown } {

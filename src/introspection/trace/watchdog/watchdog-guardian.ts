@@ -249,8 +249,8 @@ class GuardedWatch implements Watch {
     this.#tell({ do: 'release', id: this.#id });
   }
 
-  pausedByOther(removals: readonly string[] | null): void {
-    this.#tell({ do: 'paused-by-other', id: this.#id, removals });
+  pausedByOther(paused: boolean): void {
+    this.#tell({ do: 'paused-by-other', id: this.#id, paused });
   }
 
   lose(why: string): void {

@@ -66,7 +66,7 @@ function obey(order: Order): void {
       trace.release();
       break;
     case 'paused-by-other':
-      trace.pausedByOther(order.removals);
+      trace.pausedByOther(order.paused);
       break;
     case 'cut':
       void take(order.id, 'its connection to QEMU was lost');
@@ -85,7 +85,7 @@ async function watch({ id, socketPath, qemuPid }: Order & { do: 'watch' }): Prom
   }
   const qemuStart = processStart(qemuPid);
   busy += 1;
-  const opened = await openStub(socketPath);
+  const opened = await openStub(socketPath, (served) => void stayUntil(served));
   busy -= 1;
   if (!opened.ok) {
     report({ say: 'refused', id, message: opened.error.message });
@@ -107,6 +107,13 @@ async function watch({ id, socketPath, qemuPid }: Order & { do: 'watch' }): Prom
   process.send?.({ say: 'watching', id, ranBefore } satisfies Report, connection, { keepOpen: true }, (error) => {
     if (error !== null) void take(id, 'the tracer could not be given its connection');
   });
+}
+
+async function stayUntil(served: Promise<void>): Promise<void> {
+  busy += 1;
+  await served;
+  busy -= 1;
+  endIfDone();
 }
 
 async function take(id: number, why: string): Promise<void> {

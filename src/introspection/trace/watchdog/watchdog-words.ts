@@ -1,6 +1,5 @@
 // What a tracer and its watchdog say to each other over Node's channel between parent and child. What is not understood is left
 // out: a watchdog may not fall over a tracer that has gone mad.
-import { areRemovals } from './detach-conversation.ts';
 import type { Freed } from './detach-conversation.ts';
 
 /** From the tracer. `id` names one guarded trace, chosen by the tracer; `cut` = its connection is gone and it did not end it. */
@@ -8,7 +7,7 @@ export type Order =
   | { readonly do: 'watch'; readonly id: number; readonly socketPath: string; readonly qemuPid: number }
   | { readonly do: 'beat' | 'release' | 'cut' | 'close'; readonly id: number }
   | { readonly do: 'hold'; readonly id: number; readonly forMs: number }
-  | { readonly do: 'paused-by-other'; readonly id: number; readonly removals: readonly string[] | null };
+  | { readonly do: 'paused-by-other'; readonly id: number; readonly paused: boolean };
 
 /** From the watchdog; `watching` carries the connection. */
 export type Report =
@@ -47,8 +46,8 @@ export function readOrder(message: unknown): Order | null {
       return understood ? { do: 'hold', id, forMs: Math.min(forMs, holdMsMax) } : null;
     }
     case 'paused-by-other': {
-      const { removals } = message;
-      return removals === null || areRemovals(removals) ? { do: 'paused-by-other', id, removals } : null;
+      const { paused } = message;
+      return typeof paused === 'boolean' ? { do: 'paused-by-other', id, paused } : null;
     }
     default:
       return null;
