@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Finding } from '../../model/finding.ts';
 import type { Rule } from '../../model/rule.ts';
 import { process } from '../../sim/seen.ts';
-import { planFor, propose, respond } from './respond.ts';
+import { answerInline, groupOfGuard, inlinePlan, planFor, propose, respond, respondToTampering } from './respond.ts';
 
 function finding(rest: Partial<Finding> = {}, generation = 3): Finding {
   const activity = process('/bin/sh', ['sh']);
@@ -80,4 +80,33 @@ test('a plan says what must be true afterwards and what takes it back', () => {
     [planFor('power-off', 'v', 'w', 's').expect, planFor('power-off', 'v', 'w', 's').undo],
     ['gone', null],
   );
+});
+
+test('an attempt is answered by the surest rule that matches, and no whole VM by an inline one', () => {
+  const inline = [rule('hold'), rule('block'), rule('suspend')];
+  assert.equal(answerInline(finding(), inline), 'block');
+  assert.equal(answerInline(finding(), [...inline, rule('kill')]), 'kill');
+  assert.equal(answerInline(finding(), [rule('hold')]), 'hold');
+  assert.equal(answerInline(finding({ severity: 'minor' }), inline), null);
+  assert.equal(answerInline(finding(), [rule('block', { on: 'listen' }), rule('suspend')]), null);
+  assert.deepEqual(actions(inline), ['suspend']);
+  const plan = inlinePlan('block', finding());
+  assert.deepEqual([plan.expect, plan.undo], ['refused', null]);
+  assert.equal(inlinePlan('block', finding()).id, plan.id);
+});
+
+test('tampering is answered by rules that name it, from their severity upwards', () => {
+  const event = { vm: 'v', at: '2026-01-01T00:00:00Z', what: 'kernel-tampered', subject: 'x', detail: 'd' } as const;
+  const rules = [rule('suspend', { on: 'tampering' }), rule('snapshot', { on: 'tampering', approval: 'approval' })];
+  const answered = (severity: Finding['severity'], approval: Rule['approval'], of: readonly Rule[] = rules) =>
+    respondToTampering(event, severity, of, approval).map(({ action }) => action);
+  assert.deepEqual(answered('critical', 'automatic'), ['suspend']);
+  assert.deepEqual(answered('critical', 'approval'), ['snapshot']);
+  assert.deepEqual(answered('minor', 'automatic'), []);
+  assert.deepEqual(answered('critical', 'automatic', [rule('suspend')]), [], 'any deviation is no tampering');
+  assert.deepEqual(actions([rule('suspend', { on: 'tampering' })]), [], 'and no deviation is');
+  const lost = { ...event, what: 'lost-sight' } as const;
+  assert.deepEqual(respondToTampering(lost, 'critical', rules, 'automatic'), []);
+  assert.notEqual(groupOfGuard(event), groupOfGuard({ ...event, subject: 'y' }));
+  assert.equal(groupOfGuard({ what: 'lost-sight' }), 'guard:lost-sight');
 });
