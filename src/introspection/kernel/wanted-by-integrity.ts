@@ -32,6 +32,7 @@ const codeFields = {
   'dyn_ftrace.ip': ['dyn_ftrace.ip'],
   'ftrace_ops.func': ['ftrace_ops.func'],
   'ftrace_ops.next': ['ftrace_ops.next'],
+  'ftrace_ops.list': ['ftrace_ops.list'],
   'ftrace_ops.trampoline': ['ftrace_ops.trampoline'],
   'ftrace_ops.trampoline_size': ['ftrace_ops.trampoline_size'],
   'kprobe_insn_cache.pages': ['kprobe_insn_cache.pages'],

@@ -8,11 +8,12 @@ import type { Result } from '../../../kit/result.ts';
 import type { KernelSpace } from '../../kernel/kernel-space.ts';
 import { readSymbolTable } from '../../kernel/symbol-table.ts';
 import type { IntegrityFinding } from '../integrity-view.ts';
+import { fileSites } from './boot-sites.ts';
 import type { KernelFile } from './kernel-file.ts';
 import { mapKernel } from './kernel-map.ts';
 import type { KernelMap } from './kernel-map.ts';
 import { PatchSites } from './patch-sites.ts';
-import { imageSites, traceSites } from './runtime-sites.ts';
+import { imageSites, namedSites, traceSites } from './runtime-sites.ts';
 import { Unseen } from './unseen.ts';
 
 export const sliceBytes = 64 * 1024;
@@ -39,7 +40,7 @@ export interface TableWord {
 }
 
 export interface Doubt {
-  readonly check: 'kernel-code' | 'kernel-constants';
+  readonly check: 'kernel-code' | 'kernel-constants' | 'function-tables';
   readonly finding: IntegrityFinding;
 }
 
@@ -71,8 +72,9 @@ export function takeBaseline(space: KernelSpace, file: KernelFile | null): Resul
   }
   const unseen = new Unseen();
   const text = Math.ceil(textEnd / pageBytes) * pageBytes;
-  const sites = [...imageSites(space, map, unseen), ...traceSites(space, map, unseen)].filter(
-    ({ offset }) => offset < text,
+  const own = file === null ? imageSites(space, map, unseen) : fileSites(file, space.image.textLow);
+  const sites = [...own, ...namedSites(map), ...traceSites(space, map, unseen)].filter(
+    ({ offset }) => offset >= 0 && offset < text,
   );
   const regions = [
     takeRegion(space, 'code', 0, text),

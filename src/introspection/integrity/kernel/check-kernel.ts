@@ -72,6 +72,23 @@ export function hasFindings(integrity: KernelIntegrity): boolean {
   return integrity.checks.some(({ findings }) => findings.length > 0);
 }
 
+/** Kinds that a correct kernel shows for a moment: while it patches a place, loads a module, takes a tracer out. */
+const movingKinds = new Set([
+  'hook-in-patch-site',
+  'unowned-kernel-code',
+  'hooked-function',
+  'hidden-module',
+  'half-hidden-module',
+]);
+
+export function isMoving(finding: IntegrityFinding): boolean {
+  return movingKinds.has(finding.kind);
+}
+
+export function hasMovingFindings(integrity: KernelIntegrity): boolean {
+  return integrity.checks.some(({ findings }) => findings.some(isMoving));
+}
+
 /** What the last look showed, with only those findings that every look shows. */
 export function agreeing(looks: readonly KernelIntegrity[], last: KernelIntegrity): KernelIntegrity {
   const seen = looks.map((look) => new Set(look.checks.flatMap(({ findings }) => findings.map(keyOf))));
@@ -101,7 +118,7 @@ export function sayBaseline(baseline: KernelBaseline): KernelIntegrity['baseline
   const { source, fileSha256 } = baseline;
   const says =
     source === 'kernel-image'
-      ? 'The kernel’s code and constants were held byte by byte against the distribution’s kernel file, and are held against that state since; modules are held against how they were first seen.'
+      ? 'The kernel’s code and constants were held byte by byte against the distribution’s kernel file, and are held against that state since; what the kernel sets once as it boots, its writable tables and its modules are held against how they were first seen.'
       : 'The kernel is held against how it was when it was first looked at: what had been changed before, other than places the kernel patches, is not noticed.';
   return { source, says, fileSha256 };
 }

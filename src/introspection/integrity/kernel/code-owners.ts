@@ -132,7 +132,7 @@ function readTracers(space: KernelSpace, map: KernelMap, unseen: Unseen): readon
     fields['ftrace_ops.trampoline_size'],
   ];
   if (next === undefined || entry === undefined || size === undefined) return [];
-  return tracers(space, map, unseen).flatMap((ops) => {
+  return [...tracers(space, map, unseen), ...leavingTracers(space, map, unseen)].flatMap((ops) => {
     const start = codeOffset(space, follow(space, plus(ops, entry)));
     const sizeAt = locate(space, plus(ops, size));
     const sizeBytes = sizeAt === 0 ? 0 : space.pages.u32(sizeAt);
@@ -150,6 +150,16 @@ export function tracers(space: KernelSpace, map: KernelMap, unseen: Unseen): rea
   const { nodes, whole } = chainNodes(space, follow(space, list), next, tracersMax);
   if (!whole) unseen.note('the list of function tracers breaks off');
   return nodes;
+}
+
+/** A tracer that is being taken out leaves its list before the last function has stopped calling its entry: this one knows it till then. */
+function leavingTracers(space: KernelSpace, map: KernelMap, unseen: Unseen): readonly Virtual[] {
+  const link = space.profile.fields['ftrace_ops.list'];
+  const list = landmark(space, map, 'ftrace_ops_trampoline_list');
+  if (list === null || link === undefined) return [];
+  const { nodes, whole } = listNodes(space, list, tracersMax);
+  if (!whole) unseen.note('the list of tracers’ trampolines breaks off');
+  return nodes.map((node) => plus(node, -link));
 }
 
 /** Pages that hold instructions moved out of line for probes. */

@@ -33,6 +33,8 @@ export interface CodeRules {
   readonly sites: PatchSites;
   readonly context: SiteContext;
   readonly owners: CodeOwners;
+  /** How many bytes from `offset` on the kernel itself wrote at boot; for comparing with its file. */
+  readonly atBoot?: (offset: number) => number;
 }
 
 /** Changes without a reason, at most 256. */
@@ -71,7 +73,11 @@ function reaches(site: PatchSite, offset: number): boolean {
 }
 
 /** How many bytes from `at` on are accounted for; 0 when the one at `at` is not. */
-function explainedBytes({ was, is, offset }: CodeStretch, at: number, { sites, context, owners }: CodeRules): number {
+function explainedBytes(
+  { was, is, offset }: CodeStretch,
+  at: number,
+  { sites, context, owners, atBoot }: CodeRules,
+): number {
   const here = offset + at;
   for (const site of sites.around(here)) {
     const length = allowedBytes(site, is, at + marginBytes - (here - site.offset), context);
@@ -88,5 +94,5 @@ function explainedBytes({ was, is, offset }: CodeStretch, at: number, { sites, c
   // A kernel drops the lock prefix while it has one processor, and puts it back when another comes.
   const before = was[at];
   const lock = (before === 0xf0 && now === 0x3e) || (before === 0x3e && now === 0xf0);
-  return lock ? 1 : 0;
+  return lock ? 1 : (atBoot?.(here) ?? 0);
 }

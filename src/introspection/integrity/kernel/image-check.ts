@@ -65,7 +65,7 @@ export function regionAnswer(
   return answer(holds === 'code' ? 'kernel-code' : 'kernel-constants', covers[holds], findings, unseen);
 }
 
-function codeFinding(look: KernelLook, change: CodeChange): IntegrityFinding {
+export function codeFinding(look: KernelLook, change: CodeChange): IntegrityFinding {
   const name = look.names.ofOffset(change.offset);
   const facts = {
     address: hex(atOffset(look.space, change.offset)),
@@ -91,7 +91,12 @@ function codeFinding(look: KernelLook, change: CodeChange): IntegrityFinding {
 }
 
 /** Constants never change, so that every word is told; one that leads into code is a hook. */
-function changedConstants(look: KernelLook, offset: number, was: Buffer, is: Buffer): readonly IntegrityFinding[] {
+export function changedConstants(
+  look: KernelLook,
+  offset: number,
+  was: Buffer,
+  is: Buffer,
+): readonly IntegrityFinding[] {
   const findings: IntegrityFinding[] = [];
   for (let at = 0; at + 8 <= was.length && findings.length < 256; at += 8) {
     if (was.compare(is, at, at + 8, at, at + 8) === 0) continue;

@@ -1,10 +1,11 @@
 // Spreads the work of a whole look over many small steps, so that a kernel can be watched all the time for a fraction of a percent of a
-// processor. A step that finds something is looked at again by the next ones: only what persists is told.
+// processor. A step that finds something is looked at again by the next ones, and what a kernel may change by itself in the next
+// round as well: only what persists is told.
 import type { CpuRegisters } from '../../hypervisor/cpu-registers.ts';
 import type { KernelSpace } from '../../kernel/kernel-space.ts';
 import type { IntegrityCheck, IntegrityFinding } from '../integrity-view.ts';
 import type { KernelBaseline } from './baseline.ts';
-import { keyOf, listChecks, sayBaseline, withDoubts } from './check-kernel.ts';
+import { isMoving, keyOf, listChecks, sayBaseline, withDoubts } from './check-kernel.ts';
 import type { KernelIntegrity } from './check-kernel.ts';
 import { checkSlice, regionAnswer } from './image-check.ts';
 import { beginLook } from './kernel-look.ts';
@@ -33,6 +34,9 @@ export class IntegrityRound {
   #repeats = 0;
   #candidates: readonly IntegrityFinding[] = [];
   #answers = new Map<string, { covers: string; findings: IntegrityFinding[]; unseen: Unseen }>();
+  /** What this round and the last one found of the kinds that take long to settle. */
+  #moving = new Set<string>();
+  #movingBefore = new Set<string>();
   #look: KernelLook | null = null;
   #lookAge = 0;
 
@@ -63,7 +67,7 @@ export class IntegrityRound {
   }
 
   /**
-   * One part: mostly a quarter of a millisecond, a few up to some ten. Findings that persisted over three looks are in the answer, which
+   * One part: mostly a quarter of a millisecond, a few up to some ten. Findings that persisted (see above) are in the answer, which
    * is null until a round is complete. Call it again after a pause, never in a loop. `cpus`: the registers as last read.
    */
   step(cpus: readonly CpuRegisters[]): KernelIntegrity | null {
@@ -96,7 +100,13 @@ export class IntegrityRound {
 
   #keep(answer: IntegrityCheck, findings: readonly IntegrityFinding[]): void {
     const kept = this.#answers.get(answer.check) ?? { covers: answer.covers, findings: [], unseen: new Unseen() };
-    kept.findings.push(...findings);
+    for (const finding of findings) {
+      if (isMoving(finding)) {
+        this.#moving.add(keyOf(finding));
+        if (!this.#movingBefore.has(keyOf(finding))) continue;
+      }
+      kept.findings.push(finding);
+    }
     for (const { what, count } of answer.couldNotSee) kept.unseen.note(what, count);
     this.#answers.set(answer.check, kept);
   }
@@ -110,6 +120,8 @@ export class IntegrityRound {
       couldNotSee: unseen.parts,
     }));
     this.#answers = new Map();
+    this.#movingBefore = this.#moving;
+    this.#moving = new Set();
     this.#at = 0;
     this.#look = null;
     return {

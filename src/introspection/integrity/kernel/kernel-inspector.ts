@@ -7,7 +7,7 @@ import type { Monitor } from '../../../protocols/qmp/monitor.ts';
 import { parseRegisters } from '../../hypervisor/cpu-registers.ts';
 import type { CpuRegisters } from '../../hypervisor/cpu-registers.ts';
 import type { KernelSpace } from '../../kernel/kernel-space.ts';
-import { agreeing, hasFindings } from './check-kernel.ts';
+import { agreeing, hasFindings, hasMovingFindings } from './check-kernel.ts';
 import type { KernelIntegrity } from './check-kernel.ts';
 import { openKernelWatch } from './kernel-watch.ts';
 import type { KernelWatch } from './kernel-watch.ts';
@@ -17,9 +17,13 @@ export interface InspectOptions {
   readonly vmlinuz?: Buffer;
 }
 
-/** Looks that must agree on a finding, and the pause between them: a change in the making lasts microseconds, a module load some ms. */
-const looks = 3;
-const pauseMs = 120;
+/**
+ * Looks that must agree, with pauses that double: what never changes by itself needs three. What a kernel does change, but on its own
+ * time, needs six over three seconds: on a busy host a guest stands still for long in the middle of patching itself.
+ */
+const looksForStill = 3;
+const looksForMoving = 6;
+const firstPauseMs = 100;
 
 export class KernelInspector {
   readonly #space: KernelSpace;
@@ -40,7 +44,7 @@ export class KernelInspector {
     return opened;
   }
 
-  /** All checks: a quarter of a second, three times that when something seems wrong. */
+  /** All checks: a quarter of a second; up to five seconds when something seems wrong that may be a change in the making. */
   async inspect(options: InspectOptions = {}): Promise<Result<KernelIntegrity>> {
     const watch = this.watch(options);
     if (!watch.ok) return watch;
@@ -48,9 +52,10 @@ export class KernelInspector {
     for (;;) {
       const look = watch.value.look(await this.#registers());
       seen.push(look);
-      if (!hasFindings(look)) return ok(look);
-      if (seen.length >= looks) return ok(agreeing(seen, look));
-      await wait(pauseMs);
+      const agreed = agreeing(seen, look);
+      const looks = hasMovingFindings(agreed) ? looksForMoving : looksForStill;
+      if (!hasFindings(agreed) || seen.length >= looks) return ok(agreed);
+      await wait(firstPauseMs * 2 ** (seen.length - 1));
     }
   }
 

@@ -75,6 +75,8 @@ export interface KernelMap {
 
 const tableName =
   /(?:_ops|_fops|_fop|_operations|_iops|_aops|_sops|_dops|_prot|_proto|_protocol|_protosw|_family_ops|_seqops|_seq_op|_hook|_handlers?)$/;
+/** What tracers set while they run; their functions are judged where they are listed. */
+const tracerTable = /^global_ops$|ftrace_\w*ops$|ipmodify_ops$|graph_ops$|probe_ops$/;
 const tableBytesMax = 16 * 1024;
 const tablesMax = 20_000;
 const trampolinesMax = 20_000;
@@ -98,7 +100,7 @@ export function mapKernel(table: SymbolTable): KernelMap {
     else if (tracerCall.test(name)) tracerCalls.push(offset);
     else if (tracerEntry.test(name)) tracerEntries.push(offset);
     else if (returnThunk.test(name)) returnThunks.push(offset);
-    else if (/[dDtT]/.test(kind) && tables.length < tablesMax && tableName.test(name)) {
+    else if (/[dDtT]/.test(kind) && tables.length < tablesMax && tableName.test(name) && !tracerTable.test(name)) {
       const sizeBytes = Math.min((table.nextAfter(offset) ?? offset) - offset, tableBytesMax);
       if (sizeBytes >= 8) tables.push({ name, offset, sizeBytes });
     }

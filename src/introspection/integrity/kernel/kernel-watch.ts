@@ -6,14 +6,18 @@ import { problem } from '../../../kit/problem.ts';
 import { fail, ok } from '../../../kit/result.ts';
 import type { Result } from '../../../kit/result.ts';
 import { takeBaseline } from './baseline.ts';
-import type { KernelBaseline } from './baseline.ts';
-import { checkKernel } from './check-kernel.ts';
+import type { Doubt, KernelBaseline } from './baseline.ts';
+import { checkKernel, keyOf } from './check-kernel.ts';
 import type { KernelIntegrity } from './check-kernel.ts';
 import { IntegrityRound } from './integrity-round.ts';
 import { openKernelFile } from './kernel-file.ts';
+import type { KernelFile } from './kernel-file.ts';
+import { beginLook } from './kernel-look.ts';
 import { ModuleCode } from './module-code.ts';
+import { verifyImage, verifySites } from './verify-image.ts';
 
 const pagesMax = 8192;
+const looksToBelieve = 3;
 
 export class KernelWatch {
   readonly baseline: KernelBaseline;
@@ -58,5 +62,21 @@ export function openKernelWatch(kernel: KernelSpace, vmlinuz: Buffer | null): Re
     );
   }
   const baseline = takeBaseline(space, file.value);
-  return baseline.ok ? ok(new KernelWatch(space, baseline.value)) : baseline;
+  if (!baseline.ok) return baseline;
+  const doubts = confirmedDoubts(space, baseline.value, file.value);
+  return ok(new KernelWatch(space, { ...baseline.value, doubts }));
+}
+
+/** What each of a few looks finds to be wrong from the start: a change in the making does not last that long. */
+function confirmedDoubts(space: KernelSpace, baseline: KernelBaseline, file: KernelFile | null): readonly Doubt[] {
+  const verify = (): readonly Doubt[] => {
+    const look = beginLook(space, baseline);
+    return file === null ? verifySites(look) : verifyImage(look, file);
+  };
+  let doubts = verify();
+  for (let look = 1; look < looksToBelieve && doubts.length > 0; look += 1) {
+    const again = new Set(verify().map(({ finding }) => keyOf(finding)));
+    doubts = doubts.filter(({ finding }) => again.has(keyOf(finding)));
+  }
+  return doubts;
 }

@@ -14,7 +14,7 @@ const callSiteBytes = 8;
 const sitesMax = 400_000;
 const tracePagesMax = 8192;
 
-/** Sites of the kernel's own image. */
+/** Sites of the kernel's own image, by its tables in memory. */
 export function imageSites(space: KernelSpace, map: KernelMap, unseen: Unseen): readonly PatchSite[] {
   const marks = map.landmarks;
   const [jumps, jumpsEnd] = [marks.__start___jump_table, marks.__stop___jump_table];
@@ -24,6 +24,12 @@ export function imageSites(space: KernelSpace, map: KernelMap, unseen: Unseen): 
   return [
     ...jumpSites(space, atOffset(space, jumps ?? 0), Math.floor(((jumpsEnd ?? 0) - (jumps ?? 0)) / jumpEntryBytes)),
     ...callSites(space, atOffset(space, calls ?? 0), Math.floor(((callsEnd ?? 0) - (calls ?? 0)) / callSiteBytes)),
+  ];
+}
+
+/** Sites that only have a name. */
+export function namedSites(map: KernelMap): readonly PatchSite[] {
+  return [
     ...map.trampolines.map(({ offset, key }): PatchSite => ({ kind: 'static-call', offset, target: key })),
     ...map.tracerCalls.map((offset): PatchSite => ({ kind: 'ftrace-entry', offset, target: 0 })),
   ];
