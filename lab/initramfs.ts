@@ -28,6 +28,10 @@ export async function buildInitramfs(kernel: Kernel): Promise<Result<string>> {
   if (!procLook.ok) return procLook;
   const oddCode = await guestProgram('odd-code');
   if (!oddCode.ok) return oddCode;
+  const attempts = await guestProgram('attempts');
+  if (!attempts.ok) return attempts;
+  const firstWrite = await guestProgram('first-write');
+  if (!firstWrite.ok) return firstWrite;
   const archive = packCpio([
     ...skeleton,
     ...(await imageFiles()),
@@ -37,6 +41,8 @@ export async function buildInitramfs(kernel: Kernel): Promise<Result<string>> {
     { kind: 'file', path: 'bin/workload', content: await readFile(workload.value), mode: 0o755 },
     { kind: 'file', path: 'bin/proc-look', content: await readFile(procLook.value), mode: 0o755 },
     { kind: 'file', path: 'bin/odd-code', content: await readFile(oddCode.value), mode: 0o755 },
+    { kind: 'file', path: 'bin/attempts', content: await readFile(attempts.value), mode: 0o755 },
+    { kind: 'file', path: 'bin/first-write', content: await readFile(firstWrite.value), mode: 0o755 },
     ...(await moduleFiles(kernel)),
   ]);
   const place = await cached(`initramfs/${kernel.version}-${fingerprint(archive)}`, async (directory) => {

@@ -11,6 +11,7 @@ const optionalFields = {
   ...trace.optionalFields,
   ...integrity.optionalFields,
   ...processes.optionalFields,
+  ...refusal.optionalFields,
 };
 const optionalBits = {
   ...sweeps.optionalBits,
@@ -23,6 +24,7 @@ const optionalSymbols = [
   ...trace.optionalSymbols,
   ...integrity.optionalSymbols,
   ...processes.optionalSymbols,
+  ...refusal.optionalSymbols,
 ] as const;
 const structSizes = [
   ...sweeps.structSizes,
