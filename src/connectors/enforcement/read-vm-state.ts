@@ -18,7 +18,8 @@ export async function readVmState(monitor: Monitor, alive: () => boolean): Promi
   const words = asText(answer?.['status']) ?? 'unknown';
   const disks = await readDisks(monitor);
   return ok({
-    run: answer?.['running'] === true ? 'running' : 'paused',
+    // At a stop point of a trace a guest stands for a fraction of a millisecond and then runs on by itself.
+    run: answer?.['running'] === true || words === 'debug' ? 'running' : 'paused',
     words: `query-status: ${words}`,
     snapshots: disks.ok ? snapshotsEverywhere(disks.value) : [],
   });

@@ -67,7 +67,9 @@ async function carryOut(plan: Plan, control: VmControl, patience: Patience): Pro
 
   const ordered = await order(action, plan, control);
   // A refused command may still have taken effect (an answer lost on the way): what was read decides, not the answer.
-  const last = await readUntil(plan, control, patience, ordered.ok ? deadlinesMs[action] : 0);
+  // QEMU says it has stopped a guest that stood at a stop point of a trace, and lets it run on: so the order is given again.
+  const again = action === 'suspend' ? () => control.suspend() : null;
+  const last = await readUntil(plan, control, patience, ordered.ok ? deadlinesMs[action] : 0, again);
   if (last.ok && holds(plan, last.value)) return { state: 'done', evidence: describe(last.value) };
   if (!ordered.ok) return refused(ordered.error);
   const words = last.ok ? describe(last.value) : sayProblem(last.error);
@@ -101,12 +103,14 @@ async function readUntil(
   control: VmControl,
   { clock, sleep }: Patience,
   patienceMs: number,
+  again: (() => Promise<Result<void>>) | null,
 ): Promise<Result<VmReading>> {
   const deadline = clock.monotonic() + patienceMs;
   for (;;) {
     const reading = await control.readState();
     if ((reading.ok && holds(plan, reading.value)) || clock.monotonic() >= deadline) return reading;
     await sleep(readEveryMs);
+    await again?.();
   }
 }
 
@@ -121,7 +125,11 @@ function holds(plan: Plan, reading: VmReading): boolean {
       return reading.run === 'gone';
     case 'snapshot':
       return plan.snapshot !== undefined && reading.snapshots.includes(plan.snapshot);
-    default:
+    case 'alert':
+    case 'block':
+    case 'kill':
+    case 'hold':
+    case 'release':
       return false;
   }
 }
