@@ -99,11 +99,33 @@ function memberLine(name, vm) {
   const state = [
     vm.state,
     vm.delivery === null ? null : waits ? 'manifest on its way' : `manifest ${vm.delivery.generation}`,
+    vm.trace === undefined ? null : vm.trace.state === 'tracing' ? 'traced' : `trace ${vm.trace.state}`,
     vm.openAlarms > 0 ? `${vm.openAlarms} open` : null,
   ];
   const shown = make('span', `state ${vm.state}${waits ? ' waiting' : ''}`, state.filter(Boolean).join(', '));
-  shown.title = vm.why ?? vm.delivery?.why ?? '';
-  return make('li', '', name, shown);
+  shown.title = vm.why ?? vm.delivery?.why ?? vm.trace?.why ?? '';
+  return make('li', '', name, shown, vm.held === undefined ? null : heldLine(vm));
+}
+
+/** The VM stands still because of this, until somebody answers. */
+function heldLine({ id, name, held }) {
+  const bar = make(
+    'div',
+    'actions',
+    make('span', 'state executing', `held until ${shortTime(held.until)}: ${held.what}`),
+  );
+  for (const answer of ['allow', 'block', 'kill'])
+    bar.append(
+      button(
+        answer,
+        async () => {
+          if (window.confirm(`${answer} on ${name}: ${held.what}?`))
+            await ask(`/vms/${encodeURIComponent(id)}/release`, 'POST', { answer });
+        },
+        answer === 'block',
+      ),
+    );
+  return bar;
 }
 
 function showAlarms(details) {

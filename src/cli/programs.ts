@@ -9,6 +9,7 @@ import type { Manifest } from '../model/manifest.ts';
 import type { PsView, SocketsView } from '../sentinel/local.ts';
 import type { ExecutableIdentity, IntegrityReport } from '../sentinel/local-integrity.ts';
 import type { LocalTraceOptions, Traced } from '../sentinel/local-trace.ts';
+import type { SelftestOptions, SelftestStep } from '../sentinel/selftest/selftest.ts';
 import type { VerifiedManifest } from '../sentinel/trust.ts';
 import type { Vm } from '../model/vm.ts';
 
@@ -23,6 +24,7 @@ export interface Programs {
   /** `vmlinuz` = the kernel file to hold the guest's kernel against. */
   integrity(stateDir: string, vm: string, vmlinuz: string | null): Promise<Result<IntegrityReport>>;
   hash(stateDir: string, vm: string, pid: number): Promise<Result<ExecutableIdentity>>;
+  selftest(stateDir: string, options: SelftestQuestion): Promise<Result<readonly SelftestStep[]>>;
   /** Opens a signed manifest with the keys a sentinel of this state directory trusts. */
   verifyManifest(stateDir: string, envelope: unknown, trustFile?: string): Promise<Result<VerifiedManifest>>;
   replay(files: readonly string[], manifest: Manifest): Promise<Result<ReplayReport>>;
@@ -31,7 +33,9 @@ export interface Programs {
   serve(options: ServeOptions): Promise<Result<Serving>>;
 }
 
-export type TraceOptions = Pick<LocalTraceOptions, 'stop' | 'onLine'>;
+export type SelftestQuestion = Pick<SelftestOptions, 'vm' | 'refuse' | 'stop' | 'onStep'>;
+
+export type TraceOptions = Pick<LocalTraceOptions, 'stop' | 'forMs' | 'onLine'>;
 
 export interface ServeOptions {
   readonly stateDir: string;

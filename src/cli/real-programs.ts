@@ -33,6 +33,10 @@ export const realPrograms: Programs = {
     const { hash } = await import('../sentinel/local-integrity.ts');
     return await hash(vm, pid, local(stateDir));
   },
+  async selftest(stateDir, question) {
+    const { selftest } = await import('../sentinel/selftest/selftest.ts');
+    return await selftest({ ...local(stateDir), ...question });
+  },
   async verifyManifest(stateDir, envelope, trustFile = join(stateDir, 'trust.json')) {
     const { readTrustFile, verifyManifest } = await import('../sentinel/trust.ts');
     const trusted = await readTrustFile(trustFile);

@@ -16,6 +16,8 @@ export type { TraceLine, TraceSummary } from '../introspection/trace/trace-event
 export interface LocalTraceOptions extends LocalOptions {
   /** Ends it in order. */
   readonly stop: AbortSignal;
+  /** Ends it in order so long after it has begun; null = only `stop` does. */
+  readonly forMs: number | null;
   readonly onLine: (line: TraceLine) => void;
 }
 
@@ -29,23 +31,48 @@ export async function traceVm(vm: string, options: LocalTraceOptions): Promise<R
   const tally = new TraceTally();
   let isRefused = true;
   const { socket } = stateDirPaths(options.stateDir);
-  const followed = await followDoor(socket, vm, options.stop, (line) => {
+  const ending = endingOf(options);
+  const followed = await followDoor(socket, vm, ending.stop, (line) => {
     if (line.kind === 'ended') return;
     if (line.kind === 'progress') {
       tally.cost(line);
+      if (line.state === 'tracing') ending.hasBegun();
       isRefused = false;
       return;
     }
     tally.hear(line);
     options.onLine(line);
   });
-  if (followed === null) return await traceAlone(vm, options, tally);
+  if (followed === null) return await traceAlone(vm, options, tally, ending);
   if (followed.ok) return ok({ summary: tally.summary(), brokeOff: null });
   return isRefused ? followed : ok({ summary: tally.summary(), brokeOff: sayProblem(followed.error) });
 }
 
-async function traceAlone(vm: string, options: LocalTraceOptions, tally: TraceTally): Promise<Result<Traced>> {
-  const { clock, stop } = options;
+interface Ending {
+  readonly stop: AbortSignal;
+  hasBegun(): void;
+}
+
+/** Attaching takes a second or two, which is no part of the time that was asked for. */
+function endingOf({ stop, forMs }: LocalTraceOptions): Ending {
+  const over = new AbortController();
+  let timer: NodeJS.Timeout | null = null;
+  return {
+    stop: AbortSignal.any([stop, over.signal]),
+    hasBegun: () => {
+      if (forMs !== null) timer ??= setTimeout(() => over.abort(), forMs);
+    },
+  };
+}
+
+async function traceAlone(
+  vm: string,
+  options: LocalTraceOptions,
+  tally: TraceTally,
+  ending: Ending,
+): Promise<Result<Traced>> {
+  const { clock } = options;
+  const { stop } = ending;
   const source = sourceOf(options);
   const entry = findEntry(source, vm);
   if (!entry.ok) return entry;
@@ -65,8 +92,10 @@ async function traceAlone(vm: string, options: LocalTraceOptions, tally: TraceTa
       holdMs: 0,
       listener: {
         sight: (isComplete) => {
-          if (isComplete) hasBegun = true;
-          else end(trace.state.why ?? 'the trace ended');
+          if (isComplete) {
+            hasBegun = true;
+            ending.hasBegun();
+          } else end(trace.state.why ?? 'the trace ended');
         },
         report: (lines) => {
           for (const { line } of lines) {

@@ -109,7 +109,19 @@ function incompleteness({ complete, notes }: PsView, page: Page): string[] {
 }
 
 function reasons(vms: readonly Vm[]): string {
-  return vms.map(({ name, why }) => (why === undefined ? '' : `\n${visible(name)}: ${visible(why)}`)).join('');
+  return vms
+    .flatMap(({ name, why, trace, held }) => [
+      ...(why === undefined ? [] : [`${visible(name)}: ${visible(why)}`]),
+      ...(trace === undefined ? [] : [`${visible(name)}: ${sayTrace(trace)}`]),
+      ...(held === undefined ? [] : [`${visible(name)}: held until ${sayTime(held.until)}: ${visible(held.what)}`]),
+    ])
+    .map((line) => `\n${line}`)
+    .join('');
+}
+
+function sayTrace({ state, since, why }: NonNullable<Vm['trace']>): string {
+  const says = { tracing: 'traced', starting: 'its trace is being started', lost: 'its trace is lost' }[state];
+  return `${says} since ${sayTime(since)}${why === undefined ? '' : `: ${visible(why)}`}`;
 }
 
 /** `Linux version 6.1.0-56-cloud-amd64 (...)` holds what people call the kernel's version as its third word. */

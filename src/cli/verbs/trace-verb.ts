@@ -18,10 +18,10 @@ export const traceVerb: Verb = {
     const forMs = durationOf(words);
     if (!forMs.ok) return forMs;
     const vm = words.text('vm');
-    const stop = AbortSignal.any([run.shell.stop, ...(forMs.value === null ? [] : [AbortSignal.timeout(forMs.value)])]);
     if (!run.json) run.say({ value: null, text: printTraceHeading });
     const traced = await run.shell.programs.trace(run.stateDir, vm, {
-      stop,
+      stop: run.shell.stop,
+      forMs: forMs.value,
       onLine: (line) => {
         const text = (page: Parameters<typeof printTraceLine>[1]) => printTraceLine(line, page, words.flag('all'));
         run.say({ value: { host: vm, ...line }, text });

@@ -12,6 +12,7 @@ import { modeVerbs } from './mode-verbs.ts';
 import { recordVerbs } from './record-verbs.ts';
 import { replayVerb } from './replay-verb.ts';
 import { scopeVerbs } from './scope-verbs.ts';
+import { selftestVerb } from './selftest-verb.ts';
 import { serviceVerbs } from './service-verbs.ts';
 import { sightVerbs } from './sight-verbs.ts';
 import { traceVerb } from './trace-verb.ts';
@@ -20,6 +21,7 @@ import { consoleVerb, upVerb } from './up-verb.ts';
 const spoken: readonly Verb[] = [
   upVerb,
   consoleVerb,
+  selftestVerb,
   ...sightVerbs,
   traceVerb,
   ...integrityVerbs,

@@ -5,6 +5,7 @@ import { BoundedQueue } from '../../kit/bounded-queue.ts';
 import { httpStatuses } from '../../kit/problem.ts';
 import { problem } from '../../kit/problem.ts';
 import type { Result } from '../../kit/result.ts';
+import type { TraceState } from '../../model/vm.ts';
 import type { TraceLine, TraceSummary } from '../../introspection/trace/trace-event.ts';
 import type { StreamedLine } from './streamed-line.ts';
 import type { Follower, Following } from './tracings.ts';
@@ -43,7 +44,7 @@ export function streamTrace(response: ServerResponse, follow: (follower: Followe
   };
   const following = follow({
     line: (line) => (isOver ? undefined : take(line)),
-    progress: (summary) => (isOver || isBlocked ? undefined : write([costLine(summary)])),
+    progress: (summary, state) => (isOver || isBlocked ? undefined : write([costLine(summary, state)])),
     ended: (why) => {
       if (isOver) return;
       push();
@@ -58,7 +59,7 @@ export function streamTrace(response: ServerResponse, follow: (follower: Followe
   }
   response.writeHead(200, { 'content-type': 'application/x-ndjson' });
   isBlocked = false;
-  write([costLine(following.value.before)]);
+  write([costLine(following.value.before, following.value.state)]);
   push();
   response.on('drain', () => {
     isBlocked = false;
@@ -70,7 +71,7 @@ export function streamTrace(response: ServerResponse, follow: (follower: Followe
   });
 }
 
-function costLine(summary: TraceSummary | null): StreamedLine {
+function costLine(summary: TraceSummary | null, state: TraceState['state']): StreamedLine {
   const { stops = 0, stolenMs = 0, refused = 0, notRefused = 0 } = summary ?? {};
-  return { kind: 'progress', stops, stolenMs, refused, notRefused };
+  return { kind: 'progress', state, stops, stolenMs, refused, notRefused };
 }

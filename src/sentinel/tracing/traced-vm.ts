@@ -64,7 +64,7 @@ export class TracedVm {
       held: (finding: Finding) => this.#held(finding),
       progress: (summary: TraceSummary) => {
         this.#summary = summary;
-        listener.progress(summary);
+        listener.progress(summary, 'tracing');
       },
     };
     this.#trace = new VmTrace(
@@ -118,6 +118,7 @@ export class TracedVm {
       this.#blindSinceMs = null;
       this.#toldLost = false;
       this.#cross = new CrossCheck();
+      listener.progress(null, 'tracing');
       return watch.follow(this.#cross);
     }
     this.#blindSinceMs ??= clock.monotonic();

@@ -52,7 +52,7 @@ suite('tracing a real guest', () => {
   let generation = 0;
 
   before(async () => {
-    const booted = await bootPlainGuest({ kernel: '6.12', name: `tracing-${process.pid}`, hardware: { vcpus: 2 } });
+    const booted = await bootPlainGuest({ kernel: '6.1', name: `tracing-${process.pid}`, hardware: { vcpus: 2 } });
     assert.ok(booted.ok, booted.ok ? '' : booted.error.message);
     guest = booted.value;
     manager = new RecordingManager();
@@ -182,6 +182,7 @@ suite('tracing a real guest', () => {
       stateDir: dir,
       clock,
       stop: stop.signal,
+      forMs: null,
       onLine: (line) => lines.push(line.kind === 'loss' ? line.reason : `${line.kind} ${line.argv?.join(' ') ?? ''}`),
     });
     await wait(500);

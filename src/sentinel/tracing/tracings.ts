@@ -9,7 +9,7 @@ import type { GuardEvent } from '../../model/guard-event.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { RawEvent } from '../../model/raw-event.ts';
 import type { Plan, Remediation } from '../../model/remediation.ts';
-import type { Vm } from '../../model/vm.ts';
+import type { TraceState, Vm } from '../../model/vm.ts';
 import type { ActOutcome } from '../../connectors/enforcement/enforcer.ts';
 import type { TraceLine, TraceSummary } from '../../introspection/trace/trace-event.ts';
 import type { VmWatch } from '../vm-watch.ts';
@@ -43,7 +43,7 @@ export interface TracingsOptions {
 export interface Follower {
   line(line: TraceLine): void;
   /** What came of the whole trace so far, which may have begun before anybody followed it. */
-  progress(summary: TraceSummary): void;
+  progress(summary: TraceSummary | null, state: TraceState['state']): void;
   /** No trace could be had, or none any more. */
   ended(why: string): void;
 }
@@ -51,6 +51,7 @@ export interface Follower {
 export interface Following {
   /** What the trace had cost when the following began. */
   readonly before: TraceSummary | null;
+  readonly state: TraceState['state'];
   leave(): void;
 }
 
@@ -100,7 +101,7 @@ export class Tracings {
       this.#unfollow(run, follower);
       this.#settle(watch);
     };
-    return ok({ before: traced.summary, leave });
+    return ok({ before: traced.summary, state: traced.view().trace?.state ?? 'starting', leave });
   }
 
   /** Carries out a person's answer to a held attempt. */
@@ -151,7 +152,7 @@ export class Tracings {
       listener: {
         ...listener,
         line: (line) => this.#followers.get(run)?.forEach((follower) => follower.line(line)),
-        progress: (summary) => this.#followers.get(run)?.forEach((follower) => follower.progress(summary)),
+        progress: (summary, state) => this.#followers.get(run)?.forEach((it) => it.progress(summary, state)),
       },
       watch,
       inline,
