@@ -199,7 +199,7 @@ export function readProbes(space: KernelSpace, map: KernelMap, unseen: Unseen): 
   if (table === null || node === undefined || address === undefined) return [];
   const probes: Probe[] = [];
   for (let bucket = 0; bucket < probeBuckets; bucket += 1) {
-    const { nodes, whole } = chainNodes(space, follow(space, plus(table, bucket * 8)), 0, probesMax);
+    const { nodes, whole } = chainNodes(space, follow(space, plus(table, bucket * 8)), 0, probesMax - probes.length);
     if (!whole) unseen.note('a list of probes breaks off');
     for (const at of nodes) {
       const offset = codeOffset(space, follow(space, plus(at, address - node)));

@@ -13,7 +13,7 @@ import { isTraps } from './machine-code.ts';
 import { Unseen } from './unseen.ts';
 
 const covers =
-  'All memory the kernel may execute: its own code, listed modules, compiled BPF programs, trampolines of tracers and probes; anything else that holds code is named.';
+  'All memory the kernel may execute: its own code, listed modules, compiled BPF programs, trampolines of tracers and probes; anything else that holds code is named, and so is code of the image that is mapped from elsewhere.';
 
 const pageBytes = 4096;
 const largeBytes = 0x20_0000;
@@ -109,7 +109,7 @@ export function checkExecutableMemory(look: KernelLook): IntegrityCheck {
   const { runs, whole } = executableRuns(look.space);
   if (!whole) unseen.note('the kernel’s page tables are larger than are walked');
   for (const part of look.unseen.parts) unseen.note(part.what, part.count);
-  const findings: IntegrityFinding[] = [];
+  const findings: IntegrityFinding[] = [...remappedCode(look, runs)];
   for (const { at, bytes } of unownedStretches(look, runs, unseen)) {
     if (isListedNowhere(bytes)) {
       unseen.note('compiled filters that this kernel lists nowhere, known by their shape only');
@@ -124,6 +124,26 @@ export function checkExecutableMemory(look: KernelLook): IntegrityCheck {
     });
   }
   return answer('executable-memory', covers, findings, unseen);
+}
+
+/** The image lies in one piece: an address of its code that leads elsewhere shows the kernel other code than the one that was checked. */
+function remappedCode(look: KernelLook, runs: readonly ExecutableRun[]): readonly IntegrityFinding[] {
+  const { image } = look.space;
+  const end = look.baseline.map.landmarks._etext ?? 0;
+  return runs.flatMap((run): readonly IntegrityFinding[] => {
+    const offset = codeOffset(look.space, run.at);
+    if (offset === null || offset >= end || run.physical === image.textPhysical + offset) return [];
+    const name = look.names.ofOffset(offset);
+    return [
+      {
+        kind: 'remapped-kernel-code',
+        certainty: 'certain',
+        subject: name,
+        detail: `The kernel’s code at ${name} is mapped to other memory than the kernel’s image.`,
+        facts: { address: hex(run.at), sizeBytes: run.sizeBytes, physical: `0x${run.physical.toString(16)}` },
+      },
+    ];
+  });
 }
 
 interface UnownedStretch {

@@ -1,6 +1,7 @@
 // Functions that anybody in the kernel may have called: every list of them, each entry held to code somebody answers for. Rootkits
 // without a single patched byte live here.
 import { nowhere } from '../../kernel/kernel-space.ts';
+import { findingsMax } from '../integrity-view.ts';
 import type { IntegrityCheck, IntegrityFinding } from '../integrity-view.ts';
 import { tracers } from './code-owners.ts';
 import { answer } from './kernel-look.ts';
@@ -14,7 +15,8 @@ const covers =
   'Functions entered in the kernel’s lists: security modules (to 6.11), netfilter, notifiers, tracepoints, function tracers, probes, program loaders. Each must lie in the kernel, a listed module or a compiled BPF program.';
 
 const nodesMax = 4096;
-const namespacesMax = 1024;
+const functionsMax = 100_000;
+const namespacesMax = 512;
 const netfilterHooks = 5;
 const entriesMax = 256;
 const tracepointsMax = 8192;
@@ -34,7 +36,13 @@ export function checkHookLists(look: KernelLook): IntegrityCheck {
   const unseen = new Unseen();
   for (const part of look.unseen.parts) unseen.note(part.what, part.count);
   const findings: IntegrityFinding[] = [];
+  let judged = 0;
   const judge: Judge = (what, which, pointer) => {
+    judged += 1;
+    if (judged > functionsMax || findings.length > findingsMax) {
+      unseen.note('more functions on lists than are judged');
+      return;
+    }
     const owner = isNull(pointer) ? null : look.owners.ofPointer(look.space, pointer);
     if (isNull(pointer) || owner !== null) return;
     findings.push({

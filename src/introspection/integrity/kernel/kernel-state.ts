@@ -42,7 +42,7 @@ const taints = [
 /** Largest reason of each kind in `enum lockdown_reason`, which distributions do not reorder: integrity reasons come first. */
 const integrityReasonsMax = 20;
 const interfacesMax = 4096;
-const namespacesMax = 1024;
+const namespacesMax = 512;
 const socketsMax = 10_000;
 const probesMax = 64;
 
@@ -76,6 +76,7 @@ function readNetwork(look: KernelLook): Pick<KernelState, 'promiscuousInterfaces
   const head = baseline.map.landmarks.net_namespace_list;
   const names: string[] = [];
   let packetSockets = 0;
+  let interfacesLeft = interfacesMax;
   if (head === undefined) return { promiscuousInterfaces: names, packetSockets };
   const [devices, link, name, promiscuity, sockets] = [
     fields['net.dev_base_head'],
@@ -87,9 +88,11 @@ function readNetwork(look: KernelLook): Pick<KernelState, 'promiscuousInterfaces
   for (const node of listNodes(space, atOffset(space, head), namespacesMax).nodes) {
     const net = plus(node, -fields['net.list']);
     if (sockets !== undefined)
-      packetSockets += chainNodes(space, follow(space, plus(net, sockets)), 0, socketsMax).nodes.length;
+      packetSockets += chainNodes(space, follow(space, plus(net, sockets)), 0, socketsMax - packetSockets).nodes.length;
     if (devices === undefined || link === undefined || name === undefined || promiscuity === undefined) continue;
-    for (const device of listNodes(space, plus(net, devices), interfacesMax).nodes) {
+    const { nodes } = listNodes(space, plus(net, devices), interfacesLeft);
+    interfacesLeft -= nodes.length;
+    for (const device of nodes) {
       const count = locate(space, plus(device, promiscuity - link));
       const text = locate(space, plus(device, name - link));
       if (count !== nowhere && text !== nowhere && space.pages.u32(count) > 0) names.push(space.pages.text(text, 16));

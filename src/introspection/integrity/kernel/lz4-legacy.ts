@@ -43,6 +43,7 @@ function unpackBlock(packed: Buffer, from: number, end: number, out: Buffer, sta
     at += literals;
     to += literals;
     if (at >= end) return to;
+    if (at + 2 > end) return null;
 
     const distance = packed.readUInt16LE(at);
     at += 2;

@@ -102,11 +102,13 @@ export function traceSites(space: KernelSpace, map: KernelMap, unseen: Unseen): 
     return [];
   }
   const sites: PatchSite[] = [];
+  let left = sitesMax;
   const { nodes, whole } = chainNodes(space, follow(space, atOffset(space, list)), next, tracePagesMax);
   if (!whole) unseen.note('the list of functions that can be traced breaks off');
   for (const page of nodes) {
     const countAt = locate(space, plus(page, count));
-    const entries = Math.min(countAt === nowhere ? 0 : space.pages.u32(countAt), sitesMax - sites.length);
+    const entries = Math.min(countAt === nowhere ? 0 : space.pages.u32(countAt), left);
+    left -= entries;
     const first = follow(space, plus(page, records));
     for (let index = 0; index < entries; index += 1) {
       const at: PhysicalAddress = locate(space, plus(first, index * each + ip));
