@@ -2,7 +2,10 @@
 // stop there.
 import type { Activity } from '../model/observation.ts';
 import type { Profile } from '../model/profile.ts';
-import { frequenciesOf, predictNew } from '../kit/unseen-species.ts';
+import { type Frequencies, predictNew } from '../kit/unseen-species.ts';
+import { canonicalJson } from '../kit/canonical-json.ts';
+import { behaviourOf } from '../pattern/behaviour-of.ts';
+import { Episodes } from '../stages/learn/episodes.ts';
 import { alarmGroup } from './alarm-group.ts';
 import type { Judge } from './learner.ts';
 import { type ProductLearner, productJudge } from './product-learner.ts';
@@ -21,6 +24,9 @@ export const stepsOfCurve = 10;
 
 interface Step {
   readonly profiles: Map<string, Profile>;
+  readonly frequencies: Map<string, Frequencies>;
+  /** Behaviours that each subject showed for the first time since the step before. */
+  readonly found: Map<string, number>;
   judge: Judge | null;
   readonly falseGroups: Set<string>;
 }
@@ -28,12 +34,15 @@ interface Step {
 export class LearningCurve {
   readonly #steps: readonly Step[] = Array.from({ length: stepsOfCurve }, () => ({
     profiles: new Map(),
+    frequencies: new Map(),
+    found: new Map(),
     judge: null,
     falseGroups: new Set(),
   }));
   /** Activities each subject learns in all. */
   readonly #totals: ReadonlyMap<string, number>;
-  readonly #taken = new Map<string, number>();
+  readonly #episodes = new Map<string, Episodes>();
+  readonly #news = new Map<string, number>();
   readonly #tested = new Map<string, number>();
   readonly #testNew = new Map<string, Set<string>>();
 
@@ -42,25 +51,35 @@ export class LearningCurve {
   }
 
   /** To be called behind each activity that was learned. */
-  learned(subject: string, learner: ProductLearner): void {
-    const taken = (this.#taken.get(subject) ?? 0) + 1;
-    this.#taken.set(subject, taken);
+  learned(subject: string, activity: Activity, learner: ProductLearner): void {
+    const episodes = this.#episodes.get(subject) ?? new Episodes();
+    this.#episodes.set(subject, episodes);
+    const isNew = episodes.take(speciesOf(activity));
+    this.#news.set(subject, (this.#news.get(subject) ?? 0) + (isNew ? 1 : 0));
     const total = this.#totals.get(subject) ?? 0;
-    for (const [at, step] of this.#steps.entries())
-      if (taken === endOfStep(total, at + 1)) step.profiles.set(subject, learner.profile(subject));
+    for (const [at, step] of this.#steps.entries()) {
+      if (episodes.taken !== endOfStep(total, at + 1)) continue;
+      step.profiles.set(subject, learner.profile(subject));
+      step.frequencies.set(subject, episodes.frequencies());
+      step.found.set(subject, this.#news.get(subject) ?? 0);
+      this.#news.set(subject, 0);
+    }
   }
 
   /** A harmless activity of the scored part; `subject` is whom it is judged as. */
   tested(subject: string, activity: Activity): void {
+    // A machine that was never learned has no curve.
+    if (!this.#totals.has(subject)) return;
     this.#tested.set(subject, (this.#tested.get(subject) ?? 0) + 1);
+    const species = speciesOf(activity);
+    if (this.#episodes.get(subject)?.has(species) === false) addTo(this.#testNew, subject, species);
     const group = alarmGroup(activity);
-    for (const [at, step] of this.#steps.entries()) {
+    for (const step of this.#steps) {
       if (step.falseGroups.has(group)) continue;
       step.judge ??= productJudge(step.profiles);
       const verdict = step.judge.judge(subject, activity);
       if (verdict?.risk === null || verdict === undefined) continue;
       step.falseGroups.add(group);
-      if (at === stepsOfCurve - 1) addTo(this.#testNew, subject, group);
     }
   }
 
@@ -68,15 +87,15 @@ export class LearningCurve {
     return this.#steps.map((step, at) => {
       const next = this.#steps[at + 1];
       const sums = { predictedNew: 0, variance: { low: 0, high: 0 }, actualNew: 0 };
-      for (const [subject, profile] of step.profiles) {
+      for (const [subject, frequencies] of step.frequencies) {
         const observations =
           next === undefined ? (this.#tested.get(subject) ?? 0) : this.#lengthOfStep(subject, at + 2);
-        const { expected, low, high } = predictNew(frequenciesOf(countsIn(profile)), observations);
+        const seen = endOfStep(this.#totals.get(subject) ?? 0, at + 1);
+        const { expected, low, high } = predictNew(frequencies, observations / seen, observations);
         sums.predictedNew += expected;
         sums.variance.low += (expected - low) ** 2;
         sums.variance.high += (high - expected) ** 2;
-        sums.actualNew +=
-          next === undefined ? (this.#testNew.get(subject)?.size ?? 0) : newIn(profile, next.profiles.get(subject));
+        sums.actualNew += next === undefined ? (this.#testNew.get(subject)?.size ?? 0) : (next.found.get(subject) ?? 0);
       }
       return {
         fraction: (at + 1) / stepsOfCurve,
@@ -95,16 +114,12 @@ export class LearningCurve {
   }
 }
 
-function countsIn({ entries }: Profile): readonly number[] {
-  return Object.values(entries).map(({ count }) => count);
+function speciesOf(activity: Activity): string {
+  return canonicalJson(behaviourOf(activity));
 }
 
 function endOfStep(total: number, step: number): number {
   return Math.max(1, Math.round((total * step) / stepsOfCurve));
-}
-
-function newIn(before: Profile, after: Profile | undefined): number {
-  return Object.keys(after?.entries ?? {}).filter((id) => !(id in before.entries)).length;
 }
 
 function addTo(sets: Map<string, Set<string>>, key: string, value: string): void {

@@ -86,9 +86,11 @@ export function productJudge(
     compiled.set(subject, made);
     return made;
   };
+  const due = new Map<string, ReturnType<typeof dueJobs>>();
   const jobsDue = (subject: string, activity: Activity): boolean => {
-    const profile = profiles.get(subject);
-    return profile !== undefined && isDue(dueJobs(profile), activity);
+    const jobs = due.get(subject) ?? dueJobs(profiles.get(subject) ?? emptyProfile(scope, subject));
+    due.set(subject, jobs);
+    return isDue(jobs, activity);
   };
   return judgeOf({ manifestOf, jobsDue }, new Map(), (subject, activity) => {
     const entry = allowEntry(activity, { kind: 'approved', by: scope, at: activity.at });

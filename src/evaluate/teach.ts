@@ -70,7 +70,7 @@ class Teaching {
       lore.take(event);
     }
     this.#learn(observation.value);
-    this.#curve.learned(subject(event.host), this.#product);
+    this.#curve.learned(subject(event.host), observation.value, this.#product);
   }
 
   /** The scorer's own knowledge of the machine stays what it was without the poison. */

@@ -34,20 +34,21 @@ test('the richness is at least what was seen', () => {
 
 test('looking a little ahead is the series of Good and Toulmin', () => {
   // t = 1/2: 3/2 - 1/4 + 1/32.
-  assert.ok(Math.abs(predictNew(some, 5).expected - (1.5 - 0.25 + 1 / 32)) < 1e-9);
-  assert.deepEqual(predictNew(some, 0).expected, 0);
-  assert.deepEqual(predictNew(none, 7), { expected: 7, low: 0, high: 7 });
+  assert.ok(Math.abs(predictNew(some, 0.5, 5).expected - (1.5 - 0.25 + 1 / 32)) < 1e-9);
+  assert.deepEqual(predictNew(some, 0, 0).expected, 0);
+  assert.deepEqual(predictNew(none, 1, 7), { expected: 7, low: 0, high: 7 });
 });
 
 test('a prediction lies in its interval and within what is possible, however far ahead', () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 0, max: 40 })), { maxLength: 12 }),
+      fc.double({ min: 0, max: 50, noNaN: true }),
       fc.integer({ min: 0, max: 5000 }),
-      (pairs, ahead) => {
-        const { expected, low, high } = predictNew(new Map(pairs), ahead);
+      (pairs, ahead, most) => {
+        const { expected, low, high } = predictNew(new Map(pairs), ahead, most);
         assert.ok(
-          low <= expected && expected <= high && low >= 0 && high <= ahead + 1e-9,
+          low <= expected && expected <= high && low >= 0 && high <= most,
           JSON.stringify({ low, expected, high }),
         );
       },
@@ -81,7 +82,7 @@ test('on a population that is known the prediction is within a factor of 1.5 for
     for (const each of seen) counts.set(each, (counts.get(each) ?? 0) + 1);
     const frequencies = frequenciesOf(counts.values());
     const actual = new Set(draws.slice(600).filter((each) => !counts.has(each))).size;
-    const { expected } = predictNew(frequencies, 200);
+    const { expected } = predictNew(frequencies, 200 / 600, 200);
     if (expected <= actual * 1.5 && expected >= actual / 1.5) within += 1;
   }
   assert.ok(within / tries >= 0.8, `${within} of ${tries}`);

@@ -44,14 +44,15 @@ export interface Prediction {
 const termsMax = 60;
 
 /**
- * How many new species the next `observations` will bring (Good and Toulmin 1956). Looking further ahead than what was seen
+ * How many new species the next observations will bring, `ahead` times as many as were seen (Good and Toulmin 1956). Looking further ahead than what was seen
  * the series diverges, so its terms are weighed by a binomial tail (Efron and Thisted 1976, with the choice of Orlitsky, Suresh
  * and Wu 2016). The interval is Poisson's around the variance that Good and Toulmin give.
+ *
+ * `most` = more cannot come.
  */
-export function predictNew(frequencies: Frequencies, observations: number): Prediction {
+export function predictNew(frequencies: Frequencies, ahead: number, most: number): Prediction {
   const seen = observationsIn(frequencies);
-  if (seen === 0) return { expected: observations, low: 0, high: observations };
-  const ahead = observations / seen;
+  if (seen === 0) return { expected: most, low: 0, high: most };
   const weights = ahead <= 1 ? null : tailWeights(ahead, seen);
   let expected = 0;
   let variance = 0;
@@ -61,10 +62,10 @@ export function predictNew(frequencies: Frequencies, observations: number): Pred
     expected += term * species;
     variance += term ** 2 * species;
   }
-  const bounded = Math.min(observations, Math.max(0, expected));
+  const bounded = Math.min(most, Math.max(0, expected));
   // New species are events themselves, over and above what the estimate does not know.
   const half = 1.96 * Math.sqrt(variance + bounded);
-  return { expected: bounded, low: Math.max(0, bounded - half), high: Math.min(observations, bounded + half + 3) };
+  return { expected: bounded, low: Math.max(0, bounded - half), high: Math.min(most, bounded + half + 3) };
 }
 
 /** P(L >= times) of a binomial variable with k = log2(n t^2 / (t - 1)) / 2 trials and success 2 / (2 + t). */

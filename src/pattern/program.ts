@@ -5,8 +5,13 @@ const byName: ReadonlyMap<string, Program> = new Map(
   programs.flatMap((program) => program.names.map((name) => [name, program] as const)),
 );
 
+/** Windows writes its separators the other way round, and names what can be run. */
 function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
+  if (!path.includes('\\')) return path.slice(path.lastIndexOf('/') + 1);
+  return path
+    .slice(path.lastIndexOf('\\') + 1)
+    .toLowerCase()
+    .replace(/\.(exe|com|scr)$/, '');
 }
 
 /** `python3.11`, `perl5.36-x86_64-linux-gnu`, `nc.openbsd`, `vim.basic` and `-bash` without what only tells builds apart. */

@@ -1,6 +1,6 @@
 // Programs whose arguments say what is done rather than to which data: shells, interpreters, and tools that run, fetch or
 // permit what their arguments name. Their meaning-bearing arguments are never generalised.
-// Sources: GTFOBins (https://gtfobins.github.io/) for tools that execute a command given as an argument; each program's own
+// Sources: GTFOBins (https://gtfobins.github.io/) and LOLBAS (https://lolbas-project.github.io/) for tools that execute a command given as an argument; each program's own
 // manual for its options; MITRE ATT&CK T1059, T1105, T1222 for the roles.
 
 /** What a program is to somebody who judges it. */
@@ -113,6 +113,28 @@ export const programs: readonly Program[] = [
     role: 'tool',
     code: { options: ['-c', '--cmd', '-S', '--eval', '-P'], script: false },
   },
+  // Windows; https://lolbas-project.github.io/ lists what each can be made to run, fetch or load.
+  { names: ['cmd'], role: 'shell', code: { options: ['/c', '/k', '/C', '/K'], script: true } },
+  {
+    names: ['powershell', 'powershell_ise'],
+    role: 'shell',
+    code: { options: ['-c', '-e', '-enc', '-command', '-Command', '-EncodedCommand', '-File'], script: true },
+  },
+  { names: ['wscript', 'cscript', 'mshta', 'msbuild', 'installutil'], role: 'interpreter', code: 'all' },
+  {
+    names: ['rundll32', 'regsvr32', 'regasm', 'regsvcs', 'odbcconf', 'msxsl', 'cmstp'],
+    role: 'interpreter',
+    code: 'all',
+  },
+  { names: ['certutil', 'bitsadmin', 'desktopimgdownldr'], role: 'downloader', code: 'all' },
+  { names: ['psexec', 'psexec64', 'winrs', 'wmic', 'mstsc', 'plink'], role: 'remote', code: 'all' },
+  { names: ['schtasks', 'sc', 'reg', 'net', 'net1', 'netsh', 'icacls', 'takeown'], role: 'permission', code: 'values' },
+  {
+    names: ['forfiles', 'pcalua', 'procdump', 'procdump64', 'vssadmin', 'wevtutil', 'bcdedit'],
+    role: 'tool',
+    code: 'all',
+  },
+
   { names: ['zip'], role: 'tool', code: { options: ['-TT', '--unzip-command'], script: false } },
 ];
 

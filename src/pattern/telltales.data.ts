@@ -37,5 +37,27 @@ export const telltales: readonly Telltale[] = [
     says: 'switches a defence off',
     source: 'T1562',
   },
+  {
+    text: /\bpowershell\b.{0,200} -e(nc|ncodedcommand)? +[A-Za-z0-9+/=]{20}/i,
+    says: 'runs encoded text',
+    source: 'T1059.001, T1027',
+  },
+  {
+    text: /\b(iex|invoke-expression)\b|downloadstring\(|frombase64string\(/i,
+    says: 'runs text that it fetches or decodes',
+    source: 'T1059.001',
+  },
+  {
+    text: /\b(mimikatz|sekurlsa|lsadump|invoke-mimikatz)\b|\bcomsvcs(\.dll)?,? *#?-?(24|minidump)/i,
+    says: 'reads credentials out of memory',
+    source: 'T1003.001',
+  },
+  {
+    text: /\breg\b.{0,40} save +hklm\\(sam|security|system)\b/i,
+    says: 'copies the store of credentials',
+    source: 'T1003.002',
+  },
+  { text: /\bvssadmin\b.{0,40} (delete|create) +shadow/i, says: 'handles shadow copies', source: 'T1490, T1003.003' },
+  { text: /\bwevtutil\b.{0,20} cl\b|\bclear-eventlog\b/i, says: 'clears a log', source: 'T1070.001' },
   { text: /\bcrontab +-( |$)|\/etc\/cron\.d\//, says: 'installs a job', source: 'T1053.003' },
 ];

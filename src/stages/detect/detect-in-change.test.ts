@@ -35,8 +35,8 @@ function compiled(known: readonly Activity[]): CompiledManifest {
     return { id: behaviourId(behaviour), behaviour, provenance: { kind: 'learned', at, count: 1 } as const };
   });
   const names = { vm: 'name:web1', vmName: 'web1', scope: 'shop', service: 'web' };
-  const issued = { mode: 'detect', generation: 1, issuedAt: at, orders: [] } as const;
-  const manifest: Manifest = { format: 'plumbline.manifest/1', ...names, ...issued, entries };
+  const issued = { mode: 'detect', generation: 1, issuedAt: at } as const;
+  const manifest: Manifest = { format: 'plumbline.manifest/1', ...names, ...issued, entries, orders: [] };
   const result = compileManifest(manifest);
   assert.ok(result.ok);
   return result.value;

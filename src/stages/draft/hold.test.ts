@@ -48,6 +48,7 @@ test('work that recurs is believed, a program that nobody installed never is', (
   const code = started('/usr/bin/perl', '/bin/sh', 'sh', '-c', 'id');
   assert.deepEqual(heldEntries(profileOf(code, 3)), []);
   assert.deepEqual(heldEntries(profileOf(code, 2, ['a', 'b'])), []);
+  assert.deepEqual(heldEntries(profileOf(started('/usr/sbin/cron', '/opt/.x', 'x'), 3)), []);
   assert.equal(heldEntries(profileOf(started('/usr/sbin/cron', '/tmp/x', 'x'), 500, ['a', 'b'])).length, 1);
 });
 

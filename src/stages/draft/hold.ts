@@ -32,6 +32,8 @@ function reasonToHold({ behaviour, count, members }: ProfileEntry, servers: Read
   const place = placeReason(behaviour.exe);
   if (place !== null) return place;
   if (behaviour.kind !== 'process' || count > rareCountMax || members.length > 1) return null;
+  const { exe } = behaviour;
+  if (exe.slice(exe.lastIndexOf('/') + 1).startsWith('.')) return 'the name of the program is hidden from listings';
   return codeReason(behaviour, servers) ?? telltaleReason(behaviour);
 }
 
@@ -39,7 +41,7 @@ function reasonToHold({ behaviour, count, members }: ProfileEntry, servers: Read
 function placeReason(exe: string): string | null {
   if (isInMemoryOnly(exe)) return 'the program exists in memory only';
   if (isWorldWritable(exe)) return 'the program lies where everybody may write';
-  return exe.slice(exe.lastIndexOf('/') + 1).startsWith('.') ? 'the name of the program is hidden from listings' : null;
+  return null;
 }
 
 function codeReason({ exe, argv, parent }: ProcessBehaviour, servers: ReadonlySet<string>): string | null {
