@@ -28,6 +28,9 @@ export interface TraceConduct {
   readonly onHeld: (attempt: Attempt) => void;
 }
 
+/** No Linux ticks faster; counters only ever rise, and no faster than time: anything else is another past, loaded from a snapshot. */
+const ticksPerMsMax = 1;
+const ticksSlack = 2_000;
 const lossEveryMs = 1_000;
 /** An idle guest may let its clock stand for some seconds. */
 const seenToRunMs = 6_000;
@@ -150,7 +153,9 @@ export class LiveTrace implements Trace {
     const { activity: before, atMs: beforeMs } = this.#last;
     this.#last = { activity, atMs };
     if (activity.ticks < 0) return;
-    if (activity.ticks < before.ticks) this.#takenBack(beforeMs, atMs);
+    const back = activity.ticks < before.ticks || activity.forks < before.forks;
+    const ahead = activity.ticks - before.ticks > (atMs - beforeMs) * ticksPerMsMax + ticksSlack;
+    if (back || ahead) this.#takenBack(beforeMs, atMs);
     else if (activity.ticks !== before.ticks) this.#seenRunning();
     if (this.#rest.resting) this.#onRest(atMs, ((activity.forks - before.forks) * 1000) / (atMs - beforeMs));
   }
@@ -160,7 +165,7 @@ export class LiveTrace implements Trace {
     looker.forget();
     desk?.forget();
     this.#conduct.processes.forget();
-    journal.lose(fromMs, untilMs, null, 'the guest’s time went back: a snapshot was loaded');
+    journal.lose(fromMs, untilMs, null, 'the guest’s time leapt: a snapshot was loaded');
     void this.#checkKernel();
   }
 

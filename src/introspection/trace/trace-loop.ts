@@ -34,7 +34,7 @@ export interface LoopParts {
 }
 
 export interface LoopEvents {
-  /** After each stop that came by itself, when the guest runs again: what it cost. */
+  /** After each stop that came by itself, when the guest runs again: what it cost, holds left out. */
   stopped(atMs: number, stolenMs: number): void;
   /** The guest stands until `release`. */
   held(attempt: Attempt): void;
@@ -56,6 +56,7 @@ interface Held {
   readonly guest: GuestAtStop;
   readonly rest: readonly Seen[];
   readonly atMs: number;
+  readonly sinceMs: number;
 }
 
 export class TraceLoop {
@@ -67,6 +68,8 @@ export class TraceLoop {
   #tellLater: (() => void)[] = [];
   #atStop: (() => void)[] = [];
   #othersPause = false;
+  /** Of the stop being answered, how long a person was waited for. */
+  #heldMs = 0;
 
   constructor(parts: LoopParts, events: LoopEvents) {
     this.#parts = parts;
@@ -123,6 +126,7 @@ export class TraceLoop {
     const first = held?.rest[0];
     if (held === null || first === undefined || this.#state !== 'held') return false;
     this.#held = null;
+    this.#heldMs += this.#parts.clock.monotonic() - held.sinceMs;
     this.#parts.desk?.settle(first.sighting, verdict, first.isNew, held.atMs);
     this.#state = 'looking';
     this.#answer(held.guest, held.rest.slice(1), held.atMs);
@@ -208,7 +212,7 @@ export class TraceLoop {
       }
       const verdict = desk.ask(sighting, isNew, atMs);
       if (verdict === 'hold') {
-        this.#held = { guest, rest: seen.slice(index), atMs };
+        this.#held = { guest, rest: seen.slice(index), atMs, sinceMs: this.#parts.clock.monotonic() };
         this.#state = 'held';
         this.#events.held(desk.attemptOf(sighting, atMs));
         return;
@@ -244,7 +248,8 @@ export class TraceLoop {
     const stolenMs = clock.monotonic() - atMs;
     journal.stood(stolenMs);
     this.#tell();
-    this.#events.stopped(atMs, stolenMs);
+    this.#events.stopped(atMs, stolenMs - this.#heldMs);
+    this.#heldMs = 0;
   }
 
   /** Entries that cannot be skipped are run one instruction long with their point taken out. */

@@ -247,5 +247,5 @@ function toEvent(name: string, message: Message): MonitorEvent {
   const stamp = asMessage(message['timestamp']);
   const seconds = typeof stamp?.['seconds'] === 'number' ? stamp['seconds'] : 0;
   const micros = typeof stamp?.['microseconds'] === 'number' ? stamp['microseconds'] : 0;
-  return { name, data: asMessage(message['data']) ?? {}, atMs: seconds * 1000 + Math.floor(micros / 1000) };
+  return { name, data: asMessage(message['data']) ?? {}, atMs: seconds * 1000 + micros / 1000 };
 }
