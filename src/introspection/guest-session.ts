@@ -136,6 +136,11 @@ export class GuestSession {
     return ended === null ? this.#inspector.step(options) : fail(ended);
   }
 
+  /** Whether the guest passes on packets that are not its own (`net.ipv4.ip_forward`); null when it cannot be told. */
+  forwards(): boolean | null {
+    return this.#endedProblem() === null ? this.#sweeper.forwards() : null;
+  }
+
   /** Counters to poll: about 5 µs. Sweep when `forks` moves. */
   activity(): Activity {
     const activity = this.#ended === 'closed' ? this.#last.activity : this.#sweeper.activity();

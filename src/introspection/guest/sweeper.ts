@@ -3,6 +3,7 @@
 import type { Clock } from '../../kit/clock.ts';
 import { KernelSpace } from '../kernel/kernel-space.ts';
 import { PageCache } from '../memory/page-cache.ts';
+import { readForwarding } from './forwarding.ts';
 import type { Activity, GuestIdentity, ModuleView, SweepOptions, SweepResult } from './guest-view.ts';
 import { Ledger } from './ledger.ts';
 import { listModules } from './modules.ts';
@@ -95,6 +96,11 @@ export class Sweeper {
 
   activity(): Activity {
     return this.#activity();
+  }
+
+  forwards(): boolean | null {
+    this.#detailPages.begin(detailReadsMax);
+    return readForwarding(this.#details);
   }
 
   /**

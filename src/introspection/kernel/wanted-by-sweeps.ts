@@ -100,6 +100,8 @@ export const optionalFields = {
   'tk_data.timekeeper': ['tk_data.timekeeper'],
   'net.mib.tcp_statistics': ['net.mib.tcp_statistics'],
   'net.mib.udp_statistics': ['net.mib.udp_statistics'],
+  'net.ipv4.devconf_all': ['net.ipv4.devconf_all'],
+  'ipv4_devconf.data': ['ipv4_devconf.data'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** Single bits, counted from the start of the structure. */
