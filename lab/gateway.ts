@@ -12,10 +12,15 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
+export interface GatewayOptions {
+  /** Directory for an Open vSwitch of the lab's own, which then is the bridge; the kernel's own bridge otherwise. */
+  readonly ovsDirectory?: string;
+}
+
 const startPatienceMs = 20_000;
 
 /** Needs root: a namespace with a bridge and taps. Ends with this process, however that ends. */
-export async function startGateway(): Promise<Result<Gateway>> {
+export async function startGateway(options: GatewayOptions = {}): Promise<Result<Gateway>> {
   if (process.getuid?.() !== 0) {
     return fail(
       problem(
@@ -26,7 +31,8 @@ export async function startGateway(): Promise<Result<Gateway>> {
     );
   }
   const program = join(import.meta.dirname, 'gateway/main.ts');
-  const argv = ['--pdeathsig', 'KILL', 'unshare', '--net', process.execPath, program];
+  const own = options.ovsDirectory === undefined ? [] : [options.ovsDirectory];
+  const argv = ['--pdeathsig', 'KILL', 'unshare', '--net', process.execPath, program, ...own];
   const child = spawn('setpriv', argv, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
   let complaint = '';
   child.stderr?.on('data', (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-1000)));

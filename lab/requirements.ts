@@ -4,7 +4,7 @@ import { problem } from '../src/kit/problem.ts';
 import { fail, ok, type Result } from '../src/kit/result.ts';
 import { runCommand } from './commands.ts';
 
-export type PackageSet = 'guests' | 'libvirt';
+export type PackageSet = 'guests' | 'libvirt' | 'flows';
 
 export const requiredPackages: Readonly<Record<PackageSet, readonly string[]>> = {
   guests: [
@@ -29,10 +29,11 @@ export const requiredPackages: Readonly<Record<PackageSet, readonly string[]>> =
     'libvirt-daemon-config-nwfilter',
     'libvirt-daemon-system-sysv',
   ],
+  flows: ['openvswitch-switch', 'conntrack', 'ethtool'],
 };
 
 /** What of these sets is not installed. One dpkg-query, some milliseconds. */
-export function missingPackages(sets: readonly PackageSet[] = ['guests', 'libvirt']): readonly string[] {
+export function missingPackages(sets: readonly PackageSet[] = ['guests', 'libvirt', 'flows']): readonly string[] {
   const wanted = sets.flatMap((set) => requiredPackages[set]);
   const asked = spawnSync('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Abbrev}\n', ...wanted], {
     encoding: 'utf8',
@@ -49,7 +50,7 @@ export function missingPackages(sets: readonly PackageSet[] = ['guests', 'libvir
 /** Installs what is missing when run by root on Debian; otherwise says the one command that does. */
 export async function installPackages(
   say: (line: string) => void,
-  sets: readonly PackageSet[] = ['guests', 'libvirt'],
+  sets: readonly PackageSet[] = ['guests', 'libvirt', 'flows'],
 ): Promise<Result<void>> {
   const missing = missingPackages(sets);
   if (missing.length === 0) return ok(undefined);

@@ -7,6 +7,7 @@ import { createConnection, createServer } from 'node:net';
 import { causeOf } from '../../src/kit/problem.ts';
 import { startIntruder } from './intruder.ts';
 import { serveNames } from './name-server.ts';
+import { addOvsBridge, addOvsPort, startOpenVswitch } from './open-vswitch.ts';
 import { serveOperations } from './operations-server.ts';
 import {
   labNetwork,
@@ -21,6 +22,8 @@ import { planShoppers } from './shoppers.ts';
 import { serveTime } from './time-server.ts';
 
 const { bridge, gateway, machines } = labNetwork;
+/** Where an Open vSwitch is to live; none = the kernel's own bridge. */
+const ovsDirectory = process.argv[2];
 const jobs: Record<string, number> = {};
 const failures: Record<string, number> = {};
 let nameLookups = 0;
@@ -31,16 +34,24 @@ function ip(...args: readonly string[]): void {
   if (done.status !== 0) throw new Error(`ip ${args.join(' ')}: ${done.stderr.trim() || String(done.error)}`);
 }
 
-function raiseBridge(): void {
+async function raiseBridge(): Promise<void> {
   ip('link', 'set', 'lo', 'up');
-  ip('link', 'add', bridge, 'type', 'bridge');
+  if (ovsDirectory === undefined) ip('link', 'add', bridge, 'type', 'bridge');
+  else {
+    await startOpenVswitch(ovsDirectory);
+    addOvsBridge(ovsDirectory, bridge);
+  }
   ip('address', 'add', `${gateway}/${labNetwork.prefixLength}`, 'dev', bridge);
   ip('link', 'set', bridge, 'up');
 }
 
 function addTap(tap: string): void {
   ip('tuntap', 'add', 'dev', tap, 'mode', 'tap');
-  ip('link', 'set', tap, 'master', bridge, 'up');
+  if (ovsDirectory === undefined) ip('link', 'set', tap, 'master', bridge, 'up');
+  else {
+    ip('link', 'set', tap, 'up');
+    addOvsPort(ovsDirectory, bridge, tap);
+  }
 }
 
 function knownNames(): ReadonlyMap<string, string> {
@@ -77,7 +88,7 @@ async function openDoor(path: string, port: number): Promise<void> {
   chmodSync(path, 0o600);
 }
 
-raiseBridge();
+await raiseBridge();
 await serveNames(gateway, knownNames(), () => (nameLookups += 1));
 await serveTime(gateway, () => (timeRequests += 1));
 const operations = await serveOperations(gateway, labNetwork.servicePort, (name) => count(jobs, name));
