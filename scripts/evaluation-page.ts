@@ -19,6 +19,9 @@ when nobody declared it, when it was declared, and after the alarm with the high
 same with its first process taken away, as if the attacker already lived in the process that starts most; *argument-only* those of the latter that run nothing
 but programs the machine was seen to run. Brackets hold 95 % intervals (Wilson, Garwood); no alarm in T host-days is said as at most 3/T. The naive learners
 remember exactly what they saw: executable, parent and executable, these with arguments, executable and address with port.
+
+Scored are the product's stages. Two of them the running programs do not call yet: change windows (the sentinel) and held entries (the manager).
+How the figures came about is in [ADR 9](adr/0009-generalisation.md).
 `;
 
 export function evaluationPage(all: readonly Evaluated[], skipped: readonly string[]): string {

@@ -2,8 +2,8 @@
 // what the change brings and nothing else: the package manager's own processes, the scripts of its packages with what they start,
 // and programs that carry a package's name. It is bounded, and whoever keeps it tells of it.
 import type { Activity, ProcessObservation } from '../../model/observation.ts';
-import { packageManagers } from '../../pattern/helpers.data.ts';
-import { systemProgramName } from '../../pattern/helpers.ts';
+import { packageManagers } from '../../pattern/front-ends.data.ts';
+import { systemProgramName } from '../../pattern/front-ends.ts';
 
 export interface ChangeWindow {
   readonly cause: 'declared' | 'observed';

@@ -6,7 +6,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import type { Activity, ProcessObservation } from '../../model/observation.ts';
 import { admits } from '../../pattern/behaviour-pattern.ts';
 import { behaviourOf, effectiveUser } from '../../pattern/behaviour-of.ts';
-import { isHelper } from '../../pattern/helpers.ts';
+import { isHelper } from '../../pattern/front-ends.ts';
 import { matchesPath } from '../../pattern/path-pattern.ts';
 import { knownProgram } from '../../pattern/program.ts';
 import { matchesUser } from '../../pattern/user-pattern.ts';

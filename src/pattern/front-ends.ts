@@ -1,6 +1,6 @@
 // Whether a process only does what the program that started it is documented to have done by it.
 import type { ProcessObservation } from '../model/observation.ts';
-import { frontEnds } from './helpers.data.ts';
+import { frontEnds } from './front-ends.data.ts';
 
 /** Where nobody but root installs programs; /bin and /sbin are the same directories on merged systems. */
 const systemProgram = /^(?:\/usr)?\/(?:s?bin)\/([^/]+)$/;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { process } from '../sim/seen.ts';
-import { isHelper, systemProgramName } from './helpers.ts';
+import { isHelper, systemProgramName } from './front-ends.ts';
 
 const rows: readonly (readonly [string, string, string, boolean])[] = [
   ['/usr/sbin/adduser', '/usr/sbin/useradd', '/usr/sbin/useradd -r x', true],
