@@ -48,8 +48,8 @@ export interface TracedGuest {
   /** All lines so far, in order. */
   readonly lines: readonly TraceLine[];
   /** Of one kind, from programs whose arguments begin so. */
-  events(kind: TracedEvent['kind'], ...argv: readonly string[]): readonly TracedEvent[];
-  losses(): readonly TraceLoss[];
+  readonly events: (kind: TracedEvent['kind'], ...argv: readonly string[]) => readonly TracedEvent[];
+  readonly losses: () => readonly TraceLoss[];
   /** Closes the trace, its stub and the monitor. */
   close(): Promise<void>;
 }
@@ -73,7 +73,7 @@ export async function traceGuest(guest: Guest, options: Partial<TraceOptions> = 
     trace,
     lines,
     events: (kind, ...argv) =>
-      lines.filter((line): line is TracedEvent => line.kind === kind && startsWith((line as TracedEvent).argv, argv)),
+      lines.filter((line): line is TracedEvent => line.kind === kind && startsWith(line.argv, argv)),
     losses: () => lines.filter((line) => line.kind === 'loss'),
     async close() {
       const closed = await trace.close();

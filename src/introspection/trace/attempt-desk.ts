@@ -41,18 +41,15 @@ export class AttemptDesk {
   /** Carries a verdict out while the guest stands. Counted and told only when `isNew`. */
   settle(sighting: Sighting, verdict: Settled, isNew: boolean, atMs: number): void {
     this.#answers.set(sighting.key, verdict);
-    const done = verdict === 'allow' || this.#act(sighting, verdict);
+    const done = verdict === 'allow' ? 'allow' : this.#act(sighting, verdict);
     if (!isNew) return;
-    if (verdict === 'allow') {
-      if (sighting.eventFollows !== true) this.#journal.tell(sighting.event, atMs, 'allow');
+    if (done !== 'allow') {
+      this.#journal.refuse(true);
+      this.#journal.tell(sighting.event, atMs, done);
       return;
     }
-    if (!done) {
-      this.#letThrough(sighting, atMs, `to ${verdict} it did not work`);
-      if (sighting.eventFollows === true) return;
-    }
-    if (done) this.#journal.refuse(true);
-    this.#journal.tell(sighting.event, atMs, done ? verdict : 'allow');
+    if (verdict !== 'allow') this.#letThrough(sighting, atMs, `to ${verdict} it did not work`);
+    if (sighting.eventFollows !== true) this.#journal.tell(sighting.event, atMs, 'allow');
   }
 
   /** The guest was taken back to an earlier time: the same names may be given again. */
@@ -60,11 +57,13 @@ export class AttemptDesk {
     this.#answers.clear();
   }
 
-  #act({ refusal }: Sighting, verdict: 'block' | 'kill'): boolean {
+  /** What was done in the end. A process that must not be killed, the first of a container say, is refused all the same. */
+  #act({ refusal }: Sighting, verdict: 'block' | 'kill'): Settled {
     try {
-      return refusal !== undefined && (verdict === 'kill' ? refusal.kill() : refusal.block());
+      if (verdict === 'kill' && refusal?.kill() === true) return 'kill';
+      return refusal?.block() === true ? 'block' : 'allow';
     } catch {
-      return false;
+      return 'allow';
     }
   }
 

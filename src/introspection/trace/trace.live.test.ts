@@ -69,7 +69,7 @@ suite('a traced guest', { timeout: limitMs }, () => {
       });
 
       test('tells a change of user', async () => {
-        await guest.run('workload user 1000 & sleep 0.3; kill %1');
+        await guest.run('workload user 1000 & sleep 0.5; kill %1');
         await settle(traced);
         const changes = traced.events('setuid', 'workload', 'user');
         assert.equal(changes.at(-1)?.uid, 1000);
@@ -80,7 +80,7 @@ suite('a traced guest', { timeout: limitMs }, () => {
         await guest.run(
           'workload pair 7100 & workload listen6 7101 & sleep 0.5; workload connect6 ::1 7101; kill %1 %2',
         );
-        await guest.run('workload udp 7102 & workload udp-connect 127.0.0.1 7102; kill %1');
+        await guest.run('workload udp 7102 & sleep 0.5; workload udp-connect 127.0.0.1 7102; kill %1');
         await settle(traced);
         const [bind] = traced.events('bind', 'workload', 'pair');
         assert.deepEqual([bind?.proto, bind?.localAddr, bind?.localPort], ['tcp', '0.0.0.0', 7100]);
@@ -103,7 +103,7 @@ suite('a traced guest', { timeout: limitMs }, () => {
       });
 
       test('tells programs that live in memory only, and threads as the process they belong to', async () => {
-        await guest.run('workload memfd evil quiet exit; workload threads 3 & sleep 0.3; kill %1');
+        await guest.run('workload memfd evil quiet exit; workload threads 3 & sleep 0.5; kill %1');
         await settle(traced);
         assert.equal(traced.events('exec', 'quiet').at(-1)?.exe, '/memfd:evil (deleted)');
         assert.equal(traced.events('exec', 'workload', 'threads').length, 1);
