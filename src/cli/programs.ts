@@ -42,6 +42,8 @@ export interface ServeOptions {
   /** Undefined = as the configuration says. */
   readonly port?: number;
   readonly configFile?: string;
+  /** The sentinel watches flows outside the VMs as well. */
+  readonly flows?: boolean;
   /** Each program's own. */
   readonly log: (program: string) => Log;
 }

@@ -149,7 +149,10 @@ const grammar: readonly (readonly [string, readonly string[]])[] = [
     'evaluate --learn a b.gz --test c --poison 0.05 --seed 3',
     ['start evaluate {"learn":["a","b.gz"],"test":["c"],"poison":{"share":0.05,"seed":3}}'],
   ],
-  ['up --port 0 --config c.yaml', ['start serve {"stateDir":"/state","port":0,"configFile":"c.yaml"}']],
+  [
+    'up --port 0 --config c.yaml --flows',
+    ['start serve {"stateDir":"/state","port":0,"configFile":"c.yaml","flows":true}'],
+  ],
 ];
 
 test('every verb asks for what it says', async () => {

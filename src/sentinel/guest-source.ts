@@ -22,6 +22,8 @@ export interface GuestSession {
   activity(): Activity;
   sweep(options?: SweepOptions): Result<SweepResult>;
   check(): Promise<Liveness>;
+  /** Whether the guest passes on packets of others; null = not known. */
+  forwards(): boolean | null;
   /** What the executable of a process is by its contents. */
   hash(pid: number): Promise<Result<ExecutableIdentity>>;
   close(): void;

@@ -2,6 +2,7 @@
 import type { Vm } from '../model/vm.ts';
 import type { Courier } from './courier.ts';
 import type { Fleet } from './fleet.ts';
+import type { FlowDesk, FlowDeskHealth } from './flow-desk.ts';
 import type { IntegrityHealth, IntegrityWatch } from './integrity/integrity-watch.ts';
 import type { Judge } from './judge.ts';
 import type { Outbox } from './outbox.ts';
@@ -27,6 +28,8 @@ export interface SentinelHealth {
   readonly findProblem: string | null;
   /** Whose kernel and processes are watched over, and how many times all of it was looked at. */
   readonly integrity: readonly IntegrityHealth[];
+  /** Null = flows are not watched. */
+  readonly flows: FlowDeskHealth | null;
   readonly refusedFacts: number;
   readonly unusableEvents: Readonly<Record<string, number>>;
 }
@@ -41,6 +44,7 @@ export interface HealthInput {
   readonly outbox: Outbox;
   readonly judge: Judge;
   readonly integrity: IntegrityWatch;
+  readonly flows: FlowDesk | null;
 }
 
 export function healthOf(input: HealthInput): SentinelHealth {
@@ -62,6 +66,7 @@ export function healthOf(input: HealthInput): SentinelHealth {
     managerAway: input.courier.away,
     findProblem: fleet.findProblem,
     integrity: input.integrity.health(),
+    flows: input.flows?.health() ?? null,
     refusedFacts: input.outbox.refused,
     unusableEvents: Object.fromEntries(input.judge.unusable),
   };

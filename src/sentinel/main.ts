@@ -20,6 +20,7 @@ import { type Door, openDoor } from './door.ts';
 import { doorRooms } from './door-rooms.ts';
 import { Executor } from './executor.ts';
 import { Fleet } from './fleet.ts';
+import { FlowDesk } from './flow-desk.ts';
 import { GenerationMemory } from './generation-memory.ts';
 import type { GuestSource } from './guest-source.ts';
 import { type SentinelHealth, healthOf } from './health.ts';
@@ -58,6 +59,8 @@ export interface SentinelOptions {
   readonly lostSightMs?: number;
   /** Default: a process of its own for each traced VM. */
   readonly startTracer?: StartTracer;
+  /** Watch the VMs' flows outside them and hold them against the sockets inside. Default false: it needs root and tcpdump. */
+  readonly flows?: boolean;
   /** How long an attempt may be held for a person before it is refused. Default 60 s. */
   readonly holdMs?: number;
 }
@@ -106,6 +109,7 @@ class RunningSentinel implements Sentinel {
   readonly #orders: StandingOrders;
   readonly #tracings: Tracings;
   readonly #integrity: IntegrityWatch;
+  readonly #flows: FlowDesk | null;
   readonly #executor: Executor;
   readonly #outbox: Outbox;
   readonly #spool: Spool;
@@ -165,6 +169,11 @@ class RunningSentinel implements Sentinel {
       found: (finding, manifest) => this.#found(finding, manifest),
     });
     this.#tracings = this.#makeTracings();
+    const guard = (event: GuardEvent): void => {
+      this.#tellGuard(event);
+      this.#post.hurry();
+    };
+    this.#flows = options.flows === true ? new FlowDesk({ clock, log, guard }) : null;
     this.#integrity = new IntegrityWatch({
       clock,
       log,
@@ -172,10 +181,7 @@ class RunningSentinel implements Sentinel {
         const monitor = await this.#monitorOf(watch);
         return monitor.ok ? await this.#source.integrityTarget(watch.entry.handle, monitor.value) : monitor;
       },
-      guard: (event) => {
-        this.#tellGuard(event);
-        this.#post.hurry();
-      },
+      guard,
     });
     this.#fleet = this.#makeFleet();
     this.#post = new Post({
@@ -208,6 +214,7 @@ class RunningSentinel implements Sentinel {
     if (!door.ok) return door;
     this.#door = door.value;
     this.#running.push(this.#fleet.run(), this.#courier.run(), this.#post.run());
+    await this.#flows?.start();
     this.#recheckTimer = setInterval(() => this.#recheck(), recheckEveryMs);
     this.#reconcileTimer = setInterval(() => this.#tracings.reconcile(this.#fleet.all()), reconcileEveryMs);
     this.#options.log.info('sentinel started', { manifests: loaded.value, stateDir: this.#dir.path });
@@ -225,6 +232,7 @@ class RunningSentinel implements Sentinel {
       outbox: this.#outbox,
       judge: this.#judge,
       integrity: this.#integrity,
+      flows: this.#flows,
     });
   }
 
@@ -236,6 +244,7 @@ class RunningSentinel implements Sentinel {
     // While the monitors stand: each guest is left as it was.
     await this.#tracings.close();
     await this.#integrity.close();
+    await this.#flows?.close();
     this.#fleet.close();
     this.#post.close();
     this.#courier.close();
@@ -300,7 +309,9 @@ class RunningSentinel implements Sentinel {
     const thorough = nowMs - this.#thoroughAtMs >= thoroughEveryMs;
     if (thorough) this.#thoroughAtMs = nowMs;
     for (const vm of this.#vault.recheck(thorough)) this.#fleet.attend(vm);
-    this.#integrity.reconcile(this.#fleet.all().filter(({ watched }) => watched));
+    const watched = this.#fleet.all().filter((watch) => watch.watched);
+    this.#integrity.reconcile(watched);
+    this.#flows?.reconcile(watched);
   }
 
   #found(finding: Finding, manifest: Manifest): void {

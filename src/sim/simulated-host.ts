@@ -98,6 +98,10 @@ export class SimulatedSession {
     return Promise.resolve(this.#guest.epoch === this.#epoch ? { state: 'same' } : changed);
   }
 
+  forwards(): boolean | null {
+    return null;
+  }
+
   hash(): Promise<Result<never>> {
     return Promise.resolve(fail(problem('refused', 'A simulated guest has no memory.')));
   }

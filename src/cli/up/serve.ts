@@ -51,6 +51,7 @@ async function joinSentinel(manager: Manager, options: ServeOptions): Promise<Re
     stateDir: sentinelDirectoryOf(options.stateDir),
     trusted: trusted.value,
     manager: link.manager,
+    ...(options.flows === true ? { flows: true } : {}),
     clock: systemClock,
     log: options.log('sentinel'),
   });

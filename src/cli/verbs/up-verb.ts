@@ -24,6 +24,7 @@ export const upVerb: Verb = {
   options: [
     { flags: '--port <n>', says: 'port of the API and console on 127.0.0.1; 0 takes a free one' },
     { flags: '--config <file>', says: 'configuration of the manager (YAML)' },
+    { flags: '--flows', says: 'watch the VMs’ connections outside them too, and name what they hide (root, tcpdump)' },
   ],
   async run(run, words) {
     const port = portOf(words);
@@ -34,6 +35,7 @@ export const upVerb: Verb = {
       stateDir,
       ...(port.value === null ? {} : { port: port.value }),
       ...(configFile === undefined ? {} : { configFile }),
+      ...(words.flag('flows') ? { flows: true } : {}),
       log: (program) => programLog(program, shell.err, pageOfLog(shell)),
     });
     if (!serving.ok) return serving;

@@ -67,18 +67,26 @@ interface Story {
   readonly sockets: (atMs: number) => readonly SocketView[];
   readonly network?: GuestNetwork;
   readonly complete?: boolean;
+  readonly unsettled?: boolean;
   readonly looksAtMs?: readonly number[];
 }
 
 const everyHalfSecond = [500, 1000, 1500, 2000, 2500, 3000, 3500, 4000];
 
-function tell({ flows, sockets, network = own, complete = true, looksAtMs = everyHalfSecond }: Story): {
+function tell({
+  flows,
+  sockets,
+  network = own,
+  complete = true,
+  unsettled = false,
+  looksAtMs = everyHalfSecond,
+}: Story): {
   readonly found: readonly HiddenFlow[];
   readonly view: CrossView;
 } {
   const view = new CrossView('a');
   const found = looksAtMs.flatMap((atMs) => {
-    const look = { takenMs: epoch + atMs, durationMs: 5, complete, sockets: sockets(atMs) };
+    const look = { takenMs: epoch + atMs, durationMs: 5, complete, unsettled, sockets: sockets(atMs) };
     return view.look(look, flows, network);
   });
   return { found, view };
@@ -139,6 +147,21 @@ test('what has an innocent explanation is not told', () => {
     ],
   ];
   for (const [name, story] of cases) assert.deepEqual(whats(story), [], name);
+});
+
+test('a connection whose socket no listed process holds is told once that has lasted', () => {
+  const unheld: SocketView = { ...socket(served), heldUnseen: true };
+  const flows = [talk(served, 4500)];
+  const { found } = tell({ flows, sockets: () => [unheld] });
+  assert.deepEqual(
+    found.map(({ what }) => what),
+    ['hidden-flow'],
+  );
+  assert.match(found[0]?.detail ?? '', /none of the processes that the guest lists holds it/);
+  const handedOver = (atMs: number): readonly SocketView[] => [atMs % 2000 === 0 ? socket(served) : unheld];
+  assert.deepEqual(whats({ flows, sockets: handedOver }), []);
+  assert.deepEqual(whats({ flows, sockets: () => [unheld], unsettled: true }), []);
+  assert.deepEqual(whats({ flows, sockets: () => [unheld], looksAtMs: [500, 1000, 1500, 2000] }), []);
 });
 
 test('resets are no sign of life', () => {

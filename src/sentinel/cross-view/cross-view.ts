@@ -37,6 +37,8 @@ const missesNeeded = 3;
 const missesKept = 16;
 /** From the first to the last of these misses, at least. */
 const overMs = 1000;
+/** Nobody hands a socket over, or ends, for so long. */
+const handoverMs = 2000;
 const bracketsNeeded = 2;
 /** A look this close before and after agreeing to a connection says who listened then. */
 const bracketMs = 3000;
@@ -47,6 +49,8 @@ const unwatchedPorts = new Set([0]);
 export class CrossView {
   readonly #vm: string;
   #missed = new Map<number, Span[]>();
+  /** Looks at sockets that are open and held by nobody, by flow. */
+  #unheld = new Map<number, Span[]>();
   readonly #told = new Set<number>();
   readonly #toldPorts = new Set<number>();
   readonly #ports = new Map<number, PortSuspicion>();
@@ -63,12 +67,13 @@ export class CrossView {
 
   /** Flows without a socket that are not certain yet: another look soon would help. */
   get suspects(): number {
-    return this.#missed.size + this.#ports.size;
+    return this.#missed.size + this.#unheld.size + this.#ports.size;
   }
 
   /** Another system runs in the VM now. */
   forget(): void {
     this.#missed.clear();
+    this.#unheld.clear();
     this.#ports.clear();
     this.#before = null;
   }
@@ -79,9 +84,14 @@ export class CrossView {
     const span = { fromMs: look.takenMs - slackMs, toMs: look.takenMs + look.durationMs + slackMs };
     const isOutside = (address: string): boolean => network.claimed.has(address);
     const missed = new Map<number, Span[]>();
+    const unheld = new Map<number, Span[]>();
     const found: HiddenFlow[] = [];
     for (const flow of flows) {
       if (flow.ends.proto !== 'tcp' || flow.evidence.sentMs === null || this.#told.has(flow.id)) continue;
+      if (index.isHeldUnseen(flow)) {
+        found.push(...this.#heldByNobody(flow, look, span, unheld));
+        continue;
+      }
       if (index.owns(flow, isOutside)) continue;
       const doubt = this.#doubtOf(flow, look, index, network);
       if (doubt !== null) {
@@ -94,9 +104,11 @@ export class CrossView {
       if (misses.length > missesKept) misses.splice(missesNeeded, 1);
       if (missed.size < suspicionsMax) missed.set(flow.id, misses);
       else this.#unjudged.bounded += 1;
-      if (isProven(misses, flow.evidence.sentMs[1])) found.push(this.#tell(flow, misses.length, span.toMs));
+      if (isProven(misses, flow.evidence.sentMs[1], overMs))
+        found.push(this.#tell(flow, `${misses.length} looks inside show no socket for it`, span.toMs));
     }
     this.#missed = missed;
+    this.#unheld = unheld;
     for (const port of this.#ports.keys()) if (index.listensOn(port)) this.#ports.delete(port);
     this.#before = { span, index, complete: look.complete };
     return found;
@@ -107,6 +119,19 @@ export class CrossView {
     if (!network.claimed.has(localAddr) && !index.hasAddress(localAddr)) return 'foreignAddress';
     if (network.forwards === true) return 'forwarding';
     return look.complete ? null : 'incomplete';
+  }
+
+  /** Here the look itself is the proof: only what takes a moment, such as handing a socket over, has to be waited out. */
+  #heldByNobody(flow: LiveFlow, look: InsideLook, span: Span, unheld: Map<number, Span[]>): readonly HiddenFlow[] {
+    const looks = this.#unheld.get(flow.id) ?? [];
+    if (look.complete && !look.unsettled) looks.push(span);
+    else this.#unjudged.incomplete += 1;
+    if (looks.length > missesKept) looks.splice(missesNeeded, 1);
+    if (unheld.size < suspicionsMax) unheld.set(flow.id, looks);
+    else this.#unjudged.bounded += 1;
+    if (!isProven(looks, Number.POSITIVE_INFINITY, handoverMs)) return [];
+    const said = `its socket was open in ${looks.length} looks and none of the processes that the guest lists holds it`;
+    return [this.#tell(flow, said, span.toMs)];
   }
 
   /** A connection agreed to between two looks, close to both, neither of which shows anybody on that port. */
@@ -136,10 +161,10 @@ export class CrossView {
     return [this.#hidden('hidden-listener', flow, detail, now.toMs)];
   }
 
-  #tell(flow: LiveFlow, looks: number, atMs: number): HiddenFlow {
+  #tell(flow: LiveFlow, why: string, atMs: number): HiddenFlow {
     if (this.#told.size < toldMax) this.#told.add(flow.id);
     const { localAddr, localPort, remoteAddr, remotePort } = flow.ends;
-    const detail = `The VM keeps up a TCP connection between its ${localAddr} port ${localPort} and ${remoteAddr} port ${remotePort}, and ${looks} looks inside show no socket for it.`;
+    const detail = `The VM keeps up a TCP connection between its ${localAddr} port ${localPort} and ${remoteAddr} port ${remotePort}, and ${why}.`;
     return this.#hidden('hidden-flow', flow, detail, atMs);
   }
 
@@ -149,7 +174,7 @@ export class CrossView {
 }
 
 /** The guest spoke after enough of the looks that missed the socket. */
-function isProven(misses: readonly Span[], lastSentMs: number): boolean {
+function isProven(misses: readonly Span[], lastSentMs: number, overMs: number): boolean {
   const good = misses.filter(({ toMs }) => toMs < lastSentMs);
   const first = good[0];
   const last = good.at(-1);

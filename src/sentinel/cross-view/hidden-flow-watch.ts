@@ -99,8 +99,9 @@ export class HiddenFlowWatch {
     watched.lookedMs = sweep.takenMs;
     this.#looks += 1;
     const { takenMs, complete, sockets, cost } = sweep;
+    const unsettled = sweep.tasks.some(({ transient }) => transient !== null);
     const network = { claimed: this.#options.flows.addressesOf(vm), forwards };
-    const look = { takenMs, durationMs: cost.durationMs, complete, sockets };
+    const look = { takenMs, durationMs: cost.durationMs, complete, unsettled, sockets };
     for (const hidden of watched.view.look(look, this.#options.flows.live(vm), network)) this.#options.found(hidden);
   }
 

@@ -3,7 +3,7 @@ import type { SocketView } from '../../introspection/guest/guest-view.ts';
 import type { FlowRecord } from '../../sensors/flows/flow-record.ts';
 
 /**
- * hidden-flow = the guest keeps up a connection for which it has no socket;
+ * hidden-flow = the guest keeps up a connection for which it has no socket, or one that no process it lists holds;
  * hidden-listener = it agrees to connections on a port on which nothing in it listens.
  */
 export interface HiddenFlow {
@@ -23,6 +23,8 @@ export interface InsideLook {
   readonly durationMs: number;
   /** False: something may be missing, so that nothing can be said to be absent. */
   readonly complete: boolean;
+  /** Processes were caught on their way in or out: what is open and held by nobody may be theirs. */
+  readonly unsettled: boolean;
   readonly sockets: readonly SocketView[];
 }
 

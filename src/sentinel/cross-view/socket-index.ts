@@ -7,6 +7,7 @@ const anyAddress = new Set(['0.0.0.0', '::']);
 
 export class SocketIndex {
   readonly #exact = new Set<string>();
+  readonly #heldUnseen = new Set<string>();
   /** Local addresses by far end: a connection whose near end is translated on its way out keeps its far end. */
   readonly #byRemote = new Map<string, Set<string>>();
   readonly #listening = new Set<number>();
@@ -25,6 +26,7 @@ export class SocketIndex {
       }
       const remote = `${plain(socket.remoteAddress)} ${socket.remotePort}`;
       this.#exact.add(`${local} ${socket.localPort} ${remote}`);
+      if (socket.heldUnseen === true) this.#heldUnseen.add(`${local} ${socket.localPort} ${remote}`);
       const locals = this.#byRemote.get(remote) ?? new Set();
       this.#byRemote.set(remote, locals.add(local));
     }
@@ -42,6 +44,11 @@ export class SocketIndex {
   /** Any trace of somebody on that port: a listener, or a connection that one accepted. */
   knowsPort(port: number): boolean {
     return this.#localPorts.has(port);
+  }
+
+  /** Its socket is open, and no process that the guest lists holds it. */
+  isHeldUnseen({ ends }: LiveFlow): boolean {
+    return this.#heldUnseen.has(`${ends.localAddr} ${ends.localPort} ${ends.remoteAddr} ${ends.remotePort}`);
   }
 
   /**

@@ -1,7 +1,7 @@
 // A traced service on a real guest: everything that starts is reported once, what deviates is refused inside the guest while its
 // other programs go on, and an attempt is held until a person has said what is to become of it.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -42,6 +42,12 @@ async function until(what: string | (() => string), holds: () => boolean, within
     assert.ok(performance.now() < deadline, `not within ${withinMs} ms: ${said}`);
     await wait(5);
   }
+}
+
+/** Children of this process that are tracers. */
+function tracersOf(parent: number): readonly number[] {
+  const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').split(' ').filter(Boolean);
+  return children.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('tracer-main')).map(Number);
 }
 
 suite('tracing a real guest', () => {
@@ -173,6 +179,23 @@ suite('tracing a real guest', () => {
     const refused = await guest.run('/tmp/evil exit 0 late && echo ran-late; echo over', 60_000);
     assert.doesNotMatch(refused.out, /ran-late/, 'nobody answered in time');
     assert.match(refused.out, /over/);
+  });
+
+  test('a tracer that is killed leaves the guest running, and refuses again a moment later', async () => {
+    await traced('protect', [inline('block')]);
+    const [tracer] = tracersOf(process.pid);
+    assert.ok(tracer !== undefined);
+    process.kill(tracer, 'SIGKILL');
+    const beganMs = performance.now();
+    assert.match((await guest.run('workload exit 0 after && echo alive')).out, /alive/);
+    assert.ok(performance.now() - beganMs < 5000);
+    await until('another tracer', () => tracersOf(process.pid).some((pid) => pid !== tracer));
+    await until(
+      () => `traced again: ${JSON.stringify(shown())}`,
+      () => shown().trace?.state === 'tracing',
+      30_000,
+    );
+    assert.doesNotMatch((await guest.run('/tmp/evil exit 0 again && echo ran-evil; echo over')).out, /ran-evil/);
   });
 
   test('a person follows the trace that runs already', async () => {
