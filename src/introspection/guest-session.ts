@@ -130,7 +130,10 @@ export class GuestSession {
     return ended === null ? this.#inspector.inspect(options) : fail(ended);
   }
 
-  /** The same in small steps, for watching all the time: null until a round is complete. Pause between calls. */
+  /**
+   * The same in small steps, for watching all the time: null until a round of 300 to 500 is complete. A step every 60 ms takes less
+   * than half a percent of a processor.
+   */
   async kernelIntegrityStep(options: InspectOptions = {}): Promise<Result<KernelIntegrity | null>> {
     const ended = this.#endedProblem();
     return ended === null ? this.#inspector.step(options) : fail(ended);

@@ -20,6 +20,8 @@ const changeBytesMax = 32;
 const changesMax = 256;
 /** Differences this close belong to one change. */
 const gapBytes = 8;
+/** What most patch places take. */
+const siteBytes = 5;
 
 export interface CodeStretch {
   /** From `_text`. */
@@ -57,19 +59,22 @@ export function unexplainedChanges(stretch: CodeStretch, rules: CodeRules): read
       if (was[next] !== is[next + marginBytes] && explainedBytes(stretch, next, rules) === 0) end = next + 1;
     }
     const site = rules.sites.around(offset + at).find((one) => reaches(one, offset + at)) ?? null;
+    // A patch place is told whole, from its start, whichever of its bytes differ.
+    const from = site === null ? at : Math.max(0, site.offset - offset);
+    const to = site === null ? end : Math.max(end, Math.min(was.length, from + siteBytes));
     changes.push({
-      offset: offset + at,
-      was: Buffer.from(was.subarray(at, end)),
-      is: Buffer.from(is.subarray(at + marginBytes, end + marginBytes)),
+      offset: offset + from,
+      was: Buffer.from(was.subarray(from, to)),
+      is: Buffer.from(is.subarray(from + marginBytes, to + marginBytes)),
       site,
     });
-    at = end;
+    at = Math.max(end, to);
   }
   return changes;
 }
 
 function reaches(site: PatchSite, offset: number): boolean {
-  return offset < site.offset + 5;
+  return offset < site.offset + siteBytes;
 }
 
 /** How many bytes from `at` on are accounted for; 0 when the one at `at` is not. */

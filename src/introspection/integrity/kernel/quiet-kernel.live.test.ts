@@ -59,7 +59,7 @@ function told(checks: readonly IntegrityCheck[]): readonly string[] {
 }
 
 for (const release of kernelReleases) {
-  suite(`the kernel ${release}, in unrest`, { timeout: unrestMs + 180_000 }, () => {
+  suite(`the kernel ${release}, in unrest`, { timeout: unrestMs * 4 + 300_000 }, () => {
     const profileDirectory = mkdtempSync(join(tmpdir(), 'plumbline-unrest-'));
     let guest: Guest;
     let session: GuestSession;
