@@ -19,7 +19,7 @@ if (!watched.ok) {
 const watch = watched.value;
 const { connection } = watch;
 const reader = new PacketReader();
-let state: 'setting' | 'tracing' | 'silent' | 'detaching' = 'setting';
+let state: 'setting' | 'tracing' | 'silent' | 'held' | 'detaching' = 'setting';
 
 connection.on('error', () => {});
 connection.on('close', () => tell({ closed: true }));
@@ -65,7 +65,7 @@ function obey(word: TracerWord): void {
       break;
     case 'hold':
       // Stops are left unanswered on purpose; it goes on saying that it lives.
-      state = 'detaching';
+      state = 'held';
       watch.hold(word.forMs);
       break;
     case 'release':
@@ -82,6 +82,8 @@ function obey(word: TracerWord): void {
 }
 
 function detach(): void {
+  // QEMU does not survive a second one.
+  if (state === 'detaching') return;
   state = 'detaching';
   connection.write(`\x03${encodePacket('D')}`);
 }

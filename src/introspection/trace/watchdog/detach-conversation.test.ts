@@ -13,7 +13,10 @@ class Stub {
   status: Status;
   readonly points: boolean[];
   answers = '';
+  /** After a `D` no CPU is selected: the next packet crashes QEMU. */
+  crashed = false;
   readonly #tellsOfStops: boolean;
+  #detached = false;
   #selected = 0;
   #line: string | null = null;
   #sum: string | null = null;
@@ -65,12 +68,14 @@ class Stub {
   }
 
   #obey(text: string): void {
+    this.crashed ||= this.#detached;
     if (text === '?') {
       this.points[this.#selected] = false;
       this.#say('T05thread:01;');
     } else if (text === 'D') {
       this.points.fill(false);
       this.status = 'running';
+      this.#detached = true;
       this.#say('OK');
     } else if (text.startsWith('Hc')) {
       this.#selected = Number.parseInt(text.slice(2), 16) - 1;
@@ -97,7 +102,9 @@ class Stub {
 function speak(stub: Stub, staysPaused = false, cut = 1000): Turn {
   const conversation = new DetachConversation(staysPaused);
   for (let attempt = 0; attempt < 4; attempt += 1) {
-    stub.read(conversation.attempt());
+    const words = conversation.attempt();
+    if (words === null) return 'waiting';
+    stub.read(words);
     while (stub.answers !== '') {
       const chunk = stub.answers.slice(0, cut);
       stub.answers = stub.answers.slice(cut);
@@ -123,6 +130,7 @@ test('a guest at a point or running runs on and has no point left, whatever was 
       if (begun) stub.read(`$${text}`);
       assert.equal(speak(stub, false, cut), 'running');
       assert.deepEqual([stub.status, stub.points], ['running', [false, false, false]]);
+      assert.ok(!stub.crashed);
     }),
   );
 });
@@ -154,6 +162,19 @@ test('a guest said to be paused that runs or stands at a point by now runs on', 
     assert.equal(speak(stub, true, 3), 'running');
     assert.deepEqual(stub.points, [false, false]);
   }
+});
+
+test('nothing is said after a detach, however late its answer', () => {
+  const stub = new Stub('debug');
+  const conversation = new DetachConversation(false);
+  // Asked twice before QEMU answers at all, as on a busy host.
+  for (const words of [conversation.attempt(), conversation.attempt()]) stub.read(words ?? '');
+  const turn = conversation.take(Buffer.from(stub.answers, 'latin1'));
+  assert.deepEqual(turn, { write: '$D#44' });
+  assert.equal(conversation.attempt(), null);
+  stub.read('$D#44');
+  assert.equal(conversation.attempt(), null);
+  assert.deepEqual([stub.status, stub.crashed], ['running', false]);
 });
 
 test('a stub without a monitor lets its guest go all the same', () => {

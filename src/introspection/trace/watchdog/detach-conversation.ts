@@ -18,6 +18,8 @@ const interrupt = '\x03';
  * One connection to a stub, from its opening until the guest is free. Connecting has stopped the guest; it is asked why it stood
  * before, and then let run by `D`, which takes out every point. `D` is never said to a guest that others stopped: one that has been
  * migrated away would run twice.
+ *
+ * Nothing is ever said after `D` on the same connection: QEMU has no CPU selected then, and a second `D` crashes it (7.2, seen).
  */
 export class DetachConversation {
   readonly #staysPaused: boolean;
@@ -32,8 +34,9 @@ export class DetachConversation {
     this.#staysPaused = staysPaused;
   }
 
-  /** What to write when the connection stands, and again when no answer came; said twice it does no more than once. */
-  attempt(): string {
+  /** What to write when the connection stands, and again when no answer came; null = nothing more may be said on it. */
+  attempt(): string | null {
+    if (this.#asked === 'detach') return null;
     this.#answers = 0;
     return `${interrupt}${endOfHalfPacket}${this.#question()}`;
   }

@@ -20,6 +20,8 @@ export interface LetGoOptions {
 const reconnectMs = 30;
 const againFirstMs = 150;
 const againMaxMs = 2_000;
+/** QEMU has shown that it answers; what was decided is not said twice on one connection. */
+const decidedMs = 1_000;
 const closeMs = 500;
 
 /**
@@ -73,7 +75,11 @@ function speak(
       leave(socket);
       resolve(how);
     };
-    const say = (text: string): void => {
+    const say = (text: string | null): void => {
+      if (text === null) {
+        settle(end);
+        return;
+      }
       socket.write(text, 'latin1');
       clearTimeout(timer);
       const leftMs = Math.max(deadline - performance.now(), 0);
@@ -89,8 +95,10 @@ function speak(
     });
     socket.on('data', (bytes: Buffer) => {
       const turn = conversation.take(bytes);
-      if (typeof turn === 'object') say(turn.write);
-      else if (turn !== 'waiting') settle(turn);
+      if (typeof turn === 'object') {
+        pauseMs = Math.max(pauseMs, decidedMs);
+        say(turn.write);
+      } else if (turn !== 'waiting') settle(turn);
     });
     socket.on('error', () => {});
     socket.once('close', () => settle(end));

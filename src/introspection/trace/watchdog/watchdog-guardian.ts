@@ -260,6 +260,7 @@ class GuardedWatch implements Watch {
   async close(): Promise<void> {
     if (this.#over) return;
     this.#end(null);
+    this.connection.destroy();
     await this.#close();
   }
 
