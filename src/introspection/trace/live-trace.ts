@@ -32,6 +32,8 @@ export interface TraceConduct {
 const ticksPerMsMax = 1;
 const ticksSlack = 2_000;
 const lossEveryMs = 1_000;
+/** A guardian takes the guest well within this time. */
+const takenMs = 10_000;
 /** An idle guest may let its clock stand for some seconds. */
 const seenToRunMs = 6_000;
 const lookEveryMs = 10;
@@ -80,7 +82,10 @@ export class LiveTrace implements Trace {
       const message = `QEMU set only some of the points that the trace needs (${refused.value.length} refused).`;
       return fail(problem('failed', message, 'Trace fewer kinds of events.'));
     }
-    void client.closed.then((why) => this.#end(why));
+    void client.closed.then((why) => {
+      this.#loop.breakOff();
+      this.#end(why);
+    });
     void this.#conduct.watch?.lost.then((why) => this.#end(why));
     this.#beat = setInterval(() => this.#onBeat(), beatEveryMs);
     this.#loop.run();
@@ -110,15 +115,27 @@ export class LiveTrace implements Trace {
   }
 
   async #close(): Promise<Result<void>> {
-    const { target } = this.#parts;
+    const { client, target } = this.#parts;
     this.release('allow');
     const left = await this.#loop.whileStanding(() => this.#loop.leave());
-    // A guest that could not be left by its tracer stays in the guardian's hands, which the end of the connection alarms.
-    if (left.ok) await this.#conduct.watch?.close();
-    const seen = left.ok ? await this.#seenToRun() : left;
     this.#end(null);
+    // A guest that could not be left by its tracer is in the guardian's hands: the end of the connection alarms it, or our silence.
+    if (left.ok) await this.#conduct.watch?.close();
+    else {
+      client.destroy();
+      await this.#isTaken();
+    }
+    const seen = await this.#seenToRun();
     target.close();
     return seen;
+  }
+
+  async #isTaken(): Promise<void> {
+    const { watch } = this.#conduct;
+    const late = new Promise<void>((resolve) => {
+      setTimeout(resolve, takenMs).unref();
+    });
+    await Promise.race([watch?.lost, late]);
   }
 
   async #seenToRun(): Promise<Result<void>> {

@@ -1,6 +1,7 @@
 // What a trace does when it is not alone with its guest: attempts answered, holds, a budget that is passed, snapshots loaded, pauses by
 // others, resets, and a stub that somebody else has opened.
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Guest } from '../../../lab/guest.ts';
@@ -12,7 +13,9 @@ import { sayProblem } from '../../kit/problem.ts';
 import type { Result } from '../../kit/result.ts';
 import { openStub } from './gdb-stub.ts';
 import { attemptHooks } from './hooks/attempts/attempt-hooks.ts';
+import type { Guardian } from './guardian.ts';
 import { openTrace } from './tracer.ts';
+import { WatchdogGuardian } from './watchdog/watchdog-guardian.ts';
 
 const patienceMs = 20_000;
 
@@ -151,6 +154,27 @@ suite('a trace that is not alone with its guest', { timeout: 300_000 }, () => {
     assert.equal(await isRunning(), false, 'closing does not let it run');
     must(await guest.qmp().execute('cont'));
     assert.equal((await guest.run('workload exit 4')).code, 4, 'and no point is left');
+  });
+
+  test('a connection that is cut ends the trace, and the guest runs on', async () => {
+    const real = new WatchdogGuardian();
+    const connections: Socket[] = [];
+    const guardian: Guardian = {
+      async watch(stub) {
+        const watch = await real.watch(stub);
+        if (watch.ok) connections.push(watch.value.connection);
+        return watch;
+      },
+    };
+    const under = await traceGuest(guest, { guardian });
+    const busy = guest.run('workload execs 100', patienceMs);
+    await until('events', () => under.events('exec').length > 10);
+    connections[0]?.destroy();
+    assert.notEqual(await under.trace.ended, null);
+    assert.match(under.losses().at(-1)?.reason ?? '', /^the trace ended/);
+    await under.close();
+    assert.equal((await busy).code, 0);
+    assert.ok(await isRunning());
   });
 
   test('a stub that is open already is left alone', async () => {

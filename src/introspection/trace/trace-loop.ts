@@ -4,7 +4,7 @@
 // Invariants: nothing is sent while the guest runs but the wish that it stop; what was read at a stop is told after the guest runs again;
 // a guest that somebody else paused is never made to run.
 import type { Clock } from '../../kit/clock.ts';
-import { problem } from '../../kit/problem.ts';
+import { causeOf, problem } from '../../kit/problem.ts';
 import type { Problem } from '../../kit/problem.ts';
 import { fail, ok } from '../../kit/result.ts';
 import type { Result } from '../../kit/result.ts';
@@ -49,6 +49,8 @@ const interruptMs = 3_000;
 /** Guest pages read at one stop at most. */
 const readsMax = 8_192;
 const signalPoint = 5;
+/** How often a guest that others let run is looked at once more. */
+const triesMax = 5;
 
 type State = 'standing' | 'running' | 'looking' | 'held' | 'paused-by-other' | 'over';
 
@@ -68,13 +70,18 @@ export class TraceLoop {
   #tellLater: (() => void)[] = [];
   #atStop: (() => void)[] = [];
   #othersPause = false;
+  #isBroken = false;
   /** Of the stop being answered, how long a person was waited for. */
   #heldMs = 0;
 
   constructor(parts: LoopParts, events: LoopEvents) {
     this.#parts = parts;
     this.#events = events;
-    parts.client.onStop((stop) => void this.#stopped(stop));
+    parts.client.onStop((stop) => {
+      this.#stopped(stop).catch((thrown: unknown) => {
+        this.#break(problem('failed', `A stop could not be dealt with: ${causeOf(thrown)}.`));
+      });
+    });
   }
 
   get state(): State {
@@ -115,8 +122,12 @@ export class TraceLoop {
     if (this.#state === 'over') return fail(problem('failed', 'The trace has ended.'));
     if (this.#state === 'running') await this.#bringToStop();
     else if (this.#state === 'looking') await new Promise<void>((resolve) => this.#atStop.push(resolve));
-    const done = await action();
-    if (this.#now() === 'standing') this.#resume([]);
+    let done = await action();
+    if (!done.ok && (await this.#isOursAgain(done.error))) {
+      this.#state = 'standing';
+      done = await action();
+    }
+    if (this.#now() === 'standing' && !this.#isBroken) this.#resume([]);
     return done;
   }
 
@@ -137,6 +148,14 @@ export class TraceLoop {
   ranByItself(): void {
     this.#held = null;
     if (this.#state !== 'over') this.#state = 'running';
+  }
+
+  /** Nothing more will come over the connection: whoever waits for a stop goes on, and finds that it cannot be asked. */
+  breakOff(): void {
+    if (this.#state === 'over') return;
+    this.#isBroken = true;
+    this.#state = 'standing';
+    for (const resolve of this.#atStop.splice(0)) resolve();
   }
 
   /** While the guest stands: every point out, and it runs, unless somebody else paused it. */
@@ -176,21 +195,21 @@ export class TraceLoop {
     });
   }
 
-  async #stopped(stop: StopReply): Promise<void> {
-    if (this.#state === 'over') return;
+  async #stopped(stop: StopReply, tries = 0): Promise<void> {
+    if (this.#state === 'over' || this.#isBroken) return;
     const { client, clock, threads, target, looker, journal } = this.#parts;
     const atMs = clock.monotonic();
     this.#state = 'looking';
     const answers = await client.ask(registerQuestions(threads, stop.thread));
     if (!answers.ok) {
-      // Somebody else let it run while we asked; our asking stopped it again, and it is ours to go on.
-      if (answers.error.kind === 'interrupted' && (await client.settleDown()).ok) this.#resume([]);
-      else this.#events.broken(answers.error);
+      if (tries < triesMax && (await this.#isOursAgain(answers.error)))
+        await this.#stopped({ ...stop, signal: signalPoint }, tries + 1);
+      else this.#break(answers.error);
       return;
     }
     const cpus = registersIn(answers.value, threads, stop.thread);
     if (cpus === null) {
-      this.#events.broken(problem('failed', 'QEMU gave no registers that could be read.'));
+      this.#break(problem('failed', 'QEMU gave no registers that could be read.'));
       return;
     }
     target.space.pages.begin(readsMax);
@@ -257,17 +276,28 @@ export class TraceLoop {
     const { client } = this.#parts;
     const before = await client.ask(guest.takeSettings());
     if (!before.ok) {
-      this.#events.broken(before.error);
+      this.#break(before.error);
       return false;
     }
     for (const { thread, point } of steps) {
       const stop = await client.step(thread, [removal(point)]);
       const back = stop === null ? null : await client.ask([insertion(point)]);
       if (back?.ok === true) continue;
-      this.#events.broken(problem('failed', 'QEMU did not do a single step.'));
+      this.#break(problem('failed', 'QEMU did not do a single step.'));
       return false;
     }
     return true;
+  }
+
+  /** Somebody else let it run while we asked; our asking paused it again, so it is ours to let run. */
+  async #isOursAgain({ kind }: Problem): Promise<boolean> {
+    return kind === 'interrupted' && (await this.#parts.client.settleDown()).ok;
+  }
+
+  #break(why: Problem): void {
+    if (this.#state === 'over' || this.#isBroken) return;
+    this.breakOff();
+    this.#events.broken(why);
   }
 
   #resume(settings: readonly string[]): void {

@@ -125,7 +125,8 @@ export class GdbClient {
 
   /**
    * Sends commands together and gives their answers in order. Only while the guest stands: a byte that reaches a running one
-   * pauses it. A problem when QEMU does not answer, or when the guest was made to run meanwhile: then nothing of it holds.
+   * pauses it. A problem when QEMU does not answer, or, of kind `interrupted`, when the guest was made to run meanwhile: it stands
+   * again then, nobody else is told of that stop, and nothing of the answers holds.
    */
   ask(commands: readonly string[]): Promise<Result<readonly string[]>> {
     if (this.#ended !== null) return Promise.resolve(fail(this.#endProblem()));
@@ -190,8 +191,10 @@ export class GdbClient {
     this.#unanswered = 0;
     const asking = this.#asking;
     if (asking !== null) {
+      // Somebody made the guest run, and our own question paused it again: that is for whoever asked to deal with.
       this.#asking = null;
       asking.settle(fail(problem('interrupted', 'The guest was made to run while it was looked into.')));
+      return;
     }
     if (this.#onStop === null) this.#unheard = stop;
     else this.#onStop(stop);
