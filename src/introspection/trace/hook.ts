@@ -3,7 +3,7 @@
 import type { PhysicalAddress } from '../memory/guest-memory.ts';
 import type { KernelSpace } from '../kernel/kernel-space.ts';
 import type { Registers, RegisterName } from '../../protocols/gdb/registers.ts';
-import type { TracedEvent } from './trace-event.ts';
+import type { TracedEvent, TracedKind } from './trace-event.ts';
 
 /** A virtual address in the guest kernel, in halves: it does not fit an exact Number. */
 export interface KernelAddress {
@@ -70,6 +70,8 @@ export interface Sighting {
 export interface Hook {
   readonly name: string;
   readonly points: readonly StopPoint[];
+  /** Of a hook for attempts: it tells every event of this kind itself, and no observer is wanted beside it. */
+  readonly insteadOf?: TracedKind;
   /**
    * Null when this CPU was not caught at this hook's moment: other code reads the same data, and stops are told late. `nothing` when
    * it was and there is nothing to tell, which explains the stop: a thread that is no process, a call on a socket of another kind.

@@ -158,10 +158,12 @@ interface Plan extends Pick<ReturnType<typeof chooseHooks>, 'hooks' | 'points'> 
 function planHooks(context: HookContext, options: TraceOptions): Plan {
   const kinds = new Set(options.kinds ?? tracedKinds);
   const attempts = options.decide === undefined ? [] : (options.attempts?.(context) ?? []);
-  const observing = observingHooks(context, kinds);
+  const tellers = attempts.flatMap((hook) => (hook.insteadOf === undefined ? [] : [{ kind: hook.insteadOf, hook }]));
+  const observed = new Set([...kinds].filter((kind) => tellers.every((teller) => teller.kind !== kind)));
+  const observing = observingHooks(context, observed);
   const chosen = chooseHooks([...attempts, ...observing.map(({ hook }) => hook)], codePointsMax);
   const notCovered = [...kinds].flatMap((kind) => {
-    const own = observing.filter((one) => one.kind === kind).map(({ hook }) => hook);
+    const own = [...tellers, ...observing].filter((one) => one.kind === kind).map(({ hook }) => hook);
     if (own.length === 0) return [{ kind, why: whyNone(kind, context.technique) }];
     const leftOut = own.filter((hook) => chosen.leftOut.includes(hook));
     const why = `at most ${codePointsMax} breakpoints: ${leftOut.map(({ name }) => name).join('; ')} left out`;

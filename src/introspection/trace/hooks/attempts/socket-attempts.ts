@@ -78,7 +78,14 @@ const calls = {
   bind: {
     name: 'bind-attempt',
     kind: 'bind',
-    tables: ['inet_dgram_ops', 'inet6_dgram_ops'],
+    tables: [
+      'inet_dgram_ops',
+      'inet6_dgram_ops',
+      'inet_stream_ops',
+      'inet6_stream_ops',
+      'mptcp_stream_ops',
+      'mptcp_v6_stream_ops',
+    ],
     field: 'proto_ops.bind',
     of: 'operations',
     peer: 'address',
@@ -101,6 +108,7 @@ function dataHook(context: AttemptContext, call: SocketCall): Hook | null {
   if (slots.length === 0) return null;
   return {
     name: call.name,
+    ...(call.peer === 'message' ? {} : { insteadOf: call.kind }),
     points: slots.map(watchOf),
     recognise(guest, cpu) {
       const places = surroundings(space, cpu.registers);
@@ -132,12 +140,13 @@ function codeHook(context: AttemptContext, call: SocketCall): Hook | null {
   const sockets = new CallSockets(space);
   return {
     name: call.name,
+    ...(call.peer === 'message' ? {} : { insteadOf: call.kind }),
     points: [{ on: 'code', at }],
     recognise(guest, cpu) {
       if (cpu.registers.low('rip') !== at.low || cpu.registers.high('rip') !== at.high) return null;
       const socket = sockets.ofSocket(objectIn(space, cpu.registers, 'rdi'));
-      // Sockets of other families pass here as well. A bound TCP socket is no listener yet.
-      if (socket === null || (call.kind === 'bind' && socket.proto === 'tcp')) return 'nothing';
+      // Sockets of other families pass here as well.
+      if (socket === null) return 'nothing';
       return sighted(context, call, cpu, { socket, refusal: returnRefusal({ guest, cpu, kill: context.kill }) });
     },
   };
@@ -162,7 +171,8 @@ function sighted(
   const peer = given === undefined ? local : given;
   return {
     key: `${call.name} ${actor.process} ${socket.inode} ${peer.address} ${peer.port}`,
-    repeatable: call.peer !== 'message',
+    // One socket that asks for the same again is told once: a CPU may be seen at one call at several stops.
+    repeatable: socket.inode === 0,
     event: {
       ...plainEvent(call.kind, actor),
       proto: socket.proto,
@@ -171,7 +181,8 @@ function sighted(
       remoteAddr: remote?.address ?? null,
       remotePort: remote?.port ?? null,
     },
-    refusal,
+    // A bound TCP socket is no listener yet, and a client may bind one: told, not asked about.
+    ...(call.kind === 'bind' && socket.proto === 'tcp' ? {} : { refusal }),
   };
 }
 
