@@ -1,6 +1,6 @@
 // `npm run evaluate [-- NAME] [--json]`: scores every named set whose recordings lie in ../shared/data, and rewrites
 // docs/evaluation.md with its plots. With a NAME only that set is scored and nothing is written.
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { evaluate } from '../src/evaluate/evaluate.ts';
 import { type EvaluationSet, evaluationSets, recordingName } from '../src/evaluate/evaluation-sets.data.ts';
@@ -65,6 +65,8 @@ async function mustEvaluate(input: Parameters<typeof evaluate>[0]) {
 
 function write(): void {
   const plots = join(root, 'docs', 'evaluation');
+  // A plot that is no longer made must not stay.
+  rmSync(plots, { recursive: true, force: true });
   mkdirSync(plots, { recursive: true });
   writeFileSync(join(root, 'docs', 'evaluation.md'), evaluationPage(all, skipped));
   for (const evaluated of all)

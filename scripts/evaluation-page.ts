@@ -95,7 +95,7 @@ function say(value: number): string {
 }
 
 function plotNames({ product }: Evaluation): readonly string[] {
-  return [...(product.roc.length > 1 ? ['roc'] : []), ...(product.falseAlarmGroups > 0 ? ['curve'] : [])];
+  return [...(product.roc.length > 1 ? ['roc'] : []), ...(Object.keys(product.perHost).length > 0 ? ['curve'] : [])];
 }
 
 /** The plots of one set by their file name. */

@@ -122,11 +122,11 @@ test('segments are scored by themselves, at every threshold', async () => {
     ...commands(1, 'test', ['ls', 'ls', 'cat']),
     ...commands(2, 'test', ['ls', 'vi', 'cat']),
     ...commands(3, 'attack', ['nc', 'vi', 'gcc']),
+    ...commands(4, 'attack', ['ls', 'cat', 'gcc']),
   ]);
   assert.deepEqual(baselines['exe']?.roc, [
-    { threshold: 0, hit: 1, falseAlarm: 1 },
     { threshold: 1, hit: 1, falseAlarm: 0.5 },
-    { threshold: 3, hit: 1, falseAlarm: 0 },
+    { threshold: 3, hit: 0.5, falseAlarm: 0 },
   ]);
 });
 

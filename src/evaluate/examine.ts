@@ -10,7 +10,7 @@ import type { Judge } from './learner.ts';
 import type { MarkedEvent, Marks } from './marks.ts';
 import { readMarkedEvents } from './read-marked-events.ts';
 import { worstHost } from './measures.ts';
-import { type AttackForm, type GroupScore, Score } from './score.ts';
+import { type AttackForm, type GroupScore, Score, runsMax } from './score.ts';
 import { type Survey, scoredRole } from './survey.ts';
 import { type Taught, productName } from './teach.ts';
 
@@ -119,8 +119,10 @@ class Examination {
     const known = this.#runs.get(marks.run);
     const run = known ?? new AttackRun(this.#taught.loreOf(event.host));
     if (known === undefined) {
-      this.#runs.set(marks.run, run);
       for (const score of this.scores.values()) score.runOf(marks);
+      // The scores count what they leave out.
+      if (this.#runs.size >= runsMax) return;
+      this.#runs.set(marks.run, run);
     }
     const placed = marks.rendered ? run.rendered(event) : event;
     this.#judgeAttack('entry', placed, marks);

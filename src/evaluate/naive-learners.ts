@@ -6,6 +6,8 @@ import type { Judge, Learner, Verdict } from './learner.ts';
 type KeyOf = (activity: Activity) => string | null;
 
 const changing = /[0-9a-f]{8,}|\d+/g;
+/** Keys one learner remembers of one subject; what exceeds them stays strange to it. */
+const keysMax = 1_000_000;
 /** Ports from here on are taken for made up by the kernel. */
 const highPort = 32_768;
 
@@ -44,7 +46,7 @@ export function naiveLearner(name: NaiveName): Learner {
       if (key === null) return;
       const known = seen.get(subject);
       if (known === undefined) seen.set(subject, new Set([key]));
-      else known.add(key);
+      else if (known.size < keysMax) known.add(key);
     },
     freeze: () => naiveJudge(keys[name], seen),
   };

@@ -34,7 +34,8 @@ export function operatingPoints(score: Score): OperatingPoint[] {
 /** `quiet` harmless ones have no value at all. */
 function curve(attacks: readonly number[], harmless: readonly number[], quiet: number): OperatingPoint[] {
   if (attacks.length === 0) return [];
-  const thresholds = [...new Set([...attacks, ...harmless])].filter(Number.isFinite).sort((a, b) => a - b);
+  // Between the values of two attacks a threshold finds no more and spares no less than at the upper one.
+  const thresholds = [...new Set(attacks)].filter(Number.isFinite).sort((a, b) => a - b);
   const step = Math.max(1, thresholds.length / pointsMax);
   const kept = Array.from(
     { length: Math.min(thresholds.length, pointsMax) },

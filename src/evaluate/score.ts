@@ -25,7 +25,8 @@ export interface SegmentScore {
 
 /** More than anybody will read; beyond it alarms are counted, and no longer told apart. */
 const groupsMax = 200_000;
-const runsMax = 200_000;
+/** Attack runs that are told apart. */
+export const runsMax = 200_000;
 
 export type AttackForm = 'entry' | 'postEntry';
 

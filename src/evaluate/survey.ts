@@ -35,6 +35,7 @@ export interface Survey {
 
 /** Beyond so many, machines and runs are no longer told apart. */
 const namesMax = 200_000;
+const hostsMax = 10_000;
 
 /** A recording that says nothing of roles is learned or scored as the caller named it. */
 export function isToLearn({ marks }: MarkedEvent): boolean {
@@ -63,7 +64,9 @@ export async function survey(recordings: Recordings): Promise<Result<Survey>> {
     events += 1;
     if (!isToLearn(each.value)) continue;
     spans.learn.take(event, marks);
-    if (usable(each.value, notes) !== null) learned.set(event.host, (learned.get(event.host) ?? 0) + 1);
+    if (usable(each.value, notes) === null) continue;
+    if (learned.has(event.host) || learned.size < hostsMax) learned.set(event.host, (learned.get(event.host) ?? 0) + 1);
+    else notes.add(`There are more than ${hostsMax} machines: this one is not learned.`, each.value.place);
   }
   const alreadyNoted = new Set(recordings.learn);
   for (const file of recordings.test) {

@@ -62,6 +62,7 @@ class Teaching {
   }
 
   take({ event }: MarkedEvent): void {
+    if (!this.#survey.learned.has(event.host)) return;
     const observation = normalise(this.#lineage.complete(event));
     if (!observation.ok || observation.value.kind === 'loss') return;
     for (const host of this.#survey.hasStrangers ? [event.host, everyMachine] : [event.host]) {
