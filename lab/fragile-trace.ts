@@ -34,6 +34,7 @@ export interface FragileTracer {
 }
 
 const gdbSocket = 'gdb.sock';
+const startsMax = 5;
 
 /** Where the gdb stub of a lab guest listens: beside its other sockets. */
 export function gdbSocketOf(guest: Guest): string {
@@ -73,6 +74,16 @@ export function turnsOf(guest: Guest): number {
 
 /** Starts a tracer on an open stub; ends when it traces or was refused (then `watchdog` is 0). */
 export async function startTracer(guest: Guest, address: string, lateMs = 500): Promise<FragileTracer> {
+  for (let tries = 0; ; tries += 1) {
+    const tracer = await tryTracer(guest, address, lateMs);
+    const begun = tracer.heard.some(({ watching, refused }) => watching === true || refused !== undefined);
+    if (begun || tries === startsMax) return tracer;
+    // On a busy machine it may be late before it has begun, and its watchdog has let the guest go.
+    tracer.process.kill('SIGKILL');
+  }
+}
+
+async function tryTracer(guest: Guest, address: string, lateMs: number): Promise<FragileTracer> {
   const args = [gdbSocketOf(guest), String(guest.pid()), address, String(lateMs)];
   const child = fork(join(import.meta.dirname, 'fragile-tracer.ts'), args, {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -92,8 +103,9 @@ export async function startTracer(guest: Guest, address: string, lateMs = 500): 
       await wait(5);
     }
   };
-  const first = await Promise.race([waitFor('watching'), waitFor('refused')]);
-  return { process: child, watchdog: first.watchdog ?? 0, heard, tell: (word) => void child.send(word), waitFor };
+  await becomes(() => heard.some((one) => 'watching' in one || 'refused' in one || 'lost' in one), 30_000);
+  const watchdog = heard.find((one) => 'watching' in one)?.watchdog ?? 0;
+  return { process: child, watchdog, heard, tell: (word) => void child.send(word), waitFor };
 }
 
 /** Follows a guest's STOP and RESUME events; times are QEMU's own. */
