@@ -208,6 +208,30 @@ test('a listener that nobody sees is told when it has agreed twice, between clos
   assert.deepEqual(whats({ flows: knocks, sockets: () => [ssh], looksAtMs: [-4000, 5000, 9000] }), []);
 });
 
+test('what is told late is held against the looks of its time', () => {
+  const view = new CrossView('a');
+  const knocks: Flow[] = [];
+  const found = everyHalfSecond.flatMap((atMs, index) => {
+    // Two knocks, each told of two looks after it happened.
+    if (atMs === 1500 || atMs === 3500) {
+      const happenedMs = atMs - 900;
+      lastId += 1;
+      const startMs = epoch + happenedMs;
+      const first = { by: 'tap', way: 'received', startMs, endMs: startMs, packets: 0, bytes: 0, tcp: null } as const;
+      const flow = new Flow(lastId, 'a', { ...served, remotePort: 50_000 + index }, first);
+      packet(flow, 'received', happenedMs, syn);
+      packet(flow, 'sent', happenedMs + 1, syn | ack);
+      knocks.push(flow);
+    }
+    const look = { takenMs: epoch + atMs, durationMs: 5, complete: true, unsettled: false, sockets: [ssh] };
+    return view.look(look, knocks, own);
+  });
+  assert.deepEqual(
+    found.map(({ what }) => what),
+    ['hidden-listener'],
+  );
+});
+
 test('what is not held against a VM is counted', () => {
   const story = { flows: [talk(served, 4500)], sockets: () => [ssh] };
   assert.equal(tell({ ...story, complete: false }).view.unjudged.incomplete, 8);

@@ -25,6 +25,12 @@ interface Span {
   readonly toMs: number;
 }
 
+interface RecentLook {
+  readonly span: Span;
+  readonly index: SocketIndex;
+  readonly complete: boolean;
+}
+
 interface PortSuspicion {
   /** Looks without a listener, before and after which connections were agreed to. */
   brackets: number;
@@ -42,9 +48,10 @@ const handoverMs = 2000;
 const bracketsNeeded = 2;
 /** A look this close before and after agreeing to a connection says who listened then. */
 const bracketMs = 3000;
+/** Looks kept to be asked again: captures are told up to a second late. */
+const recentMax = 10;
 const suspicionsMax = 4096;
 const toldMax = 4096;
-const unwatchedPorts = new Set([0]);
 
 export class CrossView {
   readonly #vm: string;
@@ -54,7 +61,8 @@ export class CrossView {
   readonly #told = new Set<number>();
   readonly #toldPorts = new Set<number>();
   readonly #ports = new Map<number, PortSuspicion>();
-  #before: { readonly span: Span; readonly index: SocketIndex; readonly complete: boolean } | null = null;
+  /** The last looks, oldest first: what happened before one may be told after it. */
+  #recent: RecentLook[] = [];
   #unjudged = { incomplete: 0, forwarding: 0, foreignAddress: 0, bounded: 0 };
 
   constructor(vm: string) {
@@ -75,7 +83,7 @@ export class CrossView {
     this.#missed.clear();
     this.#unheld.clear();
     this.#ports.clear();
-    this.#before = null;
+    this.#recent = [];
   }
 
   /** `flows` = all that are open outside; those that were told as hidden are not told again. */
@@ -83,6 +91,7 @@ export class CrossView {
     const index = new SocketIndex(look.sockets);
     const span = { fromMs: look.takenMs - slackMs, toMs: look.takenMs + look.durationMs + slackMs };
     const isOutside = (address: string): boolean => network.claimed.has(address);
+    this.#recent = [...this.#recent, { span, index, complete: look.complete }].slice(-recentMax);
     const missed = new Map<number, Span[]>();
     const unheld = new Map<number, Span[]>();
     const found: HiddenFlow[] = [];
@@ -98,7 +107,7 @@ export class CrossView {
         this.#unjudged[doubt] += 1;
         continue;
       }
-      found.push(...this.#acceptedBy(flow, index, span));
+      found.push(...this.#acceptedBy(flow, span));
       const misses = this.#missed.get(flow.id) ?? [];
       if (flow.evidence.sentMs[0] < span.fromMs) misses.push(span);
       if (misses.length > missesKept) misses.splice(missesNeeded, 1);
@@ -110,7 +119,6 @@ export class CrossView {
     this.#missed = missed;
     this.#unheld = unheld;
     for (const port of this.#ports.keys()) if (index.listensOn(port)) this.#ports.delete(port);
-    this.#before = { span, index, complete: look.complete };
     return found;
   }
 
@@ -135,18 +143,15 @@ export class CrossView {
   }
 
   /** A connection agreed to between two looks, close to both, neither of which shows anybody on that port. */
-  #acceptedBy(flow: LiveFlow, index: SocketIndex, now: Span): readonly HiddenFlow[] {
+  #acceptedBy(flow: LiveFlow, now: Span): readonly HiddenFlow[] {
     const port = flow.ends.localPort;
     const acceptedMs = flow.evidence.acceptedMs?.[1];
-    const before = this.#before;
-    if (acceptedMs === undefined || before === null || !before.complete || this.#toldPorts.has(port)) return [];
-    if (unwatchedPorts.has(port) || index.knowsPort(port) || before.index.knowsPort(port)) return [];
-    const close =
-      acceptedMs > before.span.toMs &&
-      acceptedMs - before.span.toMs < bracketMs &&
-      acceptedMs < now.fromMs &&
-      now.fromMs - acceptedMs < bracketMs;
-    if (!close) return [];
+    if (acceptedMs === undefined || this.#toldPorts.has(port)) return [];
+    const before = this.#recent.findLast(({ span }) => span.toMs < acceptedMs);
+    const after = this.#recent.find(({ span }) => span.fromMs > acceptedMs);
+    if (before?.complete !== true || after?.complete !== true) return [];
+    if (before.index.knowsPort(port) || after.index.knowsPort(port)) return [];
+    if (acceptedMs - before.span.toMs > bracketMs || after.span.fromMs - acceptedMs > bracketMs) return [];
     const known = this.#ports.get(port) ?? { brackets: 0, lastAcceptedMs: Number.NEGATIVE_INFINITY };
     // Many connections between the same two looks are one happening.
     if (known.lastAcceptedMs > before.span.toMs) return [];

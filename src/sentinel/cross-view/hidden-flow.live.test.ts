@@ -3,12 +3,15 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { openBridgedPair, trafficInGuest, type BridgedPair } from '../../../lab/bridged-pair.ts';
+import { ProcessRecords } from '../../../lab/process-records.ts';
 import { counted } from '../../../lab/scale.ts';
+import { openKernelSpace, tamper } from '../../../lab/tampering.ts';
 import { openThreeTierLab, type ThreeTierLab } from '../../../lab/three-tier.ts';
 import { tiers } from '../../../lab/tier-disk.ts';
 import type { GuestSession } from '../../introspection/guest-session.ts';
 import { attach, findGuests } from '../../introspection/introspection.ts';
-import type { Result } from '../../kit/result.ts';
+import { problem } from '../../kit/problem.ts';
+import { fail, type Result } from '../../kit/result.ts';
 import { FlowWatch } from '../../sensors/flows/flow-watch.ts';
 import type { HiddenFlow } from './hidden-flow.ts';
 import { HiddenFlowWatch } from './hidden-flow-watch.ts';
@@ -72,10 +75,15 @@ async function watchOver(guests: ReadonlyMap<string, number>): Promise<Watching>
   };
 }
 
-async function named(watching: Watching, what: HiddenFlow['what'], withinMs: number): Promise<HiddenFlow> {
+async function named(
+  watching: Watching,
+  what: HiddenFlow['what'],
+  withinMs: number,
+  port = hiddenPort,
+): Promise<HiddenFlow> {
   const deadline = performance.now() + withinMs;
   for (;;) {
-    const hit = watching.found.find((it) => it.what === what && it.flow.localPort === hiddenPort);
+    const hit = watching.found.find((it) => it.what === what && [it.flow.localPort, it.flow.remotePort].includes(port));
     if (hit !== undefined) return hit;
     const open = watching.flows.open().map(({ record, evidence }) => ({ ...record, ...evidence }));
     const known = JSON.stringify([watching.hidden.health(), watching.flows.health(), open.slice(-3), watching.found]);
@@ -132,14 +140,33 @@ suite('hidden activity of a guest', () => {
     assert.match(detail, /no socket/);
   });
 
-  test('a listener that the guest denies is named within 5 s of agreeing again', async () => {
+  test('a connection of a process that was taken off the list is named within 5 s', async () => {
+    const { left } = pair.guests;
+    await left.run(`${trafficInGuest} talk ${pair.addresses.gateway} 7000 60 200 ${quiet}`);
+    await wait(1500);
+    const tasks = must(watching.sessions.get('left')?.sweep() ?? fail(problem('failed', 'no session'))).tasks;
+    const talker = tasks.find(({ argv }) => argv?.includes('7000') === true)?.pid ?? 0;
+    const space = await openKernelSpace(left);
+    const records = new ProcessRecords(space);
+    records.renew();
+    const links = records.unlink(records.task(talker) + records.field('task_struct.tasks'));
+    assert.deepEqual(
+      watching.found,
+      watching.found.filter(({ vm }) => vm !== 'left'),
+    );
+    const tampered = await tamper(left, links);
+    const { vm, detail } = await named(watching, 'hidden-flow', 5000, 7000).finally(async () => tampered.undo());
+    space.pages.memory.close();
+    assert.equal(vm, 'left');
+    assert.match(detail, /none of the processes that the guest lists holds it/);
+  });
+
+  test('a listener that the guest denies is named when it has agreed again', async () => {
     // Each connection is over at once: there is nothing to be seen but that somebody agreed to it.
-    const beganMs = performance.now();
     const knocking = setInterval(() => {
       pair.start([pair.traffic, 'tcp', hiddenAddress, String(hiddenPort), '1', '0']);
     }, 1000);
-    const { vm, flow } = await named(watching, 'hidden-listener', 8000).finally(() => clearInterval(knocking));
-    assert.ok(performance.now() - beganMs < 8000);
+    const { vm, flow } = await named(watching, 'hidden-listener', 10_000).finally(() => clearInterval(knocking));
     assert.deepEqual([vm, flow.localAddr], ['right', hiddenAddress]);
   });
 });

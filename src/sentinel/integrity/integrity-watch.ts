@@ -1,6 +1,7 @@
 // Watches over the integrity of every guest a manifest applies to, on a thread of its own: what it finds becomes a guard event,
 // told once in a while for as long as it lasts.
 import { extname, join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type Clock, isoTime } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
@@ -41,7 +42,10 @@ export interface IntegrityHealth {
 
 const tellAgainMs = 600_000;
 const toldMax = 10_000;
-const retryMs = 60_000;
+const retryMs = 10_000;
+/** A guest that is traced stands still for moments, in which it cannot be told from a paused one. */
+const momentTries = 10;
+const momentMs = 30;
 const lookMs = 60_000;
 const heapMiB = 1024;
 
@@ -87,7 +91,7 @@ export class IntegrityWatch {
 
   /** One whole look at a guest, watched over or not. */
   async look(watch: VmWatch, vmlinuz: string | null): Promise<Result<IntegrityReport>> {
-    const target = await this.#options.target(watch);
+    const target = await this.#target(watch);
     if (!target.ok) return target;
     const { promise, resolve } = Promise.withResolvers<Result<IntegrityReport>>();
     this.#lastId += 1;
@@ -113,11 +117,19 @@ export class IntegrityWatch {
   async #begin(run: string, watch: VmWatch): Promise<void> {
     const watched: Watched = { watch, run, state: 'asking', againMs: 0, why: null, rounds: 0 };
     this.#watched.set(run, watched);
-    const target = await this.#options.target(watch);
+    const target = await this.#target(watch);
     if (this.#watched.get(run) !== watched) return;
     if (!target.ok) return this.#unwatchable(watched, sayProblem(target.error));
     watched.state = 'watched';
     this.#send({ say: 'watch', run, target: target.value });
+  }
+
+  async #target(watch: VmWatch): Promise<Result<IntegrityTarget>> {
+    for (let tries = momentTries; ; tries -= 1) {
+      const target = await this.#options.target(watch);
+      if (target.ok || target.error.kind !== 'refused' || tries <= 1) return target;
+      await wait(momentMs);
+    }
   }
 
   #unwatchable(watched: Watched, why: string): void {

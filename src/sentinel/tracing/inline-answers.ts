@@ -68,13 +68,13 @@ export class InlineAnswers {
     }
   }
 
-  /** Tells of those that have been watched for long enough; at the end of a trace, of all. */
-  settle(isEnd = false): void {
+  /** Tells of those that have been watched for long enough; when the trace has ended, and why, of all. */
+  settle(ended: string | null = null): void {
     const nowMs = this.#options.clock.monotonic();
     for (const [id, pending] of this.#pending) {
-      if (!isEnd && pending.dueMs > nowMs) continue;
+      if (ended === null && pending.dueMs > nowMs) continue;
       this.#pending.delete(id);
-      this.#conclude(pending, isEnd && pending.dueMs > nowMs);
+      this.#conclude(pending, pending.dueMs > nowMs ? ended : null);
     }
   }
 
@@ -84,7 +84,7 @@ export class InlineAnswers {
       pending.contradicted ??= `it happened all the same at ${line.ts}`;
   }
 
-  #conclude(pending: Pending, cutShort: boolean): void {
+  #conclude(pending: Pending, cutShort: string | null): void {
     const { plan, attempt, finding, contradicted } = pending;
     const endedAt = isoTime(this.#options.clock.now());
     const did = `${deed(attempt)} of process ${attempt.tgid} (${attempt.comm}) was refused at ${attempt.ts}`;
@@ -93,7 +93,7 @@ export class InlineAnswers {
       this.#fail(finding, `${title(finding)}: ${contradicted}`);
       return;
     }
-    const doubt = cutShort ? 'the trace ended before it could be watched for long' : pending.doubted;
+    const doubt = cutShort === null ? pending.doubted : `the trace ended before it was watched for long: ${cutShort}`;
     const lives = plan.action === 'kill' && !pending.ended ? 'its process was not seen to end' : null;
     const why = doubt ?? lives;
     if (why !== null) return this.#options.tell(remediationOf(pending, 'unconfirmed', `${did}; ${why}`, endedAt));

@@ -109,7 +109,7 @@ export class TracedVm {
 
   async close(): Promise<void> {
     await this.#trace.close();
-    this.#answers.settle(true);
+    this.#answers.settle('it was asked to');
   }
 
   #sight(isComplete: boolean): void {
@@ -127,8 +127,9 @@ export class TracedVm {
     this.#cross = null;
     watch.follow(null);
     if (untold.length > 0) listener.news(this.vm, untold);
-    this.#answers.settle(true);
-    lost(this.#trace.state.why ?? 'the trace has ended');
+    const why = this.#trace.state.why ?? 'the trace has ended';
+    this.#answers.settle(why);
+    lost(why);
   }
 
   #report(lines: readonly ReportedLine[]): void {

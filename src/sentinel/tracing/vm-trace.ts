@@ -42,7 +42,8 @@ const backOffMs = { least: 500, most: 30_000 };
 const soundMs = 60_000;
 const beginMs = 60_000;
 const silenceMs = 8000;
-const closingMs = 5000;
+/** A tracer that leaves waits for the guest to be seen running. */
+const closingMs = 9000;
 const watchEveryMs = 1000;
 
 export class VmTrace {
