@@ -4,6 +4,7 @@
 import { nowhere } from '../../kernel/kernel-space.ts';
 import type { KernelSpace } from '../../kernel/kernel-space.ts';
 import type { PhysicalAddress } from '../../memory/guest-memory.ts';
+import { findingsMax } from '../integrity-view.ts';
 import type { IntegrityCheck, IntegrityFinding } from '../integrity-view.ts';
 import { answer } from '../kernel/kernel-look.ts';
 import { Unseen } from '../kernel/unseen.ts';
@@ -56,7 +57,7 @@ export class CredentialsCheck {
       if ((counted.facts.flags & kernelWorkerFlags) !== 0) continue;
       const real = look.space.maybePointer(counted.facts.task + fields.real);
       if (real === nowhere) continue;
-      if (now.size >= threadsMax) {
+      if (now.size >= threadsMax || findings.length >= findingsMax) {
         unseen.note('threads beyond those whose credentials are remembered');
         break;
       }
@@ -145,7 +146,7 @@ function sharedCredentials(
     if (first === undefined || (byProcess.size === 1 && cred !== kernelOwn)) continue;
     const processes = [...byProcess.keys()].sort((one, other) => one - other);
     for (const counted of byProcess.values()) {
-      if (!confirmed(look, `shared ${cred.toString(16)}`, counted)) continue;
+      if (!confirmed(look, `shared ${cred.toString(16)}`, counted) || findings.length >= findingsMax) continue;
       const subject = subjectOf(counted.facts);
       const others = processes.filter((tgid) => tgid !== counted.facts.tgid);
       const owner = cred === kernelOwn ? 'the kernel itself' : `process ${others.slice(0, 8).join(', ')}`;

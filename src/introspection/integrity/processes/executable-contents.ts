@@ -98,6 +98,7 @@ interface Running {
 function runningFiles(look: ProcessLook): readonly Running[] {
   const byVersion = new Map<string, Running>();
   for (const { facts } of firstThreads(look)) {
+    if (look.isLate()) break;
     const held = executableOf(look.space, facts.mm);
     const file = held === null ? null : readFileFacts(look.space, held.open);
     if (held === null || file === null || !file.regular || byVersion.has(file.version)) continue;

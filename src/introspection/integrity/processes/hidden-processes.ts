@@ -1,6 +1,7 @@
 // Processes and threads that the kernel keeps in one way and not in another. Each side is asked against the others, since rootkits hide
 // from either: from the list that tools walk, or from the ids that /proc is made of.
 import { isKernelThread } from '../../guest/task-facts.ts';
+import { findingsMax } from '../integrity-view.ts';
 import type { IntegrityCheck, IntegrityFinding } from '../integrity-view.ts';
 import { answer } from '../kernel/kernel-look.ts';
 import { Unseen } from '../kernel/unseen.ts';
@@ -34,6 +35,8 @@ export const needed: readonly View[] = ['list', 'ids', 'children'];
 export function checkHiddenProcesses(look: ProcessLook): IntegrityCheck {
   const unseen = new Unseen();
   const findings: IntegrityFinding[] = [];
+  const { crowded } = look.persistence;
+  if (crowded > 0) unseen.note('differences beyond those that can be followed, since watching began', crowded);
   for (const view of views) if (!look.census.sound.has(view)) unseen.note(partial[view]);
   for (const counted of look.census.tasks.values()) {
     const identity = identityOf(counted.facts);
@@ -41,7 +44,9 @@ export function checkHiddenProcesses(look: ProcessLook): IntegrityCheck {
     for (const difference of differencesOf(look, counted)) {
       const fleeting = counted.views.size === 1 && counted.views.has('run-queue');
       const key = `${fleeting ? onlyWhileRunning : difference} ${identity}`;
-      if (look.persistence.confirm(key, look.now)) findings.push(describe(look, counted, difference));
+      if (!look.persistence.confirm(key, look.now)) continue;
+      if (findings.length < findingsMax) findings.push(describe(look, counted, difference));
+      else unseen.note('more findings than are told');
     }
   }
   return answer('hidden-processes', covers, findings, unseen);

@@ -26,6 +26,8 @@ export class MappedCodeCheck {
     const start = processes.length === 0 ? 0 : this.#resumeAt % processes.length;
     let compared = 0;
     for (const { facts } of [...processes.slice(start), ...processes.slice(0, start)]) {
+      if (look.isLate() || pages.exhausted) break;
+      compared += 1;
       const areas = readMemoryAreas(look.space, facts.mm);
       if (areas === null) {
         unseen.note('this kernel’s record of mapped memory is not understood');
@@ -47,12 +49,10 @@ export class MappedCodeCheck {
           anonymousCode,
         ),
       );
-      if (look.isLate() || pages.exhausted) continue;
-      compared += 1;
       for (const area of own) findings.push(...this.#patched(look, facts, area, pages, unseen));
     }
     if (compared < processes.length)
-      unseen.note('processes whose code is compared in a later look', processes.length - compared);
+      unseen.note('processes whose memory is looked at in a later look', processes.length - compared);
     this.#resumeAt = start + compared;
     return answer('mapped-code', covers, findings, unseen);
   }

@@ -35,13 +35,19 @@ interface Counting {
 
 const namespacesMax = 256;
 const idsMax = 4_194_304;
+/** Of one namespace: a million ids. */
 const idNodesMax = 16_384;
+const processorsMax = 8192;
+const stepsPerClock = 256;
 const runnableMax = 16_384;
 const pidLevelsMax = 32;
 
-/** One count; the pages it reads are whatever `space` has cached, so begin anew before. */
-export function takeCensus(space: KernelSpace): Census {
-  const census = new Count(space);
+/**
+ * One count; the pages it reads are whatever `space` has cached, so begin anew before. When `isLate` says so it stops, and what was
+ * not read to its end is not sound: a guest may hang endless lists from each of its processes.
+ */
+export function takeCensus(space: KernelSpace, isLate: () => boolean): Census {
+  const census = new Count(space, isLate);
   census.list();
   census.children();
   census.runQueues();
@@ -53,9 +59,13 @@ class Count {
   readonly #space: KernelSpace;
   readonly #found = new Map<PhysicalAddress, Counting>();
   readonly #sound = new Set<View>();
+  readonly #isLate: () => boolean;
+  #steps = 0;
+  #late = false;
 
-  constructor(space: KernelSpace) {
+  constructor(space: KernelSpace, isLate: () => boolean) {
     this.#space = space;
+    this.#isLate = isLate;
   }
 
   list(): void {
@@ -63,6 +73,7 @@ class Count {
     const threads = new ThreadList(ledger);
     for (const leader of listTasks(this.#space, ledger)) {
       this.#see(leader, 'list');
+      if (!this.#goesOn()) return;
       for (const thread of threads.of(this.#space, leader)) this.#see(thread, 'list');
     }
     if (ledger.complete) this.#sound.add('list');
@@ -75,14 +86,13 @@ class Count {
     let sound = this.#sound.has('list');
     for (const parent of [this.#space.symbol('init_task'), ...this.#found.keys()]) {
       const head = parent + children;
-      let left = tasksMax;
       let at = this.#space.maybePointer(head);
-      while (at !== head && at !== nowhere && left > 0) {
+      while (at !== head && at !== nowhere && this.#goesOn()) {
         this.#see(at - sibling, 'children');
-        left -= 1;
         at = this.#space.maybePointer(at);
       }
       if (at !== head) sound = false;
+      if (!this.#goesOn()) return;
     }
     if (sound) this.#sound.add('children');
   }
@@ -97,19 +107,19 @@ class Count {
     for (const task of this.#found.keys()) {
       const fair = this.#space.maybePointer(task + fairQueue);
       const queue = fair === nowhere ? nowhere : this.#space.maybePointer(fair + queueOf);
-      if (queue !== nowhere) queues.add(queue);
+      if (queue !== nowhere && queues.size < processorsMax) queues.add(queue);
     }
     for (const queue of queues) {
       this.#see(this.#space.maybePointer(queue + current), 'run-queue');
       if (waiting === undefined || node === undefined) continue;
       const head = queue + waiting;
       let at = this.#space.maybePointer(head);
-      for (let left = runnableMax; at !== head && at !== nowhere && left > 0; left -= 1) {
+      for (let left = runnableMax; at !== head && at !== nowhere && left > 0 && this.#goesOn(); left -= 1) {
         this.#see(at - node, 'run-queue');
         at = this.#space.maybePointer(at);
       }
     }
-    this.#sound.add('run-queue');
+    if (this.#goesOn()) this.#sound.add('run-queue');
   }
 
   /** The table of the initial namespace, and those of all others that a listed process lives in. */
@@ -120,6 +130,7 @@ class Count {
     if (first === null || table === undefined || tasks === undefined || links === undefined) return;
     let sound = true;
     for (const namespace of this.#namespaces(first)) {
+      if (!this.#goesOn()) return;
       const limits = { nodesMax: idNodesMax, end: idsMax };
       const walked = walkXArray(this.#space, namespace + table, limits, ({ high, low, index, isValue }) => {
         const pid = isValue ? nowhere : this.#space.linear(high, low);
@@ -141,14 +152,15 @@ class Count {
     for (const [task, { views, ids }] of this.#found) {
       const facts = readTaskFacts(this.#space, offsets, task);
       if (facts.pid === 0 || facts.pid > idsMax || facts.tgid > idsMax) continue;
+      if (!this.#goesOn()) break;
       tasks.set(task, { facts, views, ids, leader: facts.pid === facts.tgid });
     }
     this.#space.forgiveStrays(strays);
-    return { tasks, sound: this.#sound };
+    return { tasks, sound: this.#late ? new Set<View>() : this.#sound };
   }
 
   #see(task: PhysicalAddress, view: View): Counting | null {
-    if (task <= nowhere || (this.#found.size >= 2 * tasksMax && !this.#found.has(task))) return null;
+    if (task <= nowhere || (this.#found.size >= tasksMax && !this.#found.has(task))) return null;
     let seen = this.#found.get(task);
     if (seen === undefined) {
       seen = { views: new Set(), ids: [] };
@@ -156,6 +168,13 @@ class Count {
     }
     seen.views.add(view);
     return seen;
+  }
+
+  /** The clock is asked now and then only. */
+  #goesOn(): boolean {
+    this.#steps += 1;
+    if (this.#steps % stepsPerClock === 0 && this.#isLate()) this.#late = true;
+    return !this.#late;
   }
 
   #namespaces(first: PhysicalAddress): ReadonlySet<PhysicalAddress> {

@@ -38,13 +38,17 @@ export function checkRunningPrograms(look: ProcessLook): IntegrityCheck {
   if (ptrace === undefined || tracer === undefined) unseen.note('this kernel does not say who traces whom');
   else {
     for (const { facts } of programs(look)) {
-      if ((look.space.pages.u32(facts.task + ptrace) & traced) === 0) continue;
+      if ((look.space.pages.u32(facts.task + ptrace) & traced) === 0 || look.isLate()) continue;
       const by = look.space.maybePointer(facts.task + tracer);
       const byPid = by === nowhere ? 0 : (look.census.tasks.get(by)?.facts.tgid ?? 0);
       tell(facts, 'traced-process', `is traced by process ${byPid}, which can change its memory`, { tracer: byPid });
     }
   }
   for (const { facts } of firstThreads(look)) {
+    if (look.isLate()) {
+      unseen.note('processes that were not looked at for want of time');
+      continue;
+    }
     const path = executablePath(look.space, facts);
     if (path === null) unseen.note('processes whose executable could not be read');
     else if (path.startsWith(memory)) tell(facts, 'memory-executable', `runs ${path}, which never was a file`, {});
