@@ -9,7 +9,7 @@ import { sharedGuest } from '../../../lab/shared-guests.ts';
 import { traceGuest } from '../../../lab/traced-guest.ts';
 import type { TracedGuest } from '../../../lab/traced-guest.ts';
 
-const limitMs = counted(240_000, 1_800_000);
+const limitMs = counted(600_000, 3_600_000);
 
 /** A stop may still be on its way to the tracer when the guest's shell has answered. */
 async function settle(traced: TracedGuest): Promise<void> {
