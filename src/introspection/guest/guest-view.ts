@@ -109,6 +109,11 @@ export interface SocketView {
   readonly netNamespace: number;
   /** Who has it open, lowest pid first; empty for orphans, TIME_WAIT and the kernel's own sockets. */
   readonly holders: readonly SocketHolder[];
+  /**
+   * Present when the socket is open as a file although `holders` is empty: a process that is kept from the list has it, or it is
+   * being handed over or taken down at this moment, or io_uring keeps it. Told of listeners and established connections only.
+   */
+  readonly heldUnseen?: true;
 }
 
 export interface ModuleView {

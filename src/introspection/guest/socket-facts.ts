@@ -82,6 +82,18 @@ export function socketOffsets({ fields }: KernelProfile): SocketOffsets {
   };
 }
 
+const openStates = new Set([1, 10]);
+
+/** Whether a listener or an established connection is open as a file; orphans, the kernel's own and those not accepted yet are not. */
+export function isOpenAsFile(space: KernelSpace, sock: PhysicalAddress, { state }: SocketFacts): boolean {
+  const { fields } = space.profile;
+  const socket = fields['sock.sk_socket'];
+  const file = fields['socket.file'];
+  if (socket === undefined || file === undefined || !openStates.has(state)) return false;
+  const at = space.maybePointer(sock + socket);
+  return at !== nowhere && space.maybePointer(at + file) !== nowhere;
+}
+
 /** The protocol of a full socket; null for what is neither TCP nor UDP. */
 export function protocolOf(space: KernelSpace, offsets: SocketOffsets, sock: PhysicalAddress): 'tcp' | 'udp' | null {
   const protocol = space.pages.u16(sock + offsets.protocol);
@@ -159,7 +171,12 @@ export function sameHolders(one: readonly SocketHolder[], other: readonly Socket
   );
 }
 
-export function socketView(space: KernelSpace, facts: SocketFacts, holders: readonly SocketHolder[]): SocketView {
+export function socketView(
+  space: KernelSpace,
+  facts: SocketFacts,
+  holders: readonly SocketHolder[],
+  heldUnseen: boolean,
+): SocketView {
   const six = facts.family === 6;
   return {
     protocol: facts.protocol,
@@ -171,5 +188,6 @@ export function socketView(space: KernelSpace, facts: SocketFacts, holders: read
     remotePort: facts.remotePort,
     netNamespace: facts.net === nowhere ? 0 : space.pages.u32(facts.net + space.profile.fields['net.ns.inum']),
     holders,
+    ...(heldUnseen ? { heldUnseen } : {}),
   };
 }

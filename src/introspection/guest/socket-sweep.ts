@@ -6,7 +6,15 @@ import type { SocketHolder, SocketView } from './guest-view.ts';
 import type { Ledger } from './ledger.ts';
 import { findOpenSockets } from './open-sockets.ts';
 import type { HolderOfFiles } from './open-sockets.ts';
-import { protocolOf, readSocketFacts, sameHolders, sameSocket, socketOffsets, socketView } from './socket-facts.ts';
+import {
+  isOpenAsFile,
+  protocolOf,
+  readSocketFacts,
+  sameHolders,
+  sameSocket,
+  socketOffsets,
+  socketView,
+} from './socket-facts.ts';
 import type { SocketFacts, SocketOffsets } from './socket-facts.ts';
 import { listTableSockets } from './socket-tables.ts';
 
@@ -54,10 +62,16 @@ export class SocketSweep {
   #look(sock: PhysicalAddress, protocol: 'tcp' | 'udp', holders: readonly SocketHolder[]): Known | null {
     const facts = readSocketFacts(this.#space, this.#offsets, sock, protocol);
     if (facts === null) return null;
+    const heldUnseen = holders.length === 0 && isOpenAsFile(this.#space, sock, facts);
     const before = this.#known.get(sock);
-    if (before !== undefined && sameSocket(before.facts, facts) && sameHolders(before.view.holders, holders))
+    if (
+      before !== undefined &&
+      sameSocket(before.facts, facts) &&
+      sameHolders(before.view.holders, holders) &&
+      (before.view.heldUnseen === true) === heldUnseen
+    )
       return before;
-    return { facts, view: socketView(this.#space, facts, holders) };
+    return { facts, view: socketView(this.#space, facts, holders, heldUnseen) };
   }
 }
 

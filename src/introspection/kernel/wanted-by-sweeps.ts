@@ -100,6 +100,8 @@ export const optionalFields = {
   'tk_data.timekeeper': ['tk_data.timekeeper'],
   'net.mib.tcp_statistics': ['net.mib.tcp_statistics'],
   'net.mib.udp_statistics': ['net.mib.udp_statistics'],
+  'sock.sk_socket': ['sock.sk_socket'],
+  'socket.file': ['socket.file'],
   'net.ipv4.devconf_all': ['net.ipv4.devconf_all'],
   'ipv4_devconf.data': ['ipv4_devconf.data'],
 } as const satisfies Record<string, readonly string[]>;
