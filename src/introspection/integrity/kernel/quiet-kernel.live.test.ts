@@ -20,6 +20,8 @@ const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 /** Shared out over the kernels: 40 s, or ten minutes under soak. */
 const unrestMs = counted(40_000, 600_000) / kernelReleases.length;
 const pauseMs = 50;
+/** For the last round of unrest to end: a guest whose every function is traced crawls. */
+const settleMs = 180_000;
 
 function must<T>(result: Result<T>): T {
   if (!result.ok) assert.fail(sayProblem(result.error));
@@ -50,7 +52,8 @@ const unrest = `
     workload execs 40 > /dev/null
     rounds=$((rounds + 1))
     echo $rounds > /tmp/unrest-rounds
-  done`;
+  done
+  rm -f /tmp/unrest-goes-on`;
 
 function told(checks: readonly IntegrityCheck[]): readonly string[] {
   return checks.flatMap(({ check, findings }) =>
@@ -59,7 +62,7 @@ function told(checks: readonly IntegrityCheck[]): readonly string[] {
 }
 
 for (const release of kernelReleases) {
-  suite(`the kernel ${release}, in unrest`, { timeout: unrestMs * 4 + 300_000 }, () => {
+  suite(`the kernel ${release}, in unrest`, { timeout: unrestMs * 4 + settleMs + 300_000 }, () => {
     const profileDirectory = mkdtempSync(join(tmpdir(), 'plumbline-unrest-'));
     let guest: Guest;
     let session: GuestSession;
@@ -79,7 +82,7 @@ for (const release of kernelReleases) {
     test('raises nothing', async () => {
       const vmlinuz = readFileSync(guest.kernel.vmlinuz);
       assert.deepEqual(told(must(await session.kernelIntegrity({ vmlinuz })).checks), []);
-      await guest.run(`touch /tmp/unrest; (${unrest}) </dev/null >/tmp/unrest-log 2>&1 &`);
+      await guest.run(`touch /tmp/unrest /tmp/unrest-goes-on; (${unrest}) </dev/null >/tmp/unrest-log 2>&1 &`);
       const started = performance.now();
       const until = started + unrestMs;
       let looks = 0;
@@ -97,7 +100,7 @@ for (const release of kernelReleases) {
         }
         await wait(pauseMs);
       }
-      await guest.run('rm -f /tmp/unrest; sleep 1');
+      await guest.run('rm -f /tmp/unrest; while [ -e /tmp/unrest-goes-on ]; do sleep 0.2; done', settleMs);
       const unrestRounds = Number((await guest.run('cat /tmp/unrest-rounds')).out);
       assert.deepEqual(seen, []);
       assert.ok(
