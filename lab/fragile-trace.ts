@@ -73,7 +73,7 @@ export function turnsOf(guest: Guest): number {
 }
 
 /** Starts a tracer on an open stub; ends when it traces or was refused (then `watchdog` is 0). */
-export async function startTracer(guest: Guest, address: string, lateMs = 500): Promise<FragileTracer> {
+export async function startTracer(guest: Guest, address: string, lateMs = 400): Promise<FragileTracer> {
   for (let tries = 0; ; tries += 1) {
     const tracer = await tryTracer(guest, address, lateMs);
     const begun = tracer.heard.some(({ watching, refused }) => watching === true || refused !== undefined);

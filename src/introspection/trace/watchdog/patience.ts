@@ -15,8 +15,8 @@ export function dueMs(word: LastWord, lateMs: number): number {
 
 /**
  * Whoever wakes late was itself starved, or the whole host slept, and the tracer with it: it is owed the time to say so.
- * Given once for a late waking, so that the delay stays below twice the patience.
+ * Given once for a late waking, and a quarter of the patience only: the guest may be standing.
  */
 export function owedMs(wokenMs: number, dueAtMs: number, lateMs: number): number {
-  return wokenMs - dueAtMs > lateMs / 4 ? lateMs / 2 : 0;
+  return wokenMs - dueAtMs > lateMs / 4 ? lateMs / 4 : 0;
 }

@@ -13,12 +13,12 @@ import { readReport } from './watchdog-words.ts';
 import type { Order, Report } from './watchdog-words.ts';
 
 export interface WatchdogOptions {
-  /** After how many milliseconds without a beat the guest is taken from the tracer. Default 500. */
+  /** After how many milliseconds without a beat the guest is taken from the tracer. Default 400. */
   readonly lateMs?: number;
 }
 
-/** A guest stands for no longer than this and some tens of milliseconds, however its tracer ends. */
-const lateMsDefault = 500;
+/** With the time to free it on a busy host, a guest stands for less than a second however its tracer ends. */
+const lateMsDefault = 400;
 const readyMs = 10_000;
 const watchMs = 8_000;
 const closeMs = 2_000;

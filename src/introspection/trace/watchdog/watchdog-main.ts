@@ -35,6 +35,8 @@ else takeAll('the tracer has ended');
 function standOutOfHarm(): void {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
   attempt(() => setPriority(-15));
+  // A session of its own is a scheduling group of its own where the kernel groups by session; the priority above counts within it.
+  attempt(() => writeFileSync('/proc/self/autogroup', '-15'));
   attempt(() => writeFileSync('/proc/self/oom_score_adj', '-900'));
 }
 
