@@ -2,9 +2,16 @@
 // limits and never throw. Whatever is seen is well-formed, and what is missing is noted.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assert as holds, property } from 'fast-check';
-import { hostileGuests, hostileMemory, hostileSpace } from '../../sim/hostile-guest.ts';
+import { assert as holds, boolean, constantFrom, integer, property, record } from 'fast-check';
+import { hostileChoices, hostileMemory, hostileSpace } from '../../sim/hostile-guest.ts';
 import { Sweeper } from './sweeper.ts';
+
+const hostileGuests = record({
+  seed: integer(),
+  pointers: constantFrom(...hostileChoices.pointers),
+  places: constantFrom(...hostileChoices.places),
+  small: boolean(),
+});
 
 test('a sweep of lies ends in time, throws nothing and says what it could not see', () => {
   let busy = 0;

@@ -2,8 +2,8 @@
 // their limits.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assert as holds, asyncProperty, property } from 'fast-check';
-import { hostileGuests, hostileMemory, hostileSpace } from '../../../sim/hostile-guest.ts';
+import { assert as holds, asyncProperty, boolean, constantFrom, integer, property, record } from 'fast-check';
+import { hostileChoices, hostileMemory, hostileSpace } from '../../../sim/hostile-guest.ts';
 import { FileHasher } from '../../identity/file-hasher.ts';
 import { identifyContents } from '../../identity/file-contents.ts';
 import { heldFiles } from '../../identity/process-files.ts';
@@ -12,6 +12,13 @@ import { factTextMax, findingsMax } from '../integrity-view.ts';
 import { ProcessIntegrity } from './process-integrity.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
+
+const hostileGuests = record({
+  seed: integer(),
+  pointers: constantFrom(...hostileChoices.pointers),
+  places: constantFrom(...hostileChoices.places),
+  small: boolean(),
+});
 
 test('looks at the processes of lies end, and tell no more than they may', () => {
   let told = 0;
