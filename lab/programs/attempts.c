@@ -19,6 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
 #define errnos 256
 
 // In memory all workers share.
@@ -167,7 +170,7 @@ static int connect_by(const char *how, const char *address, int port) {
   struct sockaddr_storage to;
   socklen_t length = address_of(&to, address, port);
   int datagram = !strcmp(how, "udp") || !strcmp(how, "sendto");
-  int s = socket(to.ss_family, datagram ? SOCK_DGRAM : SOCK_STREAM, 0);
+  int s = socket(to.ss_family, datagram ? SOCK_DGRAM : SOCK_STREAM, !strcmp(how, "mptcp") ? IPPROTO_MPTCP : 0);
   int error = 0;
   if (!strcmp(how, "sendto") || !strcmp(how, "fastopen")) {
     int flags = datagram ? 0 : MSG_FASTOPEN;
@@ -192,7 +195,7 @@ static void listen_once(const char *how, int port, int forbidden) {
   socklen_t size = sizeof listening;
   struct sockaddr_storage at;
   socklen_t length = address_of(&at, !strcmp(how, "listen6") ? "::" : "0.0.0.0", port);
-  int s = socket(at.ss_family, datagram ? SOCK_DGRAM : SOCK_STREAM, 0);
+  int s = socket(at.ss_family, datagram ? SOCK_DGRAM : SOCK_STREAM, !strcmp(how, "mptcp") ? IPPROTO_MPTCP : 0);
   setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
   int error = bind(s, (void *)&at, length) ? errno : 0;
