@@ -148,7 +148,7 @@ export function domainXml({ name, uuid, directory, memoryMib = 192, memfd = fals
     <cmdline>console=ttyS0 quiet panic=-1${address}</cmdline>
   </os>
   <features><acpi/></features>
-  <cpu mode='custom'><model>qemu64</model></cpu>
+  <cpu mode='custom'><model>qemu64</model><feature policy='disable' name='cx16'/></cpu>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${directory}/disk.qcow2'/><target dev='vda' bus='virtio'/></disk>

@@ -14,19 +14,13 @@ export interface PlainGuestOptions {
   readonly append?: readonly string[];
 }
 
-/**
- * QEMU's own default without one instruction: emulated by QEMU 7.2 on two processors at once, `cmpxchg16b` now and then leaves garbage in the
- * flags, and kernels from 6.12 on die of it in their allocator, in boot or later. They do without where the processor has none.
- */
-const steadyCpu = 'qemu64,-cx16';
-
 export async function bootPlainGuest(options: PlainGuestOptions): Promise<Result<Guest>> {
   const prepared = await preparePlainGuest(options.kernel);
   if (!prepared.ok) return prepared;
   return bootGuest({
     ...prepared.value,
     name: options.name ?? `plain-${options.kernel}`,
-    hardware: { ...(options.hardware?.accelerator === 'kvm' ? {} : { cpu: steadyCpu }), ...options.hardware },
+    hardware: options.hardware ?? {},
     append: options.append ?? [],
     runDirectory: await makeRunDirectory('plain'),
   });

@@ -77,9 +77,10 @@ test('two tamperings are two alarms, each counted, with the answer a rule propos
   const event: GuardEvent = { vm: vmId(1), at: at(5), what: 'kernel-tampered', subject: 'a', detail: 'tcp4_seq_show' };
   await deliver({ guard: [event, { ...event, subject: 'b', detail: 'sys_call_table' }, event] });
   const { items } = must(await client.listAlarms({ kind: 'guard' }));
-  assert.deepEqual(items.map(({ title, count, severity }) => [title, count, severity]).toSorted(), [
-    ['Its kernel was tampered with: sys_call_table', 1, 'critical'],
-    ['Its kernel was tampered with: tcp4_seq_show', 2, 'critical'],
+  const told = items.map(({ title, count, severity }) => `${title} ${count} ${severity}`).toSorted();
+  assert.deepEqual(told, [
+    'Its kernel was tampered with: sys_call_table 1 critical',
+    'Its kernel was tampered with: tcp4_seq_show 2 critical',
   ]);
   const detail = must(await client.getAlarm({ alarm: items[0]?.id ?? '' }));
   assert.deepEqual(

@@ -87,7 +87,7 @@ function sighted(space: KernelSpace, actor: Actor, { sock, listener }: TakenRequ
   if (protocolOf(space, offsets, sock) !== 'tcp') return null;
   const facts = readSocketFacts(space, offsets, sock, 'tcp');
   if (facts === null) return null;
-  const { localAddress, localPort, remoteAddress, remotePort } = socketView(space, facts, []);
+  const { localAddress, localPort, remoteAddress, remotePort } = socketView(space, facts, [], false);
   // Where the peer's numbering began: another for each connection, and nothing was read of it yet.
   const first = space.profile.fields['tcp_sock.copied_seq'];
   const began = first === undefined ? 0 : space.pages.u32(sock + first);

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Guest } from '../../../lab/guest.ts';
-import { counted } from '../../../lab/scale.ts';
-import { sharedGuest } from '../../../lab/shared-guests.ts';
+import type { Guest } from '../../../../lab/guest.ts';
+import { counted } from '../../../../lab/scale.ts';
+import { sharedGuest } from '../../../../lab/shared-guests.ts';
 import {
   endWork,
   openStub,
@@ -15,9 +15,9 @@ import {
   statusOf,
   turnsOf,
   watchedAddress,
-} from '../../../lab/fragile-trace.ts';
-import type { Plan } from '../../model/remediation.ts';
-import { qemuEnforcer } from './qemu/qemu-enforcer.ts';
+} from '../../../../lab/fragile-trace.ts';
+import type { Plan } from '../../../model/remediation.ts';
+import { qemuEnforcer } from './qemu-enforcer.ts';
 
 const rounds = counted(8, 200);
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
