@@ -27,7 +27,7 @@ const beatGapMs = 40;
 /** So many beats without an echo: the watchdog is stopped or gone. Counted, not timed: a starved tracer sends none. */
 const beatsUnheardMax = 20;
 /** Enough for the watchdog's few kilobytes, and a bound. */
-const heapMiB = 24;
+const heapMiB = 32;
 
 /** One watchdog process for all traces of this process; it is there while there are any. */
 export class WatchdogGuardian implements Guardian {
