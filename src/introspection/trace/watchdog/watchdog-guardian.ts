@@ -84,14 +84,12 @@ class Watchdog {
     const dog = new Watchdog(child);
     const ready = await dog.#answer(0, readyMs);
     if (ready?.report.say === 'ready') return ok(dog);
+    const { exitCode, signalCode } = child;
+    const ended = exitCode !== null || signalCode !== null;
+    const why = ended ? `it ended with ${signalCode ?? exitCode}` : `it was not ready within ${readyMs / 1000} s`;
     child.kill('SIGKILL');
-    return fail(
-      problem(
-        'failed',
-        'The watchdog that guards traced guests could not be started.',
-        'Nothing is traced without it.',
-      ),
-    );
+    const message = `The watchdog that guards traced guests could not be started: ${why}.`;
+    return fail(problem('failed', message, 'Nothing is traced without it.'));
   }
 
   private constructor(child: ChildProcess) {
