@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const prefix = 'plumbline-lab-';
+const own: string[] = [];
 
 /** A fresh directory of this process, removed when the process exits; leftovers of processes that are gone are removed first. */
 export async function makeRunDirectory(label: string): Promise<string> {
@@ -13,9 +14,15 @@ export async function makeRunDirectory(label: string): Promise<string> {
     const directory = join(tmpdir(), `${prefix}${process.pid}-${label}-${number}`);
     if (existsSync(directory)) continue;
     await mkdir(directory, { recursive: true, mode: 0o711 });
-    process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+    // One listener however many directories: a test run makes dozens.
+    if (own.length === 0) process.once('exit', removeOwn);
+    own.push(directory);
     return directory;
   }
+}
+
+function removeOwn(): void {
+  for (const directory of own) rmSync(directory, { recursive: true, force: true });
 }
 
 function removeLeftovers(): void {
