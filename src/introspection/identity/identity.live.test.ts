@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { bootGuest, type Guest } from '../../../lab/guest.ts';
 import { kernelReleases } from '../../../lab/kernels.ts';
+import { sampled } from '../../../lab/scale.ts';
 import { preparePlainGuest } from '../../../lab/plain-guest.ts';
 import { makeRunDirectory } from '../../../lab/run-directory.ts';
 import { sharedGuest } from '../../../lab/shared-guests.ts';
@@ -53,7 +54,7 @@ const cleanUp = `
   killall workload below above big holes odd-memory memfd:odd 2>/dev/null; pkill -9 -f 'hold 1000'; sleep 0.3
   umount /tmp/identity/merged /tmp/identity/huge; rm -rf /tmp/identity; rmmod overlay`;
 
-for (const release of kernelReleases) {
+for (const release of sampled(kernelReleases, 2, 'identity')) {
   suite(`programs of a disk on Linux ${release}`, { timeout: 300_000 }, () => {
     let guest: Guest;
     let session: GuestSession;

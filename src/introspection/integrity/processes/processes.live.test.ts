@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Guest } from '../../../../lab/guest.ts';
 import { kernelReleases } from '../../../../lab/kernels.ts';
 import { ProcessRecords } from '../../../../lab/process-records.ts';
-import { counted } from '../../../../lab/scale.ts';
+import { counted, sampled } from '../../../../lab/scale.ts';
 import { sharedGuest } from '../../../../lab/shared-guests.ts';
 import { openKernelSpace, tamper } from '../../../../lab/tampering.ts';
 import type { Patch } from '../../../../lab/tampering.ts';
@@ -34,7 +34,7 @@ function named(checks: readonly IntegrityCheck[]): readonly string[] {
   return checks.flatMap(({ findings }) => findings.map(({ kind, subject }) => `${kind} ${subject}`)).sort();
 }
 
-for (const release of kernelReleases) {
+for (const release of sampled(kernelReleases, 2, 'processes')) {
   suite(`the processes of Linux ${release}`, { timeout: 300_000 }, () => {
     let guest: Guest;
     let session: GuestSession;
