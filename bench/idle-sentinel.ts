@@ -5,9 +5,9 @@ import { silentLog } from '../src/kit/log.ts';
 import type { Clock } from '../src/kit/clock.ts';
 import { sayProblem } from '../src/kit/problem.ts';
 import { ok, type Result } from '../src/kit/result.ts';
-import type { GuestSource } from '../src/sentinel/guest-source.ts';
+import type { GuestSource } from '../src/sentinel/watch/guest-source.ts';
 import { startSentinel } from '../src/sentinel/main.ts';
-import { qemuSource } from '../src/sentinel/qemu-source.ts';
+import { qemuSource } from '../src/sentinel/watch/qemu-source.ts';
 import { RecordingManager } from '../src/sim/recording-manager.ts';
 
 const [stateDir = '', ...uuids] = process.argv.slice(2);

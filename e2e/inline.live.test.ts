@@ -13,10 +13,10 @@ import { connect, type Client } from '../src/client/connect.ts';
 import { silentLog } from '../src/kit/log.ts';
 import { ok } from '../src/kit/result.ts';
 import { must, startTrial, type Trial } from '../src/manager/trial.ts';
-import type { GuestSource } from '../src/sentinel/guest-source.ts';
+import type { GuestSource } from '../src/sentinel/watch/guest-source.ts';
 import { startSentinel, type Sentinel } from '../src/sentinel/main.ts';
-import { qemuSource } from '../src/sentinel/qemu-source.ts';
-import { readTrust } from '../src/sentinel/trust.ts';
+import { qemuSource } from '../src/sentinel/watch/qemu-source.ts';
+import { readTrust } from '../src/sentinel/vault/trust.ts';
 import { inProcessLink } from '../src/wire/in-process-link.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };

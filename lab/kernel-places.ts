@@ -8,11 +8,11 @@ import {
   listNodes,
   locate,
   plus,
-} from '../src/introspection/integrity/kernel/kernel-pointer.ts';
-import type { Virtual } from '../src/introspection/integrity/kernel/kernel-pointer.ts';
-import { readModules } from '../src/introspection/integrity/kernel/loaded-modules.ts';
-import type { PatchSite } from '../src/introspection/integrity/kernel/patch-sites.ts';
-import { Unseen } from '../src/introspection/integrity/kernel/unseen.ts';
+} from '../src/introspection/integrity/kernel/hooks/kernel-pointer.ts';
+import type { Virtual } from '../src/introspection/integrity/kernel/hooks/kernel-pointer.ts';
+import { readModules } from '../src/introspection/integrity/kernel/modules/loaded-modules.ts';
+import type { PatchSite } from '../src/introspection/integrity/kernel/code/patch-sites.ts';
+import { Unseen } from '../src/introspection/integrity/unseen.ts';
 import type { KernelSpace } from '../src/introspection/kernel/kernel-space.ts';
 import type { OptionalFieldName } from '../src/introspection/kernel/kernel-profile.ts';
 import { readSymbolTable } from '../src/introspection/kernel/symbol-table.ts';

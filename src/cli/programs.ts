@@ -6,11 +6,11 @@ import type { EvaluateInput } from '../evaluate/evaluate.ts';
 import type { Evaluation } from '../evaluate/evaluation.ts';
 import type { ReplayReport } from '../evaluate/replay.ts';
 import type { Manifest } from '../model/manifest.ts';
-import type { PsView, SocketsView } from '../sentinel/local.ts';
-import type { ExecutableIdentity, IntegrityReport } from '../sentinel/local-integrity.ts';
-import type { LocalTraceOptions, Traced } from '../sentinel/local-trace.ts';
+import type { PsView, SocketsView } from '../sentinel/local/local-views.ts';
+import type { ExecutableIdentity, IntegrityReport } from '../sentinel/local/local-integrity.ts';
+import type { LocalTraceOptions, Traced } from '../sentinel/local/local-trace.ts';
 import type { SelftestOptions, SelftestStep } from '../sentinel/selftest/selftest.ts';
-import type { VerifiedManifest } from '../sentinel/trust.ts';
+import type { VerifiedManifest } from '../sentinel/vault/trust.ts';
 import type { Vm } from '../model/vm.ts';
 
 export interface Programs {

@@ -6,31 +6,31 @@ import { systemClock } from './system-clock.ts';
 
 export const realPrograms: Programs = {
   async listVms(stateDir) {
-    const { listVms } = await import('../sentinel/local.ts');
+    const { listVms } = await import('../sentinel/local/local-views.ts');
     return await listVms(local(stateDir));
   },
   async vmNames(stateDir) {
-    const { vmNames } = await import('../sentinel/local.ts');
+    const { vmNames } = await import('../sentinel/local/local-views.ts');
     return vmNames(local(stateDir));
   },
   async ps(stateDir, vm, { threads }) {
-    const { ps } = await import('../sentinel/local.ts');
+    const { ps } = await import('../sentinel/local/local-views.ts');
     return await ps(vm, { ...local(stateDir), threads });
   },
   async sockets(stateDir, vm) {
-    const { sockets } = await import('../sentinel/local.ts');
+    const { sockets } = await import('../sentinel/local/local-views.ts');
     return await sockets(vm, local(stateDir));
   },
   async trace(stateDir, vm, options) {
-    const { traceVm } = await import('../sentinel/local-trace.ts');
+    const { traceVm } = await import('../sentinel/local/local-trace.ts');
     return await traceVm(vm, { ...local(stateDir), ...options });
   },
   async integrity(stateDir, vm, vmlinuz) {
-    const { integrity } = await import('../sentinel/local-integrity.ts');
+    const { integrity } = await import('../sentinel/local/local-integrity.ts');
     return await integrity(vm, vmlinuz, local(stateDir));
   },
   async hash(stateDir, vm, pid) {
-    const { hash } = await import('../sentinel/local-integrity.ts');
+    const { hash } = await import('../sentinel/local/local-integrity.ts');
     return await hash(vm, pid, local(stateDir));
   },
   async selftest(stateDir, question) {
@@ -38,7 +38,7 @@ export const realPrograms: Programs = {
     return await selftest({ ...local(stateDir), ...question });
   },
   async verifyManifest(stateDir, envelope, trustFile = join(stateDir, 'trust.json')) {
-    const { readTrustFile, verifyManifest } = await import('../sentinel/trust.ts');
+    const { readTrustFile, verifyManifest } = await import('../sentinel/vault/trust.ts');
     const trusted = await readTrustFile(trustFile);
     return trusted.ok ? verifyManifest(envelope, trusted.value) : trusted;
   },

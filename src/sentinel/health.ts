@@ -1,13 +1,13 @@
 // How a sentinel is: what it watches, what waits, and everything it lost or had to leave out, counted.
 import type { Vm } from '../model/vm.ts';
-import type { Courier } from './courier.ts';
-import type { Fleet } from './fleet.ts';
-import type { FlowDesk, FlowDeskHealth } from './flow-desk.ts';
+import type { Courier } from './post/courier.ts';
+import type { Fleet } from './watch/fleet.ts';
+import type { FlowDesk, FlowDeskHealth } from './cross-view/flow-desk.ts';
 import type { IntegrityHealth, IntegrityWatch } from './integrity/integrity-watch.ts';
 import type { Judge } from './judge.ts';
-import type { Outbox } from './outbox.ts';
-import type { Spool, SpoolHealth } from './spool.ts';
-import type { Vault } from './vault.ts';
+import type { Outbox } from './post/outbox.ts';
+import type { Spool, SpoolHealth } from './post/spool.ts';
+import type { Vault } from './vault/vault.ts';
 
 export interface WatchedVm {
   readonly vm: Vm;

@@ -6,7 +6,7 @@ import type { RawEvent } from '../model/raw-event.ts';
 import { assess } from '../stages/assess/assess.ts';
 import { type CompiledManifest, detect } from '../stages/detect/detect.ts';
 import { normalise } from '../stages/normalise/normalise.ts';
-import type { InForce } from './vault.ts';
+import type { InForce } from './vault/vault.ts';
 
 export interface JudgeOptions {
   readonly inForce: (vm: string) => InForce<CompiledManifest> | null;

@@ -14,10 +14,10 @@ import type { Manifest, ManifestEntry } from '../model/manifest.ts';
 import type { Observed } from '../model/observation.ts';
 import { allowEntry } from '../stages/draft/draft.ts';
 import { RecordingManager } from '../sim/recording-manager.ts';
-import type { GuestSource } from './guest-source.ts';
-import { ps, sockets } from './local.ts';
+import type { GuestSource } from './watch/guest-source.ts';
+import { ps, sockets } from './local/local-views.ts';
 import { type Sentinel, startSentinel } from './main.ts';
-import { qemuSource } from './qemu-source.ts';
+import { qemuSource } from './watch/qemu-source.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const quiet = '</dev/null >/dev/null 2>&1 &';

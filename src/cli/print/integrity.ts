@@ -1,5 +1,5 @@
 // What a look at a guest's integrity says, check by check: what was looked at, what was found, what could not be seen.
-import type { ExecutableIdentity, IntegrityReport } from '../../sentinel/local-integrity.ts';
+import type { ExecutableIdentity, IntegrityReport } from '../../sentinel/local/local-integrity.ts';
 import type { Page } from './page.ts';
 import { visible } from './visible.ts';
 import { count } from './words.ts';

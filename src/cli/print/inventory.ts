@@ -3,7 +3,7 @@ import type { ManagerStatus } from '../../model/manager-status.ts';
 import type { VmView } from '../../model/vm-view.ts';
 import type { Vm } from '../../model/vm.ts';
 import { sayDuration } from '../duration.ts';
-import type { PsTask, PsView, ShownSocket, SocketsView } from '../../sentinel/local.ts';
+import type { PsTask, PsView, ShownSocket, SocketsView } from '../../sentinel/local/local-views.ts';
 import type { Page } from './page.ts';
 import { table, type Column } from './table.ts';
 import { visible, visibleArgv } from './visible.ts';

@@ -1,5 +1,5 @@
 // Lines of a trace as people read them, one for each thing that happened.
-import type { TraceLine, TraceSummary } from '../../sentinel/local-trace.ts';
+import type { TraceLine, TraceSummary } from '../../sentinel/local/local-trace.ts';
 import type { Page } from './page.ts';
 import { visible, visibleArgv } from './visible.ts';
 import { count, sayEnd } from './words.ts';

@@ -6,7 +6,7 @@ import { fail, ok, type Result } from '../../kit/result.ts';
 import { readConfiguration, type Configuration } from '../../manager/configuration.ts';
 import { startManager, type Manager } from '../../manager/main.ts';
 import { startSentinel, type Sentinel } from '../../sentinel/main.ts';
-import { readTrust } from '../../sentinel/trust.ts';
+import { readTrust } from '../../sentinel/vault/trust.ts';
 import { inProcessLink } from '../../wire/in-process-link.ts';
 import { linkOf } from '../connect-manager.ts';
 import type { ServeOptions, Serving } from '../programs.ts';

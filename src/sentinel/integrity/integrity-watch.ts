@@ -10,7 +10,7 @@ import { RecentMap } from '../../kit/recent-map.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
 import type { IntegrityFinding } from '../../introspection/integrity/integrity-view.ts';
-import type { VmWatch } from '../vm-watch.ts';
+import type { VmWatch } from '../watch/vm-watch.ts';
 import type { IntegrityReport, IntegrityTarget } from './integrity-look.ts';
 import type { FromIntegrity, ToIntegrity } from './integrity-messages.ts';
 import { tamperingOf } from './tampering-of.ts';

@@ -14,10 +14,10 @@ import { silentLog } from '../../kit/log.ts';
 import { ok } from '../../kit/result.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { RecordingManager } from '../../sim/recording-manager.ts';
-import type { GuestSource } from '../guest-source.ts';
-import { hash, integrity } from '../local-integrity.ts';
+import type { GuestSource } from '../watch/guest-source.ts';
+import { hash, integrity } from '../local/local-integrity.ts';
 import { startSentinel, type Sentinel } from '../main.ts';
-import { qemuSource } from '../qemu-source.ts';
+import { qemuSource } from '../watch/qemu-source.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 

@@ -13,9 +13,9 @@ import { openTrace, type TraceOptions } from '../../introspection/trace/tracer.t
 import type { TraceTarget } from '../../introspection/trace/trace-target.ts';
 import { WatchdogGuardian } from '../../introspection/trace/watchdog/watchdog-guardian.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
-import type { GuestSession, GuestSource } from '../guest-source.ts';
-import { findEntry, type LocalOptions, sourceOf } from '../local.ts';
-import type { RosterEntry } from '../roster.ts';
+import type { GuestSession, GuestSource } from '../watch/guest-source.ts';
+import { findEntry, type LocalOptions, sourceOf } from '../local/local-views.ts';
+import type { RosterEntry } from '../watch/roster.ts';
 
 export interface SelftestStep {
   readonly what: string;

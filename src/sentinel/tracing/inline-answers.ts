@@ -7,7 +7,7 @@ import type { InlineAction, Plan, Remediation } from '../../model/remediation.ts
 import type { TracedEvent, TraceLine } from '../../introspection/trace/trace-event.ts';
 import { title } from '../../stages/assess/assess.ts';
 import { inlinePlan } from '../../stages/respond/respond.ts';
-import { occurrenceOf } from '../executor.ts';
+import { occurrenceOf } from '../answers/executor.ts';
 
 export interface InlineAnswersOptions {
   readonly vm: string;

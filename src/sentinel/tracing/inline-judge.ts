@@ -12,7 +12,7 @@ import { assess } from '../../stages/assess/assess.ts';
 import { type CompiledManifest, compileManifest, detect } from '../../stages/detect/detect.ts';
 import { normalise } from '../../stages/normalise/normalise.ts';
 import { answerInline } from '../../stages/respond/respond.ts';
-import { fingerprintOf } from '../fingerprint.ts';
+import { fingerprintOf } from '../post/fingerprint.ts';
 
 export interface InlineAnswer {
   readonly action: InlineAction;

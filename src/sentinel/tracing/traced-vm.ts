@@ -9,7 +9,7 @@ import type { HeldAnswer } from '../../model/remediation.ts';
 import type { Vm } from '../../model/vm.ts';
 import type { TraceLoss, TraceSummary } from '../../introspection/trace/trace-event.ts';
 import { rawEventOf } from '../../sensors/introspection/trace-events.ts';
-import type { VmWatch } from '../vm-watch.ts';
+import type { VmWatch } from '../watch/vm-watch.ts';
 import { CrossCheck } from './cross-check.ts';
 import { InlineAnswers } from './inline-answers.ts';
 import type { ReportedLine } from './tracer-messages.ts';

@@ -1,8 +1,17 @@
 // The program of a tracer process. It lives as long as the sentinel that started it wants it, and not a moment longer than the
 // pipe between them.
+import { setPriority } from 'node:os';
 import { openTracer } from './open-tracer.ts';
 import { TracerHost } from './tracer-host.ts';
 import type { ToTracer } from './tracer-messages.ts';
+
+/** Its work is short, and a guest stands for it: on a host with too much to do healthy traces should not be cut. */
+const priority = -5;
+try {
+  setPriority(priority);
+} catch {
+  // Not every host permits it.
+}
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 

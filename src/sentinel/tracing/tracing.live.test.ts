@@ -18,10 +18,10 @@ import type { Rule } from '../../model/rule.ts';
 import type { Vm } from '../../model/vm.ts';
 import { RecordingManager } from '../../sim/recording-manager.ts';
 import { releasePlan } from '../../stages/respond/respond.ts';
-import type { GuestSource } from '../guest-source.ts';
-import { traceVm } from '../local-trace.ts';
+import type { GuestSource } from '../watch/guest-source.ts';
+import { traceVm } from '../local/local-trace.ts';
 import { startSentinel, type Sentinel } from '../main.ts';
-import { qemuSource } from '../qemu-source.ts';
+import { qemuSource } from '../watch/qemu-source.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const holdMs = 8000;

@@ -12,7 +12,7 @@ import type { Plan, Remediation } from '../../model/remediation.ts';
 import type { TraceState, Vm } from '../../model/vm.ts';
 import type { ActOutcome } from '../../connectors/enforcement/enforcer.ts';
 import type { TraceLine, TraceSummary } from '../../introspection/trace/trace-event.ts';
-import type { VmWatch } from '../vm-watch.ts';
+import type { VmWatch } from '../watch/vm-watch.ts';
 import { actsInline } from './inline-judge.ts';
 import { TracedVm } from './traced-vm.ts';
 import type { StartTracer } from './tracer-messages.ts';

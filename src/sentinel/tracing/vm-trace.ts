@@ -9,7 +9,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import type { HeldAnswer } from '../../model/remediation.ts';
 import type { HeldAttempt, TraceState } from '../../model/vm.ts';
 import type { TraceSummary } from '../../introspection/trace/trace-event.ts';
-import { Sleeper } from '../sleeper.ts';
+import { Sleeper } from '../watch/sleeper.ts';
 import type { FromTracer, ReportedLine, StartTracer, TracerLink } from './tracer-messages.ts';
 
 /** The guest made ready to be traced: what a tracer needs to know, and how it is left as it was. */

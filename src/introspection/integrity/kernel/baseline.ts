@@ -8,13 +8,13 @@ import type { Result } from '../../../kit/result.ts';
 import type { KernelSpace } from '../../kernel/kernel-space.ts';
 import { readSymbolTable } from '../../kernel/symbol-table.ts';
 import type { IntegrityFinding } from '../integrity-view.ts';
-import { fileSites } from './boot-sites.ts';
-import type { KernelFile } from './kernel-file.ts';
+import { fileSites } from './code/boot-sites.ts';
+import type { KernelFile } from './code/kernel-file.ts';
 import { mapKernel } from './kernel-map.ts';
 import type { KernelMap } from './kernel-map.ts';
-import { PatchSites } from './patch-sites.ts';
-import { imageSites, namedSites, traceSites } from './runtime-sites.ts';
-import { Unseen } from './unseen.ts';
+import { PatchSites } from './code/patch-sites.ts';
+import { imageSites, namedSites, traceSites } from './code/runtime-sites.ts';
+import { Unseen } from '../unseen.ts';
 
 export const sliceBytes = 64 * 1024;
 const regionBytesMax = 256 * 1024 * 1024;

@@ -4,18 +4,18 @@ import type { CpuRegisters } from '../../hypervisor/cpu-registers.ts';
 import type { KernelSpace } from '../../kernel/kernel-space.ts';
 import type { IntegrityCheck, IntegrityFinding } from '../integrity-view.ts';
 import type { KernelBaseline } from './baseline.ts';
-import { checkExecutableMemory } from './executable-memory.ts';
-import { checkFunctionTables } from './function-tables.ts';
-import { checkHookLists } from './hook-lists.ts';
-import { checkRegion } from './image-check.ts';
-import { checkInterrupts } from './interrupt-check.ts';
+import { checkExecutableMemory } from './modules/executable-memory.ts';
+import { checkFunctionTables } from './hooks/function-tables.ts';
+import { checkHookLists } from './hooks/hook-lists.ts';
+import { checkRegion } from './code/image-check.ts';
+import { checkInterrupts } from './hooks/interrupt-check.ts';
 import { beginLook } from './kernel-look.ts';
 import type { KernelLook } from './kernel-look.ts';
 import { readKernelState } from './kernel-state.ts';
 import type { KernelState } from './kernel-state.ts';
-import { checkModules } from './module-check.ts';
-import type { ModuleCode } from './module-code.ts';
-import { checkMountedFiles } from './mounted-files.ts';
+import { checkModules } from './modules/module-check.ts';
+import type { ModuleCode } from './modules/module-code.ts';
+import { checkMountedFiles } from './hooks/mounted-files.ts';
 
 export interface KernelIntegrity {
   readonly baseline: {

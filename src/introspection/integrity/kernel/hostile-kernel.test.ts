@@ -16,8 +16,8 @@ import { pack, sliceBytes } from './baseline.ts';
 import type { KernelBaseline } from './baseline.ts';
 import { checkKernel } from './check-kernel.ts';
 import { landmarks } from './kernel-map.ts';
-import { ModuleCode } from './module-code.ts';
-import { PatchSites } from './patch-sites.ts';
+import { ModuleCode } from './modules/module-code.ts';
+import { PatchSites } from './code/patch-sites.ts';
 
 const memoryBytes = 4 * 1024 * 1024;
 const textPhysical = 0x10_0000;

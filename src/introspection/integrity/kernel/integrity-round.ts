@@ -7,12 +7,12 @@ import type { IntegrityCheck, IntegrityFinding } from '../integrity-view.ts';
 import type { KernelBaseline } from './baseline.ts';
 import { isMoving, keyOf, listChecks, sayBaseline, withDoubts } from './check-kernel.ts';
 import type { KernelIntegrity } from './check-kernel.ts';
-import { checkSlice, regionAnswer } from './image-check.ts';
+import { checkSlice, regionAnswer } from './code/image-check.ts';
 import { beginLook } from './kernel-look.ts';
 import type { KernelLook } from './kernel-look.ts';
 import { readKernelState } from './kernel-state.ts';
-import type { ModuleCode } from './module-code.ts';
-import { Unseen } from './unseen.ts';
+import type { ModuleCode } from './modules/module-code.ts';
+import { Unseen } from '../unseen.ts';
 
 /** Looks at which a finding must be seen, each in a step of its own. */
 const looksToBelieve = 3;

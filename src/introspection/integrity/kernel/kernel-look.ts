@@ -3,14 +3,14 @@ import type { KernelSpace } from '../../kernel/kernel-space.ts';
 import { findingsMax } from '../integrity-view.ts';
 import type { IntegrityCheck, IntegrityFinding } from '../integrity-view.ts';
 import type { KernelBaseline } from './baseline.ts';
-import { readCodeOwners, readProbes } from './code-owners.ts';
-import type { CodeOwners, Probe } from './code-owners.ts';
-import { readModules } from './loaded-modules.ts';
-import type { LoadedModule } from './loaded-modules.ts';
+import { readCodeOwners, readProbes } from './modules/code-owners.ts';
+import type { CodeOwners, Probe } from './modules/code-owners.ts';
+import { readModules } from './modules/loaded-modules.ts';
+import type { LoadedModule } from './modules/loaded-modules.ts';
 import { Names } from './names.ts';
-import type { SiteContext } from './patch-sites.ts';
-import { siteContext } from './site-context.ts';
-import { Unseen } from './unseen.ts';
+import type { SiteContext } from './code/patch-sites.ts';
+import { siteContext } from './code/site-context.ts';
+import { Unseen } from '../unseen.ts';
 
 export interface KernelLook {
   readonly space: KernelSpace;

@@ -2,7 +2,7 @@
 // Source: Documentation/admin-guide/tainted-kernels.rst and include/linux/security.h in Linux.
 import { nowhere } from '../../kernel/kernel-space.ts';
 import type { KernelLook } from './kernel-look.ts';
-import { atOffset, chainNodes, follow, listNodes, locate, plus } from './kernel-pointer.ts';
+import { atOffset, chainNodes, follow, listNodes, locate, plus } from './hooks/kernel-pointer.ts';
 
 export interface KernelState {
   /** Words for the flags that are set, such as `out-of-tree module`; null when it cannot be read. */

@@ -10,11 +10,11 @@ import type { Doubt, KernelBaseline } from './baseline.ts';
 import { checkKernel, keyOf } from './check-kernel.ts';
 import type { KernelIntegrity } from './check-kernel.ts';
 import { IntegrityRound } from './integrity-round.ts';
-import { openKernelFile } from './kernel-file.ts';
-import type { KernelFile } from './kernel-file.ts';
+import { openKernelFile } from './code/kernel-file.ts';
+import type { KernelFile } from './code/kernel-file.ts';
 import { beginLook } from './kernel-look.ts';
-import { ModuleCode } from './module-code.ts';
-import { verifyImage, verifySites } from './verify-image.ts';
+import { ModuleCode } from './modules/module-code.ts';
+import { verifyImage, verifySites } from './code/verify-image.ts';
 
 const pagesMax = 8192;
 const looksToBelieve = 3;

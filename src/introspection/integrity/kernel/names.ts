@@ -3,9 +3,9 @@
 import type { KernelSpace } from '../../kernel/kernel-space.ts';
 import { readSymbolTable } from '../../kernel/symbol-table.ts';
 import type { SymbolTable } from '../../kernel/symbol-table.ts';
-import type { CodeOwners } from './code-owners.ts';
-import { atOffset, codeOffset, hex } from './kernel-pointer.ts';
-import type { Virtual } from './kernel-pointer.ts';
+import type { CodeOwners } from './modules/code-owners.ts';
+import { atOffset, codeOffset, hex } from './hooks/kernel-pointer.ts';
+import type { Virtual } from './hooks/kernel-pointer.ts';
 
 export class Names {
   readonly #space: KernelSpace;

@@ -7,7 +7,7 @@ import type { PhysicalAddress } from '../../memory/guest-memory.ts';
 import { findingsMax } from '../integrity-view.ts';
 import type { IntegrityCheck, IntegrityFinding } from '../integrity-view.ts';
 import { answer } from '../kernel/kernel-look.ts';
-import { Unseen } from '../kernel/unseen.ts';
+import { Unseen } from '../unseen.ts';
 import type { CountedTask } from './process-census.ts';
 import { factsOf, identityOf, programs, subjectOf } from './process-look.ts';
 import type { ProcessLook } from './process-look.ts';

@@ -12,7 +12,7 @@ import type { FileFacts } from '../../identity/file-facts.ts';
 import { executableOf } from '../../identity/process-files.ts';
 import type { IntegrityCheck, IntegrityFinding } from '../integrity-view.ts';
 import { answer } from '../kernel/kernel-look.ts';
-import { Unseen } from '../kernel/unseen.ts';
+import { Unseen } from '../unseen.ts';
 import { factsOf, firstThreads, subjectOf } from './process-look.ts';
 import type { ProcessLook } from './process-look.ts';
 

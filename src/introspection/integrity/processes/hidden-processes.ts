@@ -4,7 +4,7 @@ import { isKernelThread } from '../../guest/task-facts.ts';
 import { findingsMax } from '../integrity-view.ts';
 import type { IntegrityCheck, IntegrityFinding } from '../integrity-view.ts';
 import { answer } from '../kernel/kernel-look.ts';
-import { Unseen } from '../kernel/unseen.ts';
+import { Unseen } from '../unseen.ts';
 import type { CountedTask, View } from './process-census.ts';
 import { factsOf, identityOf, subjectOf } from './process-look.ts';
 import type { ProcessLook } from './process-look.ts';

@@ -6,7 +6,7 @@ import type { MemoryArea } from '../../guest/memory-areas.ts';
 import type { TaskFacts } from '../../guest/task-facts.ts';
 import type { IntegrityCheck, IntegrityFinding } from '../integrity-view.ts';
 import { answer } from '../kernel/kernel-look.ts';
-import { Unseen } from '../kernel/unseen.ts';
+import { Unseen } from '../unseen.ts';
 import { CodePages } from './code-pages.ts';
 import { factsOf, firstThreads, identityOf, subjectOf } from './process-look.ts';
 import type { ProcessLook } from './process-look.ts';

@@ -2,7 +2,7 @@
 // what intruders do.
 import type { IntegrityCheck, IntegrityFinding } from '../integrity-view.ts';
 import { answer } from '../kernel/kernel-look.ts';
-import { Unseen } from '../kernel/unseen.ts';
+import { Unseen } from '../unseen.ts';
 import { nowhere } from '../../kernel/kernel-space.ts';
 import type { TaskFacts } from '../../guest/task-facts.ts';
 import { executablePath, factsOf, firstThreads, identityOf, programs, subjectOf } from './process-look.ts';

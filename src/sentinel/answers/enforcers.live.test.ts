@@ -1,0 +1,181 @@
+// One contract for everything that acts on a VM: a simulated one, plain QEMU, and libvirt.
+import assert from 'node:assert/strict';
+import { after, suite, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { openLibvirtHost } from '../../../lab/libvirt-host.ts';
+import { startLibvirtDomain } from '../../../lab/libvirt-domain.ts';
+import { bootPlainGuest } from '../../../lab/plain-guest.ts';
+import type { Enforcer } from '../../connectors/enforcement/enforcer.ts';
+import { libvirtEnforcer } from '../../connectors/enforcement/libvirt/libvirt-enforcer.ts';
+import { processStart } from '../../introspection/hypervisor/process-scan.ts';
+import type { VmAction, Plan } from '../../model/remediation.ts';
+import { openLibvirtMonitor } from '../../protocols/libvirt/libvirt-monitor.ts';
+import { SimulatedHost } from '../../sim/simulated-host.ts';
+import type { GuestSource } from '../watch/guest-source.ts';
+import { qemuSource } from '../watch/qemu-source.ts';
+
+const clock = { now: () => Date.now(), monotonic: () => performance.now() };
+const patience = { clock, sleep: (ms: number) => wait(ms) };
+
+interface Target {
+  readonly enforcer: Enforcer;
+  /** What the hypervisor's own side knows, told apart from what the enforcer reads. */
+  readonly truth: () => Promise<'running' | 'paused' | 'gone'>;
+  readonly remove: () => Promise<void>;
+}
+
+async function enforcerFrom(source: GuestSource, pid: number): Promise<Enforcer> {
+  const handles = source.find();
+  const handle = handles.ok ? handles.value.find((it) => it.pid === pid) : undefined;
+  assert.ok(handle);
+  const monitor = await source.connect(handle);
+  assert.ok(monitor.ok, monitor.ok ? '' : monitor.error.message);
+  return source.enforcer(handle, monitor.value);
+}
+
+async function simulated(): Promise<Target> {
+  const host = new SimulatedHost(clock, (ms) => wait(ms));
+  const guest = host.add('web', null);
+  return {
+    enforcer: await enforcerFrom(host, guest.pid),
+    truth: () => Promise.resolve(guest.alive ? (guest.paused ? 'paused' : 'running') : 'gone'),
+    remove: () => Promise.resolve(),
+  };
+}
+
+async function plainQemu(): Promise<Target> {
+  const guest = await bootPlainGuest({ kernel: '6.1', name: `enforce-${process.pid}` });
+  assert.ok(guest.ok, guest.ok ? '' : guest.error.message);
+  const pid = guest.value.pid();
+  assert.ok(pid !== undefined);
+  return {
+    enforcer: await enforcerFrom(qemuSource({ clock, profileDirectory: null, stubDirectory: '/nowhere' }), pid),
+    truth: async () => {
+      if (guest.value.pid() === undefined) return 'gone';
+      const status = await guest.value.qmp().execute('query-status');
+      return JSON.stringify(status).includes('"running":true') ? 'running' : 'paused';
+    },
+    remove: () => guest.value.stop(),
+  };
+}
+
+async function libvirt(): Promise<Target> {
+  const host = await openLibvirtHost();
+  assert.ok(host.ok, host.ok ? '' : host.error.message);
+  const domain = await startLibvirtDomain(host.value, { name: 'enforce' });
+  assert.ok(domain.ok, domain.ok ? '' : domain.error.message);
+  const { uuid, name } = domain.value;
+  const pid = domain.value.pid();
+  assert.ok(pid !== undefined);
+  const startTicks = processStart(pid);
+  const monitor = await openLibvirtMonitor(host.value.socket, uuid);
+  assert.ok(monitor.ok, monitor.ok ? '' : monitor.error.message);
+  const alive = (): boolean => processStart(pid) === startTicks;
+  return {
+    enforcer: libvirtEnforcer({ socket: host.value.socket, uuid, monitor: monitor.value, alive, patience }),
+    truth: async () => {
+      const said = await host.value.virsh('domstate', name);
+      assert.ok(said.ok);
+      const words = said.value.trim();
+      return words === 'running' || words === 'paused' ? words : 'gone';
+    },
+    remove: async () => {
+      monitor.value.close();
+      await domain.value.remove();
+      await host.value.stop();
+    },
+  };
+}
+
+const isRoot = process.getuid?.() === 0;
+const targets: readonly (readonly [string, () => Promise<Target>, boolean])[] = [
+  ['a simulated guest', simulated, true],
+  ['plain QEMU', plainQemu, true],
+  ['libvirt', libvirt, isRoot],
+];
+
+let plans = 0;
+function plan(action: VmAction, snapshot?: string): Plan {
+  plans += 1;
+  const expect = {
+    alert: '',
+    suspend: 'paused',
+    resume: 'running',
+    snapshot: `${snapshot} exists`,
+    'power-off': 'gone',
+  };
+  return {
+    id: `plan${plans}`,
+    vm: 'name:web',
+    action,
+    why: 'contract',
+    expect: expect[action],
+    undo: null,
+    ...(snapshot === undefined ? {} : { snapshot }),
+  };
+}
+
+for (const [title, open, possible] of targets)
+  suite(`an enforcer of ${title}`, { skip: possible ? false : 'takes root' }, () => {
+    let target: Target | null = null;
+    after(async () => target?.remove());
+
+    async function act(action: VmAction, snapshot?: string): Promise<string> {
+      assert.ok(target);
+      const outcome = await target.enforcer.act(plan(action, snapshot));
+      assert.equal(outcome.state, 'done', `${action}: ${outcome.evidence}`);
+      return outcome.evidence;
+    }
+
+    test('does what a plan says, reads back that it is so, and does it once', async () => {
+      target = await open();
+      const { enforcer, truth } = target;
+      const able = await enforcer.capabilities();
+      assert.deepEqual(
+        able
+          .filter((it) => it.available)
+          .map((it) => it.action)
+          .toSorted(),
+        ['power-off', 'resume', 'snapshot', 'suspend'],
+      );
+      assert.match(await act('suspend'), /paused/);
+      assert.equal(await truth(), 'paused');
+      assert.match(await act('suspend'), /already so/);
+      await act('resume');
+      assert.equal(await truth(), 'running');
+      assert.match(await act('snapshot', 'keep-1'), /keep-1/);
+      assert.equal(await truth(), 'running');
+      assert.match(await act('snapshot', 'keep-1'), /already so/);
+      await act('suspend');
+      await act('snapshot', 'keep-2');
+      assert.equal(await truth(), 'paused', 'a snapshot leaves a paused VM paused');
+      const reading = await enforcer.readState();
+      assert.ok(reading.ok);
+      assert.deepEqual(reading.value.snapshots.toSorted(), ['keep-1', 'keep-2']);
+    });
+
+    test('refuses what is no action on a VM, and a name that could be a command', async () => {
+      assert.ok(target);
+      for (const refused of [
+        plan('alert'),
+        plan('snapshot'),
+        plan('snapshot', 'x; quit'),
+        plan('snapshot', '</name>'),
+      ]) {
+        const outcome = await target.enforcer.act(refused);
+        assert.equal(outcome.state, 'failed');
+      }
+    });
+
+    test('powers off, and then has nothing left to suspend', async () => {
+      await act('power-off');
+      assert.ok(target);
+      // The lab hears of its child's end a moment after the host's process table shows it.
+      for (let tries = 0; (await target.truth()) !== 'gone' && tries < 100; tries += 1) await wait(20);
+      assert.equal(await target.truth(), 'gone');
+      assert.match(await act('power-off'), /already so/);
+      const outcome = await target.enforcer.act(plan('suspend'));
+      assert.equal(outcome.state, 'failed');
+      assert.match(outcome.evidence, /not running/);
+    });
+  });

@@ -1,0 +1,169 @@
+// Carries out plans on this host's VMs: one at a time per VM, each id once, written down before and after, and reported as
+// whatever was read back.
+import { createHash } from 'node:crypto';
+import { type Clock, isoTime } from '../../kit/clock.ts';
+import type { Log } from '../../kit/log.ts';
+import { problem, sayProblem } from '../../kit/problem.ts';
+import { fail, ok, type Result } from '../../kit/result.ts';
+import type { Plan, Remediation } from '../../model/remediation.ts';
+import type { ActOutcome, Enforcer } from '../../connectors/enforcement/enforcer.ts';
+import { RecentMap } from '../../kit/recent-map.ts';
+import type { AnswerMemory } from './answer-memory.ts';
+import { SnapshotThrift } from './snapshot-thrift.ts';
+
+export interface ExecutorOptions {
+  readonly memory: AnswerMemory;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The enforcer of a VM; a problem when it has none now. */
+  readonly enforcer: (vm: string) => Promise<Result<Enforcer>>;
+  /** Answers what is held inside the guest. */
+  readonly release: (plan: Plan) => Promise<ActOutcome>;
+  /** Makes way for the hypervisor to stop, save or end the VM; what it answers is called when that is done. */
+  readonly stepAside: (vm: string) => Promise<() => void>;
+  /** Told of every change of state. */
+  readonly report: (remediation: Remediation) => void;
+}
+
+export interface Cause {
+  readonly origin: Remediation['origin'];
+  readonly by: string;
+  readonly alarm: string | null;
+  readonly group: string | null;
+}
+
+/** A plan that ended well is never repeated; one that did not may be tried again so often while its cause goes on. */
+const attemptsMax = 3;
+const attemptsKept = 10_000;
+
+export class Executor {
+  readonly #options: ExecutorOptions;
+  readonly #queues = new Map<string, Promise<unknown>>();
+  readonly #attempts = new RecentMap<string, number>(attemptsKept);
+  readonly #snapshots = new SnapshotThrift();
+
+  constructor(options: ExecutorOptions) {
+    this.#options = options;
+  }
+
+  /** What became of the plan; the same id again answers what became of it the first time. */
+  execute(plan: Plan, cause: Cause): Promise<Result<Remediation>> {
+    const before = this.#queues.get(plan.vm) ?? Promise.resolve();
+    const next = before.then(() => this.#executeNow(plan, cause));
+    this.#queues.set(plan.vm, next);
+    void next.finally(() => {
+      if (this.#queues.get(plan.vm) === next) this.#queues.delete(plan.vm);
+    });
+    return next;
+  }
+
+  /** Whether this plan was answered for good, so that asking again would change nothing. */
+  settled(id: string): boolean {
+    const known = this.#options.memory.get(id);
+    if (!known.ok || known.value === null) return false;
+    const { state } = known.value;
+    return state === 'done' || state === 'planned' || (this.#attempts.get(id) ?? 0) >= attemptsMax;
+  }
+
+  /** Writes down what was done elsewhere: inside the guest, at the attempt itself. */
+  note(remediation: Remediation): void {
+    this.#record(remediation);
+  }
+
+  /** Writes down that a plan waits for a person, and why. */
+  hold(plan: Plan, cause: Cause, why: string): void {
+    const now = isoTime(this.#options.clock.now());
+    this.#record({
+      ...begun(plan, cause, now),
+      state: 'planned',
+      evidence: `waits for a person: ${why}`.slice(0, 4000),
+    });
+  }
+
+  /** What an earlier run of the sentinel left half-way: nobody read back how it ended. */
+  adoptUnfinished(): Result<void> {
+    const unfinished = this.#options.memory.unfinished();
+    if (!unfinished.ok) return unfinished;
+    const endedAt = isoTime(this.#options.clock.now());
+    const evidence = 'the sentinel was restarted before the result could be read back';
+    for (const remediation of unfinished.value)
+      this.#record({ ...remediation, state: 'unconfirmed', evidence, endedAt });
+    return ok(undefined);
+  }
+
+  /** Resolves when nothing is being carried out any more. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#queues.values());
+  }
+
+  async #executeNow(plan: Plan, cause: Cause): Promise<Result<Remediation>> {
+    const known = this.#options.memory.get(plan.id);
+    if (!known.ok) return known;
+    const { value: earlier } = known;
+    if (earlier !== null && earlier.origin === cause.origin && (cause.origin === 'person' || earlier.state === 'done'))
+      return ok(earlier);
+    const attempts = (this.#attempts.get(plan.id) ?? 0) + 1;
+    if (earlier !== null && attempts > attemptsMax) return ok(earlier);
+    this.#attempts.set(plan.id, attempts);
+
+    const started = begun(plan, cause, isoTime(this.#options.clock.now()));
+    // Nothing is done that could not be written down first.
+    const recorded = this.#record(started);
+    if (!recorded.ok) return recorded;
+    const outcome = await this.#act(plan, cause);
+    const ended: Remediation = {
+      ...started,
+      state: outcome.state,
+      evidence: outcome.evidence.slice(0, 4000),
+      endedAt: isoTime(this.#options.clock.now()),
+    };
+    this.#record(ended);
+    this.#options.log.info('plan carried out', { vm: plan.vm, action: plan.action, state: ended.state, why: plan.why });
+    return ok(ended);
+  }
+
+  async #act(plan: Plan, cause: Cause): Promise<ActOutcome> {
+    if (plan.action === 'release') return this.#options.release(plan);
+    const comeBack = await this.#options.stepAside(plan.vm);
+    return this.#actOnVm(plan, cause).finally(comeBack);
+  }
+
+  async #actOnVm(plan: Plan, cause: Cause): Promise<ActOutcome> {
+    const enforcer = await this.#options.enforcer(plan.vm);
+    if (!enforcer.ok) return { state: 'failed', evidence: sayProblem(enforcer.error), problem: enforcer.error };
+    if (plan.action !== 'snapshot' || cause.origin === 'person') return enforcer.value.act(plan);
+    const served = await this.#snapshots.servedBy(plan, enforcer.value, this.#options.clock.monotonic());
+    if (served !== null) return served;
+    const outcome = await enforcer.value.act(plan);
+    if (outcome.state === 'done') this.#snapshots.made(plan, this.#options.clock.monotonic());
+    return outcome;
+  }
+
+  #record(remediation: Remediation): Result<void> {
+    const kept = this.#options.memory.put(remediation, this.#options.clock.now());
+    if (!kept.ok) {
+      this.#options.log.error('remediation not written down', { why: sayProblem(kept.error) });
+      return fail(
+        problem('failed', `Plan ${remediation.id} was not carried out: ${kept.error.message}`, kept.error.mend),
+      );
+    }
+    this.#options.report(remediation);
+    return kept;
+  }
+}
+
+/**
+ * A standing order's plan in one life of its VM. The plan alone says what was caused by what; after a reboot or a restore
+ * the same cause is a new occurrence and has to be answered again.
+ */
+export function occurrenceOf(plan: Plan, incarnation: number): Plan {
+  if (incarnation <= 1) return plan;
+  const id = createHash('sha256').update(`${plan.id} ${incarnation}`).digest('hex').slice(0, 32);
+  if (plan.snapshot === undefined) return { ...plan, id };
+  const snapshot = `${plan.snapshot.slice(0, 52)}-${incarnation}`;
+  return { ...plan, id, snapshot, expect: `snapshot ${snapshot} exists` };
+}
+
+function begun(plan: Plan, cause: Cause, startedAt: string): Remediation {
+  return { id: plan.id, plan, ...cause, state: 'executing', evidence: '', startedAt, endedAt: null };
+}

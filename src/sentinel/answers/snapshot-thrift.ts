@@ -1,0 +1,40 @@
+// Keeps standing orders from filling a disk: one attack shows as many findings, and each may ask for a snapshot of the same VM.
+import { problem, sayProblem } from '../../kit/problem.ts';
+import { RecentMap } from '../../kit/recent-map.ts';
+import type { Plan } from '../../model/remediation.ts';
+import type { ActOutcome, Enforcer } from '../../connectors/enforcement/enforcer.ts';
+
+/** A snapshot this fresh serves the next finding as well. */
+const freshMs = 60_000;
+/** So many of ours on one VM, and a person has to look first. */
+const keptMax = 8;
+const ours = /^plumbline-/;
+const vmsMax = 10_000;
+
+export class SnapshotThrift {
+  readonly #last = new RecentMap<string, { readonly name: string; readonly atMs: number }>(vmsMax);
+
+  made(plan: Plan, nowMs: number): void {
+    if (plan.snapshot !== undefined) this.#last.set(plan.vm, { name: plan.snapshot, atMs: nowMs });
+  }
+
+  /** The outcome without making one, or null when one is to be made. */
+  async servedBy(plan: Plan, enforcer: Enforcer, nowMs: number): Promise<ActOutcome | null> {
+    const reading = await enforcer.readState();
+    if (!reading.ok) return null;
+    const { snapshots } = reading.value;
+    const last = this.#last.peek(plan.vm);
+    if (last !== undefined && nowMs - last.atMs < freshMs && snapshots.includes(last.name)) {
+      const ago = Math.round((nowMs - last.atMs) / 1000);
+      return { state: 'done', evidence: `snapshot ${last.name}, made ${ago} s before, holds this as well` };
+    }
+    const held = snapshots.filter((name) => ours.test(name)).length;
+    if (held < keptMax) return null;
+    const full = problem(
+      'refused',
+      `The VM already holds ${held} snapshots made by standing orders.`,
+      'Delete those that are no longer needed, then order one.',
+    );
+    return { state: 'failed', evidence: sayProblem(full), problem: full };
+  }
+}

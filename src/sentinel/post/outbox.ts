@@ -1,0 +1,143 @@
+// What has come together since the last batch: repetitions counted, bounded per VM, ready to be made into the next one.
+import { type Clock, isoTime } from '../../kit/clock.ts';
+import type { Finding } from '../../model/finding.ts';
+import type { Activity, Observed } from '../../model/observation.ts';
+import type { Coverage } from '../../model/profile.ts';
+import type { Remediation } from '../../model/remediation.ts';
+import type { Vm } from '../../model/vm.ts';
+import type { GuardEvent } from '../../model/guard-event.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import type { NewBatch } from './spool.ts';
+
+/** As the wire's schema bounds them. */
+const itemsMax = 10_000;
+
+interface Counted<T> {
+  readonly value: T;
+  count: number;
+  lastAt: string;
+}
+
+export class Outbox {
+  readonly #sentinel: string;
+  readonly #clock: Clock;
+  #observed = new Map<string, Map<string, Counted<Activity>>>();
+  #findings = new Map<string, Counted<Finding>>();
+  #guard: GuardEvent[] = [];
+  #remediations = new Map<string, Remediation>();
+  #vms: readonly Vm[] | null = null;
+  #coverage = new Map<string, Coverage>();
+  #refused = 0;
+
+  constructor(sentinel: string, clock: Clock) {
+    this.#sentinel = sentinel;
+    this.#clock = clock;
+  }
+
+  /** Facts that found no room, since the sentinel started. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  observe(vm: string, activity: Activity): void {
+    let items = this.#observed.get(vm);
+    if (items === undefined) this.#observed.set(vm, (items = new Map()));
+    if (this.#count(items, fingerprintOf(activity), activity, activity.at)) return;
+    this.cover({ vm, observedSeconds: 0, lossSeconds: 0, missed: 1 });
+  }
+
+  find(finding: Finding): void {
+    const { activity, at } = finding.deviation;
+    this.#count(this.#findings, `${finding.group} ${fingerprintOf(activity)}`, finding, at);
+  }
+
+  guard(event: GuardEvent): void {
+    if (this.#guard.length < itemsMax) this.#guard.push(event);
+    else this.#refused += 1;
+  }
+
+  /** The last state of a remediation is the one that is told. */
+  remedy(remediation: Remediation): void {
+    if (this.#remediations.has(remediation.id) || this.#remediations.size < itemsMax)
+      this.#remediations.set(remediation.id, remediation);
+    else this.#refused += 1;
+  }
+
+  inventory(vms: readonly Vm[]): void {
+    this.#vms = vms.slice(0, itemsMax);
+  }
+
+  cover(more: Coverage): void {
+    const so = this.#coverage.get(more.vm) ?? { vm: more.vm, observedSeconds: 0, lossSeconds: 0, missed: 0 };
+    this.#coverage.set(more.vm, {
+      vm: more.vm,
+      observedSeconds: so.observedSeconds + more.observedSeconds,
+      lossSeconds: so.lossSeconds + more.lossSeconds,
+      missed: so.missed + more.missed,
+    });
+  }
+
+  /** Something a person waits for: it should not wait for the next round. */
+  get urgent(): boolean {
+    return this.#findings.size > 0 || this.#guard.length > 0 || this.#remediations.size > 0;
+  }
+
+  /** More than seconds watched, which can wait. */
+  get worthSending(): boolean {
+    return this.urgent || this.#observed.size > 0 || this.#vms !== null;
+  }
+
+  /**
+   * The next batch, or null when there is nothing to tell. It stays in the outbox until `taken` says that it was kept, so
+   * that a full disk loses nothing; both are called without anything in between.
+   */
+  next(): NewBatch | null {
+    const empty = !this.urgent && this.#observed.size === 0 && this.#vms === null && this.#coverage.size === 0;
+    if (empty) return null;
+    const findings = [...this.#findings.values()];
+    const repeated = findings
+      .filter(({ count }) => count > 1)
+      .map(({ value, count }) => ({ vm: value.deviation.vm, group: value.group, count: count - 1 }));
+    return {
+      sentinel: this.#sentinel,
+      sentAt: isoTime(this.#clock.now()),
+      ...(this.#vms === null ? {} : { vms: [...this.#vms] }),
+      observed: [...this.#observed]
+        .slice(0, itemsMax)
+        .map(([vm, items]) => ({ vm, items: [...items.values()].map(asObserved) })),
+      coverage: [...this.#coverage.values()].slice(0, itemsMax),
+      findings: findings.map(({ value }) => value),
+      ...(repeated.length === 0 ? {} : { repeated }),
+      guard: this.#guard,
+      remediations: [...this.#remediations.values()],
+    };
+  }
+
+  taken(): void {
+    this.#observed = new Map();
+    this.#findings = new Map();
+    this.#guard = [];
+    this.#remediations = new Map();
+    this.#vms = null;
+    this.#coverage = new Map();
+  }
+
+  #count<T>(into: Map<string, Counted<T>>, key: string, value: T, at: string): boolean {
+    const known = into.get(key);
+    if (known !== undefined) {
+      known.count += 1;
+      known.lastAt = at;
+      return true;
+    }
+    if (into.size >= itemsMax) {
+      this.#refused += 1;
+      return false;
+    }
+    into.set(key, { value, count: 1, lastAt: at });
+    return true;
+  }
+}
+
+function asObserved({ value, count, lastAt }: Counted<Activity>): Observed {
+  return { activity: value, count, firstAt: value.at, lastAt };
+}

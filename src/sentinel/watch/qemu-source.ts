@@ -1,0 +1,39 @@
+// Guests of real QEMU on this host, by way of introspection and the enforcers.
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Clock } from '../../kit/clock.ts';
+import { libvirtEnforcer } from '../../connectors/enforcement/libvirt/libvirt-enforcer.ts';
+import { qemuEnforcer } from '../../connectors/enforcement/qemu/qemu-enforcer.ts';
+import { openMonitor } from '../../introspection/hypervisor/open-monitor.ts';
+import { processStart } from '../../introspection/hypervisor/process-scan.ts';
+import { prepareTarget } from '../../introspection/trace/trace-target.ts';
+import { attach, findGuests } from '../../introspection/introspection.ts';
+import type { GuestSource } from './guest-source.ts';
+import { traceGround } from '../tracing/trace-ground.ts';
+
+export interface QemuSourceOptions {
+  readonly clock: Clock;
+  /** Where kernel profiles are kept; null = learn each kernel anew. */
+  readonly profileDirectory: string | null;
+  /** Where the gdb stubs of traced guests listen. */
+  readonly stubDirectory: string;
+}
+
+export function qemuSource({ clock, profileDirectory, stubDirectory }: QemuSourceOptions): GuestSource {
+  const alive: GuestSource['alive'] = (handle) => processStart(handle.pid) === handle.startTicks;
+  const patience = { clock, sleep: (ms: number) => wait(ms) };
+  return {
+    find: () => findGuests(),
+    alive,
+    connect: (handle) => openMonitor(handle),
+    attach: (handle, monitor) => attach(handle, { clock, profileDirectory, monitor }),
+    integrityTarget: (handle, monitor) => prepareTarget(handle, monitor, { profileDirectory, socketPath: '' }),
+    traceGround: (handle, monitor) =>
+      traceGround(handle, monitor, { profiles: profileDirectory, stubs: stubDirectory }),
+    enforcer: (handle, monitor) => {
+      const target = { monitor, alive: () => alive(handle), patience };
+      const { monitor: address } = handle;
+      if (address.kind !== 'libvirt') return qemuEnforcer(target);
+      return libvirtEnforcer({ ...target, socket: address.socket, uuid: address.uuid });
+    },
+  };
+}
