@@ -111,10 +111,14 @@ suite('a trace that is not alone with its guest', { timeout: 300_000 }, () => {
       await guest.run('workload execs 120');
       await until('stepping back', () => losses().length > 0);
       const before = events('exec').length;
-      await until('coming back', () => {
-        void guest.run('workload exit 42');
-        return events('exec', 'workload', 'exit', '42').length > 0;
-      });
+      // One try at a time, well within the budget: the trace comes back when the guest is calm.
+      const seen = () => events('exec', 'workload', 'exit', '42').length > 0;
+      for (let tries = 0; tries < 20 && !seen(); tries += 1) {
+        await wait(500);
+        await guest.run('workload exit 42');
+        await wait(200);
+      }
+      assert.ok(seen(), 'it came back');
       assert.ok(events('exec').length > before);
     });
     assert.ok(under.events('exec', 'workload', 'exit').length < 120);
