@@ -7,12 +7,18 @@ import { count } from './words.ts';
 export function printIntegrity({ baseline, checks, state }: IntegrityReport, page: Page): string {
   const findings = checks.flatMap((check) => check.findings);
   const certain = findings.filter(({ certainty }) => certainty === 'certain').length;
+  const unseen = checks.filter(({ couldNotSee }) => couldNotSee.length > 0).length;
   const verdict =
     certain > 0
       ? page.paint('worst', `Tampered with: ${count(certain, 'finding')}.`)
       : findings.length > 0
         ? page.paint('warn', `Nothing certain; ${count(findings.length, 'thing')} to look at.`)
-        : page.paint('good', 'Nothing was found.');
+        : unseen > 0
+          ? page.paint(
+              'warn',
+              `Nothing was found, but not all could be seen: ${count(unseen, 'check')} say below what.`,
+            )
+          : page.paint('good', 'Nothing was found.');
   return [
     verdict,
     `held against: ${visible(baseline.says)}`,

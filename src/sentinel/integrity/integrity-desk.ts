@@ -6,6 +6,7 @@ import { causeOf, type Problem, problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import { parseRegisters } from '../../introspection/hypervisor/cpu-registers.ts';
 import type { CpuRegisters } from '../../introspection/hypervisor/cpu-registers.ts';
+import type { IntegrityCheck } from '../../introspection/integrity/integrity-view.ts';
 import { openIntegrity, type OpenIntegrity, wholeLook } from './integrity-look.ts';
 import type { FromIntegrity, ToIntegrity } from './integrity-messages.ts';
 
@@ -89,11 +90,17 @@ export class IntegrityDesk {
   #step(run: string, watched: Watched): void {
     const { kernel, processes } = watched.open;
     const whole = kernel.round.step(watched.cpus);
-    if (whole !== null) this.#post({ say: 'round', run, findings: whole.checks.flatMap(({ findings }) => findings) });
+    if (whole !== null) this.#tell(run, 'kernel', whole.checks);
     const nowMs = this.#clock.monotonic();
     if (nowMs - watched.processesAtMs < processesEveryMs) return;
     watched.processesAtMs = nowMs;
-    this.#post({ say: 'round', run, findings: processes.checkProcesses().flatMap(({ findings }) => findings) });
+    this.#tell(run, 'processes', processes.checkProcesses());
+  }
+
+  #tell(run: string, of: 'kernel' | 'processes', checks: readonly IntegrityCheck[]): void {
+    const findings = checks.flatMap((check) => check.findings);
+    const unseen = checks.flatMap(({ couldNotSee }) => couldNotSee).reduce((sum, { count }) => sum + count, 0);
+    this.#post({ say: 'round', run, of, findings, unseen });
   }
 
   async #look({ id, run, target, vmlinuz }: ToIntegrity & { readonly say: 'look' }): Promise<void> {

@@ -35,9 +35,12 @@ export function openIntegrity(target: IntegrityTarget, vmlinuz: Buffer | null, c
   return kernel;
 }
 
-/** What several looks must agree on, and how long the guest runs between them. */
+/**
+ * What several looks must agree on, and how long the guest runs between them: at a hundred ticks a second, well more than the fifty
+ * that findings about processes must have lasted.
+ */
 const looksMax = 3;
-const pauseMs = 250;
+const pauseMs = 300;
 
 /** Everything at once, for a person who waits: about two seconds. */
 export async function wholeLook({ kernel, processes }: OpenIntegrity, registers: string): Promise<IntegrityReport> {

@@ -18,8 +18,14 @@ export type ToIntegrity =
     };
 
 export type FromIntegrity =
-  /** A round of the kernel, or a look at the processes, is complete: this is what it found. */
-  | { readonly say: 'round'; readonly run: string; readonly findings: readonly IntegrityFinding[] }
+  /** A round of the kernel, or a look at the processes, is complete: this is what it found, and how much it could not see. */
+  | {
+      readonly say: 'round';
+      readonly run: string;
+      readonly of: 'kernel' | 'processes';
+      readonly findings: readonly IntegrityFinding[];
+      readonly unseen: number;
+    }
   | { readonly say: 'unwatchable'; readonly run: string; readonly problem: Problem }
   | { readonly say: 'looked'; readonly id: number; readonly report: IntegrityReport }
   | { readonly say: 'not-looked'; readonly id: number; readonly problem: Problem };

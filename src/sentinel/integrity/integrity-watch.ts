@@ -31,12 +31,15 @@ interface Watched {
   againMs: number;
   why: string | null;
   rounds: number;
+  readonly unseen: { kernel: number; processes: number };
 }
 
 export interface IntegrityHealth {
   readonly vm: string;
   readonly state: Watched['state'];
   readonly rounds: number;
+  /** How much the last looks could not see: where nothing was seen, nothing found is no clean bill. */
+  readonly unseen: { readonly kernel: number; readonly processes: number };
   readonly why: string | null;
 }
 
@@ -81,10 +84,11 @@ export class IntegrityWatch {
   }
 
   health(): readonly IntegrityHealth[] {
-    return [...this.#watched.values()].map(({ watch, state, rounds, why }) => ({
+    return [...this.#watched.values()].map(({ watch, state, rounds, unseen, why }) => ({
       vm: watch.entry.id,
       state,
       rounds,
+      unseen,
       why,
     }));
   }
@@ -115,7 +119,15 @@ export class IntegrityWatch {
   }
 
   async #begin(run: string, watch: VmWatch): Promise<void> {
-    const watched: Watched = { watch, run, state: 'asking', againMs: 0, why: null, rounds: 0 };
+    const watched: Watched = {
+      watch,
+      run,
+      state: 'asking',
+      againMs: 0,
+      why: null,
+      rounds: 0,
+      unseen: { kernel: 0, processes: 0 },
+    };
     this.#watched.set(run, watched);
     const target = await this.#target(watch);
     if (this.#watched.get(run) !== watched) return;
@@ -179,6 +191,7 @@ export class IntegrityWatch {
         const watched = this.#watched.get(message.run);
         if (watched === undefined) return;
         watched.rounds += 1;
+        watched.unseen[message.of] = message.unseen;
         for (const finding of message.findings) this.#tell(watched, finding);
         void this.#refresh(watched);
       }
