@@ -25,4 +25,9 @@ export interface GuestHandle {
   readonly memoryMiB: number | null;
   readonly confidential: ConfidentialGuest | null;
   readonly monitor: MonitorAddress;
+  /**
+   * A directory that QEMU's own user may write to and no other user enter, as libvirt makes one for each domain (and as its AppArmor
+   * and SELinux rules expect); absent where nobody made one.
+   */
+  readonly ownDirectory?: string;
 }

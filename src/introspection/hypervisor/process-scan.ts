@@ -70,6 +70,7 @@ function readGuest(procRoot: string, pid: string, libvirtSocket: string): GuestH
     memoryMiB: line.memoryMiB,
     confidential: line.confidential,
     monitor: monitorOf(directory, line, libvirtSocket),
+    ...(line.ownDirectory === null ? {} : { ownDirectory: line.ownDirectory }),
   };
 }
 

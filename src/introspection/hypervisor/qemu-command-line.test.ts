@@ -12,6 +12,7 @@ const nothing: QemuCommandLine = {
   qmpSockets: [],
   monitorByDescriptor: false,
   confidential: null,
+  ownDirectory: null,
 };
 
 const cases: readonly (readonly [string, readonly string[], Partial<QemuCommandLine>])[] = [
@@ -55,7 +56,7 @@ const cases: readonly (readonly [string, readonly string[], Partial<QemuCommandL
       'guest=db,debug-threads=on',
       '-S',
       '-object',
-      '{"qom-type":"secret","id":"masterKey0","format":"raw"}',
+      '{"qom-type":"secret","id":"masterKey0","format":"raw","file":"/var/lib/libvirt/qemu/domain-7-db/master-key.aes"}',
       '-machine',
       'pc-q35-7.2,usb=off,dump-guest-core=off,memory-backend=pc.ram',
       '-accel',
@@ -76,6 +77,7 @@ const cases: readonly (readonly [string, readonly string[], Partial<QemuCommandL
       accelerator: 'kvm',
       memoryMiB: 1024,
       monitorByDescriptor: true,
+      ownDirectory: '/var/lib/libvirt/qemu/domain-7-db',
     },
   ],
   ['encrypted', ['-object', 'sev-snp-guest,id=sev0,cbitpos=51'], { confidential: 'sev-snp' }],

@@ -1,5 +1,6 @@
 // Reads a running QEMU's command line: its name, its size and where its monitor listens. The arguments are somebody else's text;
 // what is not understood is left out.
+import { dirname } from 'node:path';
 import type { Json } from '../../kit/canonical-json.ts';
 import { asObject, asText } from '../../kit/json-object.ts';
 import type { JsonObject } from '../../kit/json-object.ts';
@@ -15,6 +16,8 @@ export interface QemuCommandLine {
   /** A monitor over an inherited file descriptor: how libvirt does it. */
   readonly monitorByDescriptor: boolean;
   readonly confidential: ConfidentialGuest | null;
+  /** Where libvirt keeps this guest's own things, the key of its secrets among them; null when it is not libvirt's. */
+  readonly ownDirectory: string | null;
 }
 
 const accelerators: readonly Accelerator[] = ['kvm', 'tcg', 'xen', 'hvf', 'nvmm', 'whpx'];
@@ -38,6 +41,7 @@ export function parseQemuCommandLine(argv: readonly string[]): QemuCommandLine {
     qmpSockets: [...direct, ...pretty, ...monitors.paths],
     monitorByDescriptor: monitors.byDescriptor,
     confidential: confidentialOf(values('object')),
+    ownDirectory: directoryOfKey(values('object')),
   };
 }
 
@@ -133,6 +137,15 @@ function monitorChardevs(options: readonly (readonly [string, string])[]): {
     paths: monitors.flatMap((chardev) => chardev.get('path') ?? []),
     byDescriptor: monitors.some((chardev) => chardev.has('fd')),
   };
+}
+
+function directoryOfKey(objects: readonly string[]): string | null {
+  for (const object of objects) {
+    const fields = keyed(object);
+    const file = fields.get('id') === 'masterKey0' ? fields.get('file') : undefined;
+    if (file?.startsWith('/') === true) return dirname(file);
+  }
+  return null;
 }
 
 function confidentialOf(objects: readonly string[]): ConfidentialGuest | null {

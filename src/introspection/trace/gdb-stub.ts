@@ -13,6 +13,16 @@ const stubDevice = 'gdb';
 /** QEMU takes paths of unix sockets up to this length. */
 const pathBytesMax = 107;
 
+/** Where a path of QEMU's is for us: its root may be another than ours. */
+export type Reach = (pathInQemu: string) => string;
+
+export const sameRoot: Reach = (path) => path;
+
+/** Through the root directory of QEMU's process, whatever mount namespace it lives in (proc(5), `/proc/PID/root`). */
+export function throughRootOf(pid: number): Reach {
+  return (path) => `/proc/${pid}/root${path}`;
+}
+
 /** Where a stub listens that is open already, as QEMU says it, such as `disconnected:unix:/run/x.sock,server=on`; null = none is. */
 export async function findStub(monitor: Monitor): Promise<Result<string | null>> {
   const devices = await monitor.execute('query-chardev');
@@ -26,8 +36,8 @@ export async function findStub(monitor: Monitor): Promise<Result<string | null>>
  * Opens the stub on a unix socket at `path`, in a directory that QEMU may write to and nobody else may enter: whoever connects
  * holds the guest. Problem `refused`: a debugger is in use.
  */
-export async function openStub(monitor: Monitor, path: string): Promise<Result<void>> {
-  if (Buffer.byteLength(path) > pathBytesMax || /[\s,]/.test(path)) {
+export async function openStub(monitor: Monitor, path: string, reach: Reach = sameRoot): Promise<Result<void>> {
+  if (Buffer.byteLength(reach(path)) > pathBytesMax || /[\s,]/.test(path)) {
     return fail(problem('usage', `QEMU cannot listen at ${path}.`, 'Use a shorter path without spaces and commas.'));
   }
   const found = await findStub(monitor);
@@ -39,7 +49,7 @@ export async function openStub(monitor: Monitor, path: string): Promise<Result<v
     );
   }
   try {
-    rmSync(path, { force: true });
+    rmSync(reach(path), { force: true });
   } catch (thrown) {
     return fail(problem('failed', `Could not make room for a socket at ${path}: ${causeOf(thrown)}.`));
   }
@@ -55,9 +65,9 @@ export async function openStub(monitor: Monitor, path: string): Promise<Result<v
 }
 
 /** Closes the stub. Points that a client left in QEMU stay there: detach first. */
-export async function closeStub(monitor: Monitor, path: string): Promise<Result<void>> {
+export async function closeStub(monitor: Monitor, path: string, reach: Reach = sameRoot): Promise<Result<void>> {
   const said = await monitor.hmp('gdbserver none');
   if (!said.ok) return said;
-  rmSync(path, { force: true });
+  rmSync(reach(path), { force: true });
   return ok(undefined);
 }

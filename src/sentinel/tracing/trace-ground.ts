@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { causeOf, problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { GuestHandle } from '../../introspection/hypervisor/guest-handle.ts';
-import { closeStub, openStub } from '../../introspection/trace/gdb-stub.ts';
+import { closeStub, openStub, type Reach, sameRoot, throughRootOf } from '../../introspection/trace/gdb-stub.ts';
 import { prepareTarget } from '../../introspection/trace/trace-target.ts';
 import { recoverStub } from '../../introspection/trace/watchdog/recover-stub.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
@@ -14,7 +14,7 @@ import type { TraceGround } from './vm-trace.ts';
 export interface TracePlaces {
   /** Kernel profiles; null = learn the kernel anew. */
   readonly profiles: string | null;
-  /** Sockets of gdb stubs: whoever can connect to one holds the guest. */
+  /** Sockets of gdb stubs, for guests without a directory of their own: whoever can connect to one holds the guest. */
   readonly stubs: string;
 }
 
@@ -26,32 +26,47 @@ export async function traceGround(
   monitor: Monitor,
   places: TracePlaces,
 ): Promise<Result<TraceGround>> {
-  const path = join(places.stubs, `plumbline-${handle.pid}.gdb`);
-  const made = makePrivate(places.stubs);
-  if (!made.ok) return made;
-  const freed = await freeStub(monitor, path);
+  const place = placeOf(handle, places.stubs);
+  if (!place.ok) return place;
+  const { path, reach } = place.value;
+  const freed = await freeStub(monitor, place.value);
   if (!freed.ok) return freed;
-  const opened = await openStub(monitor, path);
+  const opened = await openStub(monitor, path, reach);
   if (!opened.ok) return opened;
-  const target = await prepareTarget(handle, monitor, { profileDirectory: places.profiles, socketPath: path });
-  if (target.ok) return ok({ target: target.value, leave: () => leave(monitor, path) });
-  await closeStub(monitor, path);
+  const socketPath = reach(path);
+  const target = await prepareTarget(handle, monitor, { profileDirectory: places.profiles, socketPath });
+  if (target.ok) return ok({ target: target.value, leave: () => leave(monitor, place.value) });
+  await closeStub(monitor, path, reach);
   return target;
 }
 
 /** Takes away what a tracer of ours that died left in QEMU; a stub that somebody uses stays, and is a problem. */
-export async function freeStub(monitor: Monitor, path: string): Promise<Result<void>> {
+async function freeStub(monitor: Monitor, { path, reach }: StubPlace): Promise<Result<void>> {
   const isOurs = (socketPath: string): boolean => socketName.test(socketPath);
-  const recovered = await recoverStub(monitor, { isOurs, newSocketPath: path });
+  const recovered = await recoverStub(monitor, { isOurs, newSocketPath: path, reach });
   return recovered.ok ? ok(undefined) : recovered;
 }
 
 /** By then the tracer has detached, or its watchdog has let the guest run; what both left is taken away. */
-async function leave(monitor: Monitor, path: string): Promise<void> {
-  const freed = await freeStub(monitor, path);
+async function leave(monitor: Monitor, place: StubPlace): Promise<void> {
+  const freed = await freeStub(monitor, place);
   // A client that QEMU still serves is the watchdog at work; the next trace, or the next sentinel, tries again.
   if (!freed.ok) return;
-  await closeStub(monitor, path);
+  await closeStub(monitor, place.path, place.reach);
+}
+
+interface StubPlace {
+  /** As QEMU names it. */
+  readonly path: string;
+  readonly reach: Reach;
+}
+
+/** QEMU makes the socket itself: where it runs as another user, or with another root, only a directory of its own will do. */
+function placeOf({ pid, ownDirectory }: GuestHandle, stubs: string): Result<StubPlace> {
+  const name = `plumbline-${pid}.gdb`;
+  if (ownDirectory !== undefined) return ok({ path: join(ownDirectory, name), reach: throughRootOf(pid) });
+  const made = makePrivate(stubs);
+  return made.ok ? ok({ path: join(stubs, name), reach: sameRoot }) : made;
 }
 
 function makePrivate(directory: string): Result<void> {

@@ -5,7 +5,7 @@ import { problem } from '../../../kit/problem.ts';
 import { fail, ok } from '../../../kit/result.ts';
 import type { Result } from '../../../kit/result.ts';
 import type { Monitor } from '../../../protocols/qmp/monitor.ts';
-import { closeStub, findStub, openStub } from '../gdb-stub.ts';
+import { closeStub, findStub, openStub, type Reach, sameRoot } from '../gdb-stub.ts';
 import type { Freed } from './detach-conversation.ts';
 import { letGo } from './let-go.ts';
 
@@ -14,6 +14,8 @@ export interface RecoverOptions {
   readonly isOurs: (socketPath: string) => boolean;
   /** Where a stub may listen for a moment when there is none any more. Absolute; nothing is there. */
   readonly newSocketPath: string;
+  /** Default: QEMU's files are where ours are. */
+  readonly reach?: Reach;
 }
 
 /** `clean` = there was nothing to do; otherwise the guest has no stop points any more, and this is how it was left. */
@@ -34,8 +36,13 @@ export async function recoverStub(monitor: Monitor, options: RecoverOptions): Pr
   if (!stub.ok) return stub;
   if (!status.ok) return status;
   if (stub.value === null) return status.value === 'debug' ? recoverWithoutStub(monitor, options) : ok('clean');
-  const freed = await letGo(stub.value, { staysPaused: status.value === 'paused', patienceMs, qemuLives: () => true });
-  return freed.ok ? takeAway(monitor, stub.value, freed.value) : freed;
+  const { reach = sameRoot } = options;
+  const freed = await letGo(reach(stub.value), {
+    staysPaused: status.value === 'paused',
+    patienceMs,
+    qemuLives: () => true,
+  });
+  return freed.ok ? takeAway(monitor, stub.value, reach, freed.value) : freed;
 }
 
 /** The socket of a stub of ours that nobody is connected to; null = there is no stub. A watchdog may just be busy at it. */
@@ -57,15 +64,20 @@ async function findIdleStub(monitor: Monitor, { isOurs }: RecoverOptions): Promi
 
 /** `gdbserver none` removed the stub and left the points. */
 async function recoverWithoutStub(monitor: Monitor, options: RecoverOptions): Promise<Result<Recovery>> {
-  const socketPath = options.newSocketPath;
-  const opened = await openStub(monitor, socketPath);
+  const { newSocketPath: socketPath, reach = sameRoot } = options;
+  const opened = await openStub(monitor, socketPath, reach);
   if (!opened.ok) return opened;
-  const freed = await letGo(socketPath, { staysPaused: false, patienceMs, qemuLives: () => true });
-  return freed.ok ? takeAway(monitor, socketPath, freed.value) : freed;
+  const freed = await letGo(reach(socketPath), { staysPaused: false, patienceMs, qemuLives: () => true });
+  return freed.ok ? takeAway(monitor, socketPath, reach, freed.value) : freed;
 }
 
-async function takeAway(monitor: Monitor, socketPath: string, left: Freed | 'qemu-gone'): Promise<Result<Recovery>> {
-  const closed = await closeStub(monitor, socketPath);
+async function takeAway(
+  monitor: Monitor,
+  socketPath: string,
+  reach: Reach,
+  left: Freed | 'qemu-gone',
+): Promise<Result<Recovery>> {
+  const closed = await closeStub(monitor, socketPath, reach);
   if (!closed.ok) return closed;
   return ok(left === 'qemu-gone' ? 'clean' : left);
 }
