@@ -118,6 +118,24 @@ test('a single step is told to whoever asked for it and to nobody else', async (
   client.destroy();
 });
 
+test('nothing follows the word that lets the guest go, on which QEMU would crash', async () => {
+  const { stub, client } = await open();
+  const left = client.ask(['D']);
+  client.interrupt();
+  client.resume();
+  assert.deepEqual(await left, { ok: true, value: ['OK'] });
+  const heard = stub.heard.length;
+  assert.ok(!(await client.ask(['g'])).ok);
+  assert.ok(!(await client.ask(['D'])).ok);
+  assert.equal(await client.step(1), null);
+  client.interrupt();
+  client.resume(['P10=00']);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(stub.heard.length, heard);
+  assert.equal(stub.heard.at(-1), 'D');
+  client.destroy();
+});
+
 test('a stub that says no more is given up, with the reason', async () => {
   const { stub, client } = await open(100);
   stub.silent = true;

@@ -18,8 +18,11 @@ const answerMsDefault = 5_000;
 /** QEMU says within milliseconds that connecting paused the machine; a machine that stood already is never reported. */
 const firstStopMs = 1_000;
 const commandsAtOnceMax = 4096;
+/** Lets the guest run without its points. QEMU 7.2 crashes on what follows it on the same connection. */
+const detachWord = 'D';
 /** Its answer is like no other's. */
 const lastWord = 'vCont?';
+const runOn = 'vCont;c';
 const interruptByte = Buffer.from([3]);
 
 export interface GdbOptions {
@@ -30,6 +33,8 @@ export interface GdbOptions {
 interface Asking {
   readonly answers: string[];
   readonly wanted: number;
+  /** The last of the commands lets the guest go. */
+  readonly detaches: boolean;
   readonly settle: (answers: Result<readonly string[]>) => void;
 }
 
@@ -78,6 +83,7 @@ export class GdbClient {
   /** Answers to what was sent along with the last `resume`. */
   #unanswered = 0;
   #passingOver = false;
+  #detached = false;
 
   constructor(socket: Socket, path: string, answerMs: number = answerMsDefault) {
     this.socket = socket;
@@ -129,15 +135,18 @@ export class GdbClient {
    * again then, nobody else is told of that stop, and nothing of the answers holds.
    */
   ask(commands: readonly string[]): Promise<Result<readonly string[]>> {
-    if (this.#ended !== null) return Promise.resolve(fail(this.#endProblem()));
+    return new Promise((resolve) => this.askThen(commands, resolve));
+  }
+
+  /** The same without a promise: at every stop the guest stands until it is answered. `settle` may be called at once. */
+  askThen(commands: readonly string[], settle: (answers: Result<readonly string[]>) => void): void {
+    if (this.#ended !== null || this.#detached) return settle(fail(this.#endProblem()));
     if (this.#asking !== null || commands.length > commandsAtOnceMax)
-      return Promise.resolve(fail(problem('failed', `The gdb stub at ${this.#path} was asked too much at once.`)));
-    if (commands.length === 0) return Promise.resolve(ok([]));
-    return new Promise((resolve) => {
-      this.#asking = { answers: [], wanted: commands.length, settle: resolve };
-      this.#patience.refresh();
-      this.socket.write(commands.map((command) => encodePacket(command)).join(''), 'latin1');
-    });
+      return settle(fail(problem('failed', `The gdb stub at ${this.#path} was asked too much at once.`)));
+    if (commands.length === 0) return settle(ok([]));
+    this.#asking = { answers: [], wanted: commands.length, detaches: commands.at(-1) === detachWord, settle };
+    this.#patience.refresh();
+    this.#write(commands);
   }
 
   /** After a problem of kind `interrupted`, while the guest stands: passes over whatever answers are still on their way. */
@@ -150,18 +159,19 @@ export class GdbClient {
 
   /** Lets the guest run, after `commands` whose answers nobody waits for; the next word from QEMU is a stop. */
   resume(commands: readonly string[] = []): void {
-    if (this.#ended !== null) return;
+    if (!this.#mayWrite()) return;
     this.#unanswered = commands.length;
-    this.socket.write([...commands, 'vCont;c'].map((command) => encodePacket(command)).join(''), 'latin1');
+    this.#write(commands.length === 0 ? [runOn] : [...commands, runOn]);
   }
 
   /** Runs one vCPU for one instruction, after `commands`; the stop that ends it, or null when none came. Nobody else is told of it. */
   async step(thread: number, commands: readonly string[] = []): Promise<StopReply | null> {
     const asked = await this.ask(commands);
     if (!asked.ok) return null;
+    if (!this.#mayWrite()) return null;
     const listener = this.#onStop;
     const stop = this.nextStop(this.#answerMs);
-    this.socket.write(encodePacket(`vCont;s:${thread.toString(16).padStart(2, '0')}`), 'latin1');
+    this.#write([`vCont;s:${thread.toString(16).padStart(2, '0')}`]);
     const stopped = await stop;
     this.#onStop = listener;
     return stopped;
@@ -169,12 +179,23 @@ export class GdbClient {
 
   /** Pauses a running guest; a stop follows, this one or one that came first. Ignored by QEMU when it stands. */
   interrupt(): void {
-    if (this.#ended === null) this.socket.write(interruptByte);
+    if (this.#mayWrite()) this.socket.write(interruptByte);
   }
 
   /** Ends the connection, which by itself changes nothing in QEMU: its points stay. */
   destroy(): void {
     this.#end('by us');
+  }
+
+  /** Not once the connection has ended, nor beside or after a word that detaches. */
+  #mayWrite(): boolean {
+    return this.#ended === null && !this.#detached && this.#asking?.detaches !== true;
+  }
+
+  #write(commands: readonly string[]): void {
+    let bytes = '';
+    for (const command of commands) bytes += encodePacket(command);
+    this.socket.write(bytes, 'latin1');
   }
 
   #take(chunk: Buffer): void {
@@ -210,6 +231,7 @@ export class GdbClient {
     asking.answers.push(text);
     if (asking.answers.length < asking.wanted) return;
     this.#asking = null;
+    this.#detached ||= asking.detaches;
     asking.settle(ok(asking.answers));
   }
 

@@ -14,8 +14,8 @@ export function encodePacket(text: string): string {
 /** Two hexadecimal digits: the sum of the bytes, modulo 256. */
 function checksumOf(text: string): string {
   let sum = 0;
-  for (let index = 0; index < text.length; index += 1) sum = (sum + text.charCodeAt(index)) % 256;
-  return sum.toString(16).padStart(2, '0');
+  for (let index = 0; index < text.length; index += 1) sum += text.charCodeAt(index);
+  return (sum % 256).toString(16).padStart(2, '0');
 }
 
 /** Puts packets together from whatever pieces they come in. Acknowledgements and noise between packets are passed over. */

@@ -26,6 +26,9 @@ const offsets = Object.fromEntries(registerNames.map((name, index) => [name, 8 *
   RegisterName,
   number
 >;
+/** Without the instruction pointer, which is the last of those named. */
+const generalCount = registerNames.length - 1;
+const generalBytes = 8 * registerNames.length;
 const at = { codeSegment: 140, gsBase: 172, cr0: 188, cr3: 204, cr4: 212, efer: 228 } as const;
 /** Up to and including the last of those. */
 const bytesMin = 236;
@@ -33,17 +36,30 @@ const bytesMin = 236;
 /** In halves: a 64-bit value does not fit an exact Number. Offsets are those of the stub's answer. */
 export class Registers {
   readonly bytes: Buffer;
+  /** The same by fours, for what is asked of every register at every stop. */
+  readonly #words: Uint32Array;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
+    this.#words = new Uint32Array(generalBytes / 4);
+    bytes.copy(new Uint8Array(this.#words.buffer), 0, 0, generalBytes);
   }
 
   low(register: RegisterName): number {
-    return this.bytes.readUInt32LE(offsets[register]);
+    return this.#words[offsets[register] / 4] ?? 0;
   }
 
   high(register: RegisterName): number {
-    return this.bytes.readUInt32LE(offsets[register] + 4);
+    return this.#words[offsets[register] / 4 + 1] ?? 0;
+  }
+
+  /** The first general register, in the order of `registerNames`, that holds exactly this value; null when none does. */
+  holding(high: number, low: number): RegisterName | null {
+    const words = this.#words;
+    for (let index = 0; index < generalCount; index += 1) {
+      if (words[2 * index] === low && words[2 * index + 1] === high) return registerNames[index] ?? null;
+    }
+    return null;
   }
 
   /** Running the kernel rather than a program: the two low bits of the code segment are its privilege level. */
