@@ -31,6 +31,8 @@ export interface TraceConduct {
 /** No Linux ticks faster; counters only ever rise, and no faster than time: anything else is another past, loaded from a snapshot. */
 const ticksPerMsMax = 1;
 const ticksSlack = 2_000;
+/** With the guardian's patience on top, a guest stands for less than a second. */
+const stuckMs = 300;
 const lossEveryMs = 1_000;
 /** A guardian takes the guest well within this time. */
 const takenMs = 10_000;
@@ -53,6 +55,7 @@ export class LiveTrace implements Trace {
   #last: { readonly activity: Activity; readonly atMs: number };
   #lostFromMs = 0;
   #busy = false;
+  #isOver = false;
   #closing: Promise<Result<void>> | null = null;
 
   constructor(parts: LoopParts, conduct: TraceConduct) {
@@ -150,8 +153,10 @@ export class LiveTrace implements Trace {
     );
   }
 
-  #end(why: Problem | null): void {
-    clearInterval(this.#beat);
+  /** `isOurs`: the guest is still in our hands until `close`, and a guardian that hears nothing would take it at the same time. */
+  #end(why: Problem | null, isOurs = false): void {
+    this.#isOver = true;
+    if (!isOurs) clearInterval(this.#beat);
     clearTimeout(this.#holdTimer);
     if (why !== null && this.#closing === null) {
       const { clock, journal } = this.#parts;
@@ -163,7 +168,8 @@ export class LiveTrace implements Trace {
   #onBeat(): void {
     const { clock, journal } = this.#parts;
     const atMs = clock.monotonic();
-    this.#conduct.watch?.beat();
+    this.#beatUnlessStuck(atMs);
+    if (this.#isOver) return;
     journal.anchor();
     this.#conduct.processes.refresh();
     const activity = this.#readActivity();
@@ -175,6 +181,12 @@ export class LiveTrace implements Trace {
     if (back || ahead) this.#takenBack(beforeMs, atMs);
     else if (activity.ticks !== before.ticks) this.#seenRunning();
     if (this.#rest.resting) this.#onRest(atMs, ((activity.forks - before.forks) * 1000) / (atMs - beforeMs));
+  }
+
+  /** A stop that takes too long is the guardian's to end: no beat may cover it. */
+  #beatUnlessStuck(atMs: number): void {
+    const since = this.#loop.standsSinceMs;
+    if (since === null || atMs - since <= stuckMs) this.#conduct.watch?.beat();
   }
 
   #takenBack(fromMs: number, untilMs: number): void {
@@ -248,6 +260,6 @@ export class LiveTrace implements Trace {
     const same = await this.#loop.whileStanding(() => sameKernel(this.#parts));
     this.#busy = false;
     if (same.ok && !same.value)
-      this.#end(problem('failed', 'Another system runs in the guest.', 'Attach to it again.'));
+      this.#end(problem('failed', 'Another system runs in the guest.', 'Attach to it again.'), true);
   }
 }

@@ -10,6 +10,12 @@ const room = '0f1f440000';
 const landings = ['f30f1efa', '660f1f00', '0f1f40d6'];
 const bytesRead = 9;
 
+/** A CPU that stands at a point whose instruction has to be run. */
+export interface Step {
+  readonly thread: number;
+  readonly point: StopPoint;
+}
+
 /** How many bytes may be skipped at an entry that begins so; null = none. */
 export function skippable(bytes: Buffer): number | null {
   const text = bytes.toString('hex');
@@ -18,11 +24,8 @@ export function skippable(bytes: Buffer): number | null {
 }
 
 /** Moves every CPU that stands at a point past it; those that must do the instruction instead are given back. */
-export function skipEntries(
-  guest: GuestAtStop,
-  points: readonly StopPoint[],
-): readonly { readonly thread: number; readonly point: StopPoint }[] {
-  const steps: { thread: number; point: StopPoint }[] = [];
+export function skipEntries(guest: GuestAtStop, points: readonly StopPoint[]): readonly Step[] {
+  const steps: Step[] = [];
   for (const cpu of guest.cpus) {
     const point = points.find((candidate) => standsAt(cpu, candidate));
     if (point === undefined || guest.isSent(cpu)) continue;

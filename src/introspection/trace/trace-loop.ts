@@ -16,6 +16,7 @@ import type { AttemptDesk, Settled } from './attempt-desk.ts';
 import type { StopPoint } from './hook.ts';
 import { insertion, removal } from './point-set.ts';
 import { skipEntries } from './skip-entry.ts';
+import type { Step } from './skip-entry.ts';
 import type { Seen, StopLooker } from './stop-look.ts';
 import { GuestAtStop, selectCpu } from './stopped-guest.ts';
 import type { Attempt } from './trace-event.ts';
@@ -73,19 +74,24 @@ export class TraceLoop {
   #isBroken = false;
   /** Of the stop being answered, how long a person was waited for. */
   #heldMs = 0;
+  #standsSinceMs: number | null;
+  /** What is done to the standing guest is done one after another. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(parts: LoopParts, events: LoopEvents) {
     this.#parts = parts;
     this.#events = events;
-    parts.client.onStop((stop) => {
-      this.#stopped(stop).catch((thrown: unknown) => {
-        this.#break(problem('failed', `A stop could not be dealt with: ${causeOf(thrown)}.`));
-      });
-    });
+    this.#standsSinceMs = parts.clock.monotonic();
+    parts.client.onStop((stop) => this.#stopped(stop, 0));
   }
 
   get state(): State {
     return this.#state;
+  }
+
+  /** Since when the guest stands by this tracer's doing; null while it runs, and while a person or somebody else keeps it. */
+  get standsSinceMs(): number | null {
+    return this.#standsSinceMs;
   }
 
   get pointsAreSet(): boolean {
@@ -118,7 +124,13 @@ export class TraceLoop {
   }
 
   /** Runs `action` at the guest's next stop, which is brought about; the guest runs on after it, unless `leave` was called. */
-  async whileStanding<T>(action: () => Promise<Result<T>>): Promise<Result<T>> {
+  whileStanding<T>(action: () => Promise<Result<T>>): Promise<Result<T>> {
+    const done = this.#turn.then(() => this.#actStanding(action));
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  async #actStanding<T>(action: () => Promise<Result<T>>): Promise<Result<T>> {
     if (this.#state === 'over') return fail(problem('failed', 'The trace has ended.'));
     if (this.#state === 'running') await this.#bringToStop();
     else if (this.#state === 'looking') await new Promise<void>((resolve) => this.#atStop.push(resolve));
@@ -139,7 +151,7 @@ export class TraceLoop {
     this.#held = null;
     this.#heldMs += this.#parts.clock.monotonic() - held.sinceMs;
     this.#parts.desk?.settle(first.sighting, verdict, first.isNew, held.atMs);
-    this.#state = 'looking';
+    this.#look();
     this.#answer(held.guest, held.rest.slice(1), held.atMs);
     return true;
   }
@@ -147,7 +159,9 @@ export class TraceLoop {
   /** Somebody else made the guest run: what it was held for has happened. */
   ranByItself(): void {
     this.#held = null;
-    if (this.#state !== 'over') this.#state = 'running';
+    if (this.#state === 'over') return;
+    this.#state = 'running';
+    this.#standsSinceMs = null;
   }
 
   /** Nothing more will come over the connection: whoever waits for a stop goes on, and finds that it cannot be asked. */
@@ -184,7 +198,7 @@ export class TraceLoop {
     const { client } = this.#parts;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => {
-        if (this.#state === 'running') this.#state = 'paused-by-other';
+        if (this.#now() === 'running') this.#state = 'paused-by-other';
         resolve();
       }, interruptMs);
       this.#atStop.push(() => {
@@ -195,19 +209,38 @@ export class TraceLoop {
     });
   }
 
-  async #stopped(stop: StopReply, tries = 0): Promise<void> {
-    if (this.#state === 'over' || this.#isBroken) return;
-    const { client, clock, threads, target, looker, journal } = this.#parts;
-    const atMs = clock.monotonic();
+  #look(): void {
     this.#state = 'looking';
-    const answers = await client.ask(registerQuestions(threads, stop.thread));
-    if (!answers.ok) {
-      if (tries < triesMax && (await this.#isOursAgain(answers.error)))
-        await this.#stopped({ ...stop, signal: signalPoint }, tries + 1);
-      else this.#break(answers.error);
-      return;
-    }
-    const cpus = registersIn(answers.value, threads, stop.thread);
+    this.#standsSinceMs ??= this.#parts.clock.monotonic();
+  }
+
+  /** No promise on the way from here to the guest's running on: each would be waited for by the whole guest. */
+  #stopped(stop: StopReply, tries: number): void {
+    if (this.#state === 'over' || this.#isBroken) return;
+    const { client, clock, threads } = this.#parts;
+    const atMs = clock.monotonic();
+    this.#look();
+    client.askThen(registerQuestions(threads, stop.thread), (answers) => {
+      if (!answers.ok) {
+        void this.#lookAgain(stop, tries, answers.error);
+        return;
+      }
+      try {
+        this.#lookAt(stop, answers.value, atMs);
+      } catch (thrown) {
+        this.#failAt(thrown);
+      }
+    });
+  }
+
+  async #lookAgain(stop: StopReply, tries: number, why: Problem): Promise<void> {
+    if (tries < triesMax && (await this.#isOursAgain(why))) this.#stopped({ ...stop, signal: signalPoint }, tries + 1);
+    else this.#break(why);
+  }
+
+  #lookAt(stop: StopReply, answers: readonly string[], atMs: number): void {
+    const { threads, target, looker, journal } = this.#parts;
+    const cpus = registersIn(answers, threads, stop.thread);
     if (cpus === null) {
       this.#break(problem('failed', 'QEMU gave no registers that could be read.'));
       return;
@@ -233,36 +266,42 @@ export class TraceLoop {
       if (verdict === 'hold') {
         this.#held = { guest, rest: seen.slice(index), atMs, sinceMs: this.#parts.clock.monotonic() };
         this.#state = 'held';
+        this.#standsSinceMs = null;
         this.#events.held(desk.attemptOf(sighting, atMs));
         return;
       }
       desk.settle(sighting, verdict, isNew, atMs);
     }
-    void this.#goOn(guest, atMs);
+    this.#goOn(guest, atMs);
   }
 
-  async #goOn(guest: GuestAtStop, atMs: number): Promise<void> {
-    const { client, clock, journal } = this.#parts;
+  #goOn(guest: GuestAtStop, atMs: number): void {
     const codePoints = this.#points.filter(({ on }) => on === 'code');
-    if (codePoints.length > 0) {
-      const steps = skipEntries(guest, codePoints);
-      if (steps.length > 0 && !(await this.#stepOver(guest, steps))) return;
-    }
-    const waiting = this.#atStop.splice(0);
-    if (waiting.length > 0) {
-      await client.ask(guest.takeSettings());
-      this.#state = 'standing';
-      this.#tell();
-      for (const resolve of waiting) resolve();
+    const steps = codePoints.length === 0 ? [] : skipEntries(guest, codePoints);
+    if (steps.length === 0 && this.#atStop.length === 0 && !this.#othersPause) this.#runOn(guest, atMs);
+    else this.#goOnLater(guest, atMs, steps).catch((thrown: unknown) => this.#failAt(thrown));
+  }
+
+  /** Where something must be done first, or the guest is to stand on. */
+  async #goOnLater(guest: GuestAtStop, atMs: number, steps: readonly Step[]): Promise<void> {
+    if (steps.length > 0 && !(await this.#stepOver(guest, steps))) return;
+    if (this.#atStop.length === 0 && !this.#othersPause) {
+      this.#runOn(guest, atMs);
       return;
     }
+    await this.#parts.client.ask(guest.takeSettings());
+    this.#heldMs = 0;
+    this.#tell();
     if (this.#othersPause) {
       this.#state = 'paused-by-other';
-      await client.ask(guest.takeSettings());
-      this.#tell();
+      this.#standsSinceMs = null;
       this.#events.pausedByOther();
-      return;
-    }
+    } else this.#state = 'standing';
+    for (const resolve of this.#atStop.splice(0)) resolve();
+  }
+
+  #runOn(guest: GuestAtStop, atMs: number): void {
+    const { clock, journal } = this.#parts;
     this.#resume(guest.takeSettings());
     const stolenMs = clock.monotonic() - atMs;
     journal.stood(stolenMs);
@@ -272,7 +311,7 @@ export class TraceLoop {
   }
 
   /** Entries that cannot be skipped are run one instruction long with their point taken out. */
-  async #stepOver(guest: GuestAtStop, steps: readonly { readonly thread: number; readonly point: StopPoint }[]) {
+  async #stepOver(guest: GuestAtStop, steps: readonly Step[]): Promise<boolean> {
     const { client } = this.#parts;
     const before = await client.ask(guest.takeSettings());
     if (!before.ok) {
@@ -294,6 +333,10 @@ export class TraceLoop {
     return kind === 'interrupted' && (await this.#parts.client.settleDown()).ok;
   }
 
+  #failAt(thrown: unknown): void {
+    this.#break(problem('failed', `A stop could not be dealt with: ${causeOf(thrown)}.`));
+  }
+
   #break(why: Problem): void {
     if (this.#state === 'over' || this.#isBroken) return;
     this.breakOff();
@@ -302,6 +345,7 @@ export class TraceLoop {
 
   #resume(settings: readonly string[]): void {
     this.#state = 'running';
+    this.#standsSinceMs = null;
     this.#parts.client.resume(settings);
   }
 

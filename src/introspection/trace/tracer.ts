@@ -126,17 +126,19 @@ async function begin(
   watch: Watch | null,
 ): Promise<Result<Trace>> {
   const { clock, onLine } = options;
+  watch?.beat();
   const threads = await listThreads(client);
   if (!threads.ok) return threads;
   const technique = options.technique ?? (target.accelerator === 'tcg' ? 'data' : 'code');
   const processes = new ProcessReader(opened.space);
   opened.space.pages.begin(readsMax);
   const context: HookContext = { space: opened.space, processes, technique };
+  watch?.beat();
   const plan = planHooks(context, options);
   const journal = new TraceJournal(clock, onLine);
   const looker = new StopLooker(plan.hooks);
   const desk = options.decide === undefined ? null : new AttemptDesk(options.decide, journal);
-  learnRunning(opened, processes);
+  learnRunning(opened, processes, watch);
   const parts = { client, target: opened, threads: threads.value, points: plan.points, looker, desk, journal, clock };
   const trace = new LiveTrace(parts, {
     watch,
@@ -193,10 +195,11 @@ async function listThreads(client: GdbClient): Promise<Result<readonly number[]>
   return sound ? ok(threads) : fail(problem('failed', 'QEMU does not say which CPUs the guest has.'));
 }
 
-/** What runs already is remembered, so that its end can be told with its name. */
-function learnRunning({ space }: OpenTarget, processes: ProcessReader): void {
+/** What runs already is remembered, so that its end can be told with its name. Takes a while where thousands of processes run. */
+function learnRunning({ space }: OpenTarget, processes: ProcessReader, watch: Watch | null): void {
   for (const task of listTasks(space, new Ledger())) {
     if (space.pages.exhausted) return;
     processes.read(task);
+    watch?.beat();
   }
 }
