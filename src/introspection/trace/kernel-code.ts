@@ -2,7 +2,6 @@
 import type { FunctionName, OptionalFieldName, OptionalSymbolName } from '../kernel/kernel-profile.ts';
 import type { KernelSpace } from '../kernel/kernel-space.ts';
 import type { PhysicalAddress } from '../memory/guest-memory.ts';
-import { registerNames } from '../../protocols/gdb/registers.ts';
 import type { RegisterName, Registers } from '../../protocols/gdb/registers.ts';
 import type { KernelAddress, StoppedCpu } from './hook.ts';
 
@@ -54,10 +53,7 @@ export function runsInImage(space: KernelSpace, { registers }: StoppedCpu): bool
 
 /** The first general register that holds exactly this address; null when none does. */
 export function registerWith(registers: Registers, high: number, low: number): RegisterName | null {
-  for (const name of registerNames) {
-    if (name !== 'rip' && registers.low(name) === low && registers.high(name) === high) return name;
-  }
-  return null;
+  return registers.holding(high, low);
 }
 
 /** The object that a register points to, where it lies in linear memory; `nowhere` otherwise. */

@@ -131,7 +131,7 @@ export class ProcessReader {
     };
   }
 
-  #leaderOf({ task, pid, tgid }: TaskFacts): PhysicalAddress {
+  #leaderOf({ task, pid, tgid }: Pick<TaskFacts, 'task' | 'pid' | 'tgid'>): PhysicalAddress {
     if (pid === tgid || this.#leaderAt === undefined) return task;
     const leader = this.#space.pointer(task + this.#leaderAt);
     return leader === nowhere ? task : leader;
@@ -152,11 +152,12 @@ export class ProcessReader {
   /** Each generation is remembered with the parent it was seen to have: only the nearest one has to be looked at again. */
   #lineOf(id: string, process: TaskFacts, depth: number): Line {
     const none: Line = { parentId: null, parent: null, paths: [] };
-    const above = this.#parentOf(process);
-    if (above === null || depth >= ancestorsMax) return none;
-    const parentId = imageId(above);
+    const leader = this.#parentOf(process);
+    if (leader === nowhere || depth >= ancestorsMax) return none;
+    const parentId = this.#imageIdAt(leader);
     const known = this.#lines.get(id);
     if (known?.parentId === parentId) return known;
+    const above = readTaskFacts(this.#space, this.#offsets, leader);
     const parent = this.#imageOf(parentId, above);
     const further = this.#lineOf(parentId, above, depth + 1).paths;
     const paths = parent.exe === null ? further : [parent.exe, ...further];
@@ -165,14 +166,25 @@ export class ProcessReader {
     return line;
   }
 
-  /** Null for the first process of all. */
-  #parentOf(process: TaskFacts): TaskFacts | null {
+  /** The parent's first thread; `nowhere` for the first process of all. */
+  #parentOf(process: TaskFacts): PhysicalAddress {
+    const { pages } = this.#space;
     const task = this.#space.pointer(process.task + this.#offsets.realParent);
-    if (task === nowhere || task === process.task) return null;
-    const above = readTaskFacts(this.#space, this.#offsets, task);
-    if (above.pid === 0) return null;
-    const leader = this.#leaderOf(above);
-    return leader === task ? above : readTaskFacts(this.#space, this.#offsets, leader);
+    if (task === nowhere || task === process.task) return nowhere;
+    const pid = pages.u32(task + this.#offsets.pid);
+    return pid === 0 ? nowhere : this.#leaderOf({ task, pid, tgid: pages.u32(task + this.#offsets.tgid) });
+  }
+
+  /** Without the rest of its facts, which lie on pages of their own: asked at every stop. */
+  #imageIdAt(task: PhysicalAddress): string {
+    const { pages } = this.#space;
+    const { pid, start, execGeneration } = this.#offsets;
+    return imageId({
+      pid: pages.u32(task + pid),
+      startHigh: pages.u32(task + start + 4),
+      startLow: pages.u32(task + start),
+      execGeneration: pages.u32(task + execGeneration),
+    });
   }
 
   #cgroupOf(cgroups: PhysicalAddress): string | null {
@@ -184,12 +196,12 @@ export class ProcessReader {
   }
 }
 
-/** Nanoseconds that a double cannot hold exactly are cut down by whole numbers. */
-function startedUs({ startHigh, startLow }: TaskFacts): number {
-  return Number(((BigInt(startHigh) << 32n) | BigInt(startLow)) / 1000n);
+/** Nanoseconds that a double cannot hold exactly, 2^32 of them being 4 294 967 296; exact for longer than any guest runs. */
+function startedUs({ startHigh, startLow }: Pick<TaskFacts, 'startHigh' | 'startLow'>): number {
+  return startHigh * 4_294_967 + Math.floor((startHigh * 296 + startLow) / 1000);
 }
 
-function imageId(facts: TaskFacts): string {
+function imageId(facts: Pick<TaskFacts, 'pid' | 'startHigh' | 'startLow' | 'execGeneration'>): string {
   return `${facts.pid}.${startedUs(facts)}.${facts.execGeneration}`;
 }
 

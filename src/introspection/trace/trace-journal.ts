@@ -20,6 +20,8 @@ export class TraceJournal {
   readonly #onLine: (line: TraceLine) => void;
   readonly #counts = Object.fromEntries(tracedKinds.map((kind) => [kind, 0])) as Record<TracedKind, number>;
   #anchor: { readonly epochMs: number; readonly atMs: number };
+  /** Text of the second spoken of last, with its point: most events share it with the one before. */
+  #second = { epoch: Number.NaN, text: '' };
   #seq = 0;
   #lost = 0;
   #losses = 0;
@@ -42,8 +44,11 @@ export class TraceJournal {
   /** ISO 8601 with microseconds, of a moment of the monotonic clock. */
   timeOf(atMs: number): string {
     const epochUs = Math.round((this.#anchor.epochMs + (atMs - this.#anchor.atMs)) * 1000);
-    const micros = String(((epochUs % 1000) + 1000) % 1000).padStart(3, '0');
-    return `${new Date(Math.floor(epochUs / 1000)).toISOString().slice(0, -1)}${micros}Z`;
+    const second = Math.floor(epochUs / 1e6);
+    if (second !== this.#second.epoch) {
+      this.#second = { epoch: second, text: new Date(second * 1000).toISOString().slice(0, -'000Z'.length) };
+    }
+    return `${this.#second.text}${String(epochUs - second * 1e6).padStart(6, '0')}Z`;
   }
 
   tell(event: Sighting['event'], atMs: number, verdict: Verdict | null): void {

@@ -23,7 +23,7 @@ const readyMs = 10_000;
 const watchMs = 8_000;
 const closeMs = 2_000;
 /** Beats closer together than this say nothing new. */
-const beatGapMs = 40;
+const beatGapMs = 80;
 /** So many beats without an echo: the watchdog is stopped or gone. Counted, not timed: a starved tracer sends none. */
 const beatsUnheardMax = 20;
 /** Enough for the watchdog's few kilobytes, and a bound. */
