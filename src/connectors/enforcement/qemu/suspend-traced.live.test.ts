@@ -63,6 +63,6 @@ suite('a guest that is traced', { timeout: counted(120_000, 900_000) }, () => {
     }
     standstill.stop();
     tracer.tell({ do: 'detach' });
-    await tracer.waitFor('detached', 3_000);
+    await tracer.waitFor('detached');
   });
 });
