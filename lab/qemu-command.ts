@@ -75,7 +75,12 @@ export function qemuArguments(guest: GuestMachine, snapshot?: string): readonly 
     ['-qmp', `unix:${files.labQmp},server=on,wait=off`],
     ['-serial', `file:${files.console}`],
     ['-drive', `file=${files.disk},format=qcow2,if=virtio,cache=unsafe`],
-    ['-device', 'virtio-serial-pci', '-chardev', `socket,id=command,path=${files.commandPort},server=on,wait=off`],
+    [
+      '-device',
+      'virtio-serial-pci,max_ports=2',
+      '-chardev',
+      `socket,id=command,path=${files.commandPort},server=on,wait=off`,
+    ],
     ['-device', 'virtserialport,chardev=command,name=lab'],
     network === undefined ? [] : networkArguments(network),
     snapshot === undefined ? [] : ['-loadvm', snapshot],
