@@ -25,7 +25,7 @@ const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 suite('a guest that is traced', { timeout: counted(120_000, 900_000) }, () => {
   let guest: Guest;
   before(async () => {
-    guest = await sharedGuest('6.1', { name: 'watchdog' });
+    guest = await sharedGuest('6.1', { name: 'suspended' });
     await startWork(guest);
     await openStub(guest);
   });
