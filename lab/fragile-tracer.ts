@@ -3,6 +3,7 @@
 // It tells its parent what it meets and does what it is told (`Word`).
 import type { GuestStanding, TracerWord } from './fragile-trace.ts';
 import { sayProblem } from '../src/kit/problem.ts';
+import { interruptBytes } from '../src/protocols/gdb/gdb-client.ts';
 import { encodePacket, PacketReader } from '../src/protocols/gdb/packet.ts';
 import { beatEveryMs } from '../src/introspection/trace/guardian.ts';
 import { WatchdogGuardian } from '../src/introspection/trace/watchdog/watchdog-guardian.ts';
@@ -85,7 +86,7 @@ function detach(): void {
   // QEMU does not survive a second one.
   if (state === 'detaching') return;
   state = 'detaching';
-  connection.write(`\x03${encodePacket('D')}`);
+  connection.write(`${interruptBytes}${encodePacket('D')}`);
 }
 
 function tell(standing: GuestStanding): void {

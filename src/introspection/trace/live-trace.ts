@@ -71,7 +71,7 @@ export class LiveTrace implements Trace {
     this.#loop = new TraceLoop(parts, {
       stopped: (atMs, stolenMs) => this.#spend(atMs, stolenMs),
       held: (attempt) => this.#hold(attempt),
-      pausedByOther: () => conduct.watch?.pausedByOther(true),
+      pausedByOther: (isPaused) => conduct.watch?.pausedByOther(isPaused),
       broken: (why) => this.#end(why),
     });
   }

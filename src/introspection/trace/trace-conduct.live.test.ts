@@ -160,6 +160,17 @@ suite('a trace that is not alone with its guest', { timeout: 300_000 }, () => {
     assert.equal((await guest.run('workload exit 4')).code, 4, 'and no point is left');
   });
 
+  test('a trace ends at once after somebody else paused the guest and let it run again', async () => {
+    for (let turn = 0; turn < 8; turn += 1) {
+      const under = await traceGuest(guest);
+      must(await guest.qmp().execute('stop'));
+      must(await guest.qmp().execute('cont'));
+      await under.close();
+      assert.ok(await isRunning());
+      assert.equal((await guest.run('workload exit 4')).code, 4, 'no point is left');
+    }
+  });
+
   test('a connection that is cut ends the trace, and the guest runs on', async () => {
     const real = new WatchdogGuardian();
     const connections: Socket[] = [];

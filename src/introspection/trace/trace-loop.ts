@@ -39,8 +39,8 @@ export interface LoopEvents {
   stopped(atMs: number, stolenMs: number): void;
   /** The guest stands until `release`. */
   held(attempt: Attempt): void;
-  /** Somebody else paused the guest. */
-  pausedByOther(): void;
+  /** Somebody else paused the guest, or it turned out to be in our hands again. */
+  pausedByOther(isPaused: boolean): void;
   /** The connection is gone, or what comes over it makes no sense. */
   broken(why: Problem): void;
 }
@@ -178,7 +178,8 @@ export class TraceLoop {
     const standsForOther = this.#state === 'paused-by-other';
     this.#state = 'over';
     const left = standsForOther ? await this.takePoints() : await this.#detach();
-    client.destroy();
+    // Interrupted, it stands by our own question, and is left once more.
+    if (left.ok || left.error.kind !== 'interrupted') client.destroy();
     return left;
   }
 
@@ -295,7 +296,7 @@ export class TraceLoop {
     if (this.#othersPause) {
       this.#state = 'paused-by-other';
       this.#standsSinceMs = null;
-      this.#events.pausedByOther();
+      this.#events.pausedByOther(true);
     } else this.#state = 'standing';
     for (const resolve of this.#atStop.splice(0)) resolve();
   }
@@ -330,7 +331,9 @@ export class TraceLoop {
 
   /** Somebody else let it run while we asked; our asking paused it again, so it is ours to let run. */
   async #isOursAgain({ kind }: Problem): Promise<boolean> {
-    return kind === 'interrupted' && (await this.#parts.client.settleDown()).ok;
+    if (kind !== 'interrupted') return false;
+    this.#events.pausedByOther(false);
+    return (await this.#parts.client.settleDown()).ok;
   }
 
   #failAt(thrown: unknown): void {

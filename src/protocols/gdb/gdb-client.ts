@@ -23,7 +23,12 @@ const detachWord = 'D';
 /** Its answer is like no other's. */
 const lastWord = 'vCont?';
 const runOn = 'vCont;c';
-const interruptByte = Buffer.from([3]);
+/**
+ * Any byte pauses a running guest and is swallowed, but for one case: while QEMU waits for an acknowledgement, as it does for its word
+ * of somebody else's pause after that somebody made the guest run again, everything up to a `+` or a `$` is passed over. A `+`
+ * that nobody waited for pauses by itself, and the byte after it is ignored (gdbstub.c, `gdb_read_byte`).
+ */
+export const interruptBytes = '+\x03';
 
 export interface GdbOptions {
   /** How long QEMU may take to answer. Default 5000. */
@@ -179,7 +184,7 @@ export class GdbClient {
 
   /** Pauses a running guest; a stop follows, this one or one that came first. Ignored by QEMU when it stands. */
   interrupt(): void {
-    if (this.#mayWrite()) this.socket.write(interruptByte);
+    if (this.#mayWrite()) this.socket.write(interruptBytes);
   }
 
   /** Ends the connection, which by itself changes nothing in QEMU: its points stay. */
