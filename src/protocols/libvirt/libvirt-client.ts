@@ -5,7 +5,7 @@ import { fail, ok } from '../../kit/result.ts';
 import type { Result } from '../../kit/result.ts';
 import { connectRpc, libvirtProblem } from './rpc-connection.ts';
 import type { LibvirtProblem, Procedure, RpcConnection } from './rpc-connection.ts';
-import { XdrReader, XdrWriter } from './xdr.ts';
+import { XdrReader, XdrWriter } from '../xdr/xdr.ts';
 
 export interface LibvirtDomain {
   readonly name: string;

@@ -6,7 +6,7 @@ import { causeOf, problem } from '../../kit/problem.ts';
 import type { Problem } from '../../kit/problem.ts';
 import { fail, ok } from '../../kit/result.ts';
 import type { Result } from '../../kit/result.ts';
-import { XdrReader, XdrWriter } from './xdr.ts';
+import { XdrReader, XdrWriter } from '../xdr/xdr.ts';
 
 /** A refusal by libvirt carries its number (virErrorNumber); other failures null. */
 export interface LibvirtProblem extends Problem {

@@ -1,5 +1,6 @@
 // One sFlow datagram, version 5 (https://sflow.org/sflow_version_5.txt): the headers of sampled packets and how many were lost
 // on the way. Anybody on the host can send one, so nothing in it is believed beyond its own end.
+import { XdrReader } from '../xdr/xdr.ts';
 
 export interface SampledPacket {
   /** Names the data source within its agent: sample numbers rise by one for each of these. */
@@ -33,10 +34,10 @@ const headerProtocolEthernet = 1;
 
 /** Null when it is none, or breaks off. */
 export function parseSflow(bytes: Buffer): SflowDatagram | null {
-  const words = new Words(bytes);
+  const words = new XdrReader(bytes);
   if (words.u32() !== version) return null;
   const addressBytes = words.u32() === 2 ? 16 : 4;
-  const agent = words.take(addressBytes).toString('hex');
+  const agent = words.fixed(addressBytes).toString('hex');
   const subAgent = words.u32();
   const sequence = words.u32();
   words.u32();
@@ -46,11 +47,11 @@ export function parseSflow(bytes: Buffer): SflowDatagram | null {
   let others = 0;
   for (let index = 0; index < count; index += 1) {
     const kind = words.u32();
-    const body = words.take(words.u32());
+    const body = words.fixed(words.u32());
     if (words.broken) return null;
     const packet =
       kind === format.flowSample || kind === format.expandedFlowSample
-        ? parseSample(new Words(body), kind === format.expandedFlowSample)
+        ? parseSample(new XdrReader(body), kind === format.expandedFlowSample)
         : null;
     if (packet === null) others += 1;
     else packets.push(packet);
@@ -58,7 +59,7 @@ export function parseSflow(bytes: Buffer): SflowDatagram | null {
   return { agent, subAgent, sequence, packets, others };
 }
 
-function parseSample(words: Words, expanded: boolean): SampledPacket | null {
+function parseSample(words: XdrReader, expanded: boolean): SampledPacket | null {
   const sampleNumber = words.u32();
   const source = expanded ? words.u32() * 0x100_0000 + words.u32() : words.u32();
   const samplingRate = words.u32();
@@ -72,9 +73,9 @@ function parseSample(words: Words, expanded: boolean): SampledPacket | null {
   if (words.broken || records > recordsMax) return null;
   for (let index = 0; index < records; index += 1) {
     const kind = words.u32();
-    const body = words.take(words.u32());
+    const body = words.fixed(words.u32());
     if (words.broken) return null;
-    const header = kind === format.rawHeader ? rawHeader(new Words(body)) : null;
+    const header = kind === format.rawHeader ? rawHeader(new XdrReader(body)) : null;
     // Interface values carry a format in their two upper bits; only plain indexes name an interface.
     if (header !== null)
       return { source, sampleNumber, samplingRate, drops, input: input < 0x4000_0000 ? input : 0, header };
@@ -82,48 +83,10 @@ function parseSample(words: Words, expanded: boolean): SampledPacket | null {
   return null;
 }
 
-function rawHeader(words: Words): Buffer | null {
+function rawHeader(words: XdrReader): Buffer | null {
   const protocol = words.u32();
   words.u32();
   words.u32();
-  const header = words.take(words.u32());
+  const header = words.fixed(words.u32());
   return words.broken || protocol !== headerProtocolEthernet ? null : header;
-}
-
-/** Reads past the end give zeros and are remembered. */
-class Words {
-  readonly #bytes: Buffer;
-  #at = 0;
-  #broken = false;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  get broken(): boolean {
-    return this.#broken;
-  }
-
-  u32(): number {
-    const at = this.#step(4);
-    return at === null ? 0 : this.#bytes.readUInt32BE(at);
-  }
-
-  /** Opaque bytes, padded to four. */
-  take(length: number): Buffer {
-    const at = this.#step(length);
-    if (at === null) return Buffer.alloc(0);
-    this.#at = Math.min(this.#bytes.length, Math.ceil(this.#at / 4) * 4);
-    return this.#bytes.subarray(at, at + length);
-  }
-
-  #step(length: number): number | null {
-    const at = this.#at;
-    if (this.#broken || at + length > this.#bytes.length) {
-      this.#broken = true;
-      return null;
-    }
-    this.#at = at + length;
-    return at;
-  }
 }

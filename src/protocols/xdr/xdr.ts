@@ -1,4 +1,4 @@
-// XDR (RFC 4506), as much as libvirt's protocol uses: big-endian, everything padded to four bytes.
+// XDR (RFC 4506), as much as libvirt's protocol and sFlow use: big-endian, everything padded to four bytes.
 
 const padding = Buffer.alloc(3);
 
