@@ -2,8 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { IsoTime, VmId } from './name.ts';
 
-/** The guest is not what it says it is; a rule on `tampering` answers these. */
-export const Tampering = Type.Enum([
+const tamperings = [
   'kernel-tampered',
   'module-hidden',
   'process-hidden',
@@ -12,7 +11,10 @@ export const Tampering = Type.Enum([
   'executable-changed',
   'hidden-flow',
   'hidden-listener',
-]);
+] as const;
+
+/** The guest is not what it says it is; a rule on `tampering` answers these. */
+export const Tampering = Type.Enum([...tamperings]);
 export type Tampering = Static<typeof Tampering>;
 
 export const GuardKind = Type.Union([
@@ -40,17 +42,6 @@ export const GuardEvent = Type.Object({
 });
 export type GuardEvent = Static<typeof GuardEvent>;
 
-const tamperings: ReadonlySet<string> = new Set<Tampering>([
-  'kernel-tampered',
-  'module-hidden',
-  'process-hidden',
-  'process-tampered',
-  'credentials-changed',
-  'executable-changed',
-  'hidden-flow',
-  'hidden-listener',
-]);
-
 export function isTampering(what: GuardKind): what is Tampering {
-  return tamperings.has(what);
+  return tamperings.some((known) => known === what);
 }

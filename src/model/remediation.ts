@@ -2,29 +2,21 @@
 import { Type, type Static } from 'typebox';
 import { IsoTime, VmId } from './name.ts';
 
+export const vmActions = ['alert', 'suspend', 'resume', 'snapshot', 'power-off'] as const;
 /** What can be done to a whole VM; `alert` does nothing to it. */
-export const VmAction = Type.Enum(['alert', 'suspend', 'resume', 'snapshot', 'power-off']);
+export const VmAction = Type.Enum([...vmActions]);
 export type VmAction = Static<typeof VmAction>;
 
+export const inlineActions = ['block', 'kill', 'hold'] as const;
 /**
  * What is answered at the very attempt, inside the guest, before it happens. block = the call fails; kill = the process ends
  * as well; hold = the VM stands still until a person decides, and the call fails when nobody does in time.
  */
-export const InlineAction = Type.Enum(['block', 'kill', 'hold']);
+export const InlineAction = Type.Enum([...inlineActions]);
 export type InlineAction = Static<typeof InlineAction>;
 
 /** release = the answer to an attempt that is held. */
-export const Action = Type.Enum([
-  'alert',
-  'suspend',
-  'resume',
-  'snapshot',
-  'power-off',
-  'block',
-  'kill',
-  'hold',
-  'release',
-]);
+export const Action = Type.Enum([...vmActions, ...inlineActions, 'release']);
 export type Action = Static<typeof Action>;
 
 /** What a held attempt may be answered. */

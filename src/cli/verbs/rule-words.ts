@@ -2,6 +2,7 @@
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import { severityOrder } from '../../model/finding.ts';
+import { inlineActions, vmActions } from '../../model/remediation.ts';
 import { faultOf, isInline, type Rule } from '../../model/rule.ts';
 
 const subjects = [
@@ -12,16 +13,7 @@ const subjects = [
   'any',
   'tampering',
 ] as const satisfies readonly Rule['on'][];
-const actions = [
-  'alert',
-  'suspend',
-  'resume',
-  'snapshot',
-  'power-off',
-  'block',
-  'kill',
-  'hold',
-] as const satisfies readonly Rule['action'][];
+const actions = [...vmActions, ...inlineActions] as const satisfies readonly Rule['action'][];
 const approvals = ['automatic', 'approval'] as const satisfies readonly Rule['approval'][];
 
 export function parseRules(texts: readonly string[]): Result<readonly Rule[]> {
