@@ -21,6 +21,11 @@ function groupsText(groups: readonly number[]): string {
   const [sixth = 0, seventh = 0, eighth = 0] = groups.slice(5);
   if (sixth === 0xffff && groups.slice(0, 5).every((group) => group === 0))
     return `${seventh >> 8}.${seventh & 0xff}.${eighth >> 8}.${eighth & 0xff}`;
+  return compressedGroups(groups);
+}
+
+/** Eight groups of 16 bits as RFC 5952 writes them: lower case, no leading zeros, the first longest run of two or more zeros as `::`. */
+export function compressedGroups(groups: readonly number[]): string {
   const zeros = longestZeros(groups);
   const text = (part: readonly number[]): string => part.map((group) => group.toString(16)).join(':');
   if (zeros.length < 2) return text(groups);
