@@ -9,13 +9,11 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { runAttack } from '../lab/attacks.ts';
 import { shopDeclaration } from '../lab/demo/shop.ts';
 import { openThreeTierLab, type ThreeTierLab } from '../lab/three-tier.ts';
+import { guestsOf } from '../lab/guests-of.ts';
 import { connect, type Client } from '../src/client/connect.ts';
 import { silentLog } from '../src/kit/log.ts';
-import { ok } from '../src/kit/result.ts';
 import { must, startTrial, type Trial } from '../src/manager/trial.ts';
-import type { GuestSource } from '../src/sentinel/watch/guest-source.ts';
 import { startSentinel, type Sentinel } from '../src/sentinel/main.ts';
-import { qemuSource } from '../src/sentinel/watch/qemu-source.ts';
 import { readTrust } from '../src/sentinel/vault/trust.ts';
 import { inProcessLink } from '../src/wire/in-process-link.ts';
 
@@ -47,7 +45,7 @@ suite('inline protection of the shop', { timeout: 400_000 }, () => {
     link.connectManager(trial.manager.end);
     const trusted = must(readTrust(trial.manager.trust));
     const base = { name: 'host', stateDir: dir, trusted, manager: link.manager, clock, log: silentLog };
-    sentinel = must(await startSentinel({ ...base, source: ownGuests() }));
+    sentinel = must(await startSentinel({ ...base, source: guestsOf(dir, Object.values(lab.guests)) }));
     trial.manager.attachSentinel(link.sentinel(sentinel.end));
   });
   after(async () => {
@@ -56,17 +54,6 @@ suite('inline protection of the shop', { timeout: 400_000 }, () => {
     await lab?.stop();
     rmSync(dir, { recursive: true, force: true });
   });
-
-  /** The host may run guests of others: each QEMU has one monitor to give. */
-  function ownGuests(): GuestSource {
-    const all = qemuSource({ clock, profileDirectory: join(dir, 'profiles'), stubDirectory: join(dir, 'stubs') });
-    const own = new Set(Object.values(lab.guests).map(({ uuid }) => uuid));
-    const find: GuestSource['find'] = () => {
-      const found = all.find();
-      return found.ok ? ok(found.value.filter(({ uuid }) => uuid !== null && own.has(uuid))) : found;
-    };
-    return { ...all, find };
-  }
 
   const web = { scope: 'shop', service: 'web' };
   const shown = async () => must(await client.getVm({ vm: lab.guests.web.uuid }));

@@ -8,16 +8,15 @@ import { after, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Guest } from '../../lab/guest.ts';
 import { bootPlainGuest } from '../../lab/plain-guest.ts';
+import { guestsOf } from '../../lab/guests-of.ts';
 import { silentLog } from '../kit/log.ts';
 import { ok } from '../kit/result.ts';
 import type { Manifest, ManifestEntry } from '../model/manifest.ts';
 import type { Observed } from '../model/observation.ts';
 import { allowEntry } from '../stages/draft/draft.ts';
 import { RecordingManager } from '../sim/recording-manager.ts';
-import type { GuestSource } from './watch/guest-source.ts';
 import { ps, sockets } from './local/local-views.ts';
 import { type Sentinel, startSentinel } from './main.ts';
-import { qemuSource } from './watch/qemu-source.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const quiet = '</dev/null >/dev/null 2>&1 &';
@@ -54,16 +53,6 @@ suite('sentinel on a real guest', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  /** The host may run guests of others: each QEMU has one monitor to give. */
-  function ownGuest(): GuestSource {
-    const all = qemuSource({ clock, profileDirectory: join(dir, 'profiles'), stubDirectory: join(dir, 'stubs') });
-    const find: GuestSource['find'] = () => {
-      const found = all.find();
-      return found.ok ? ok(found.value.filter((handle) => handle.uuid === guest.uuid)) : found;
-    };
-    return { ...all, find };
-  }
-
   async function start(): Promise<void> {
     const started = await startSentinel({
       name: 'host',
@@ -72,7 +61,7 @@ suite('sentinel on a real guest', () => {
       manager,
       clock,
       log: silentLog,
-      source: ownGuest(),
+      source: guestsOf(dir, [guest]),
     });
     assert.ok(started.ok, started.ok ? '' : started.error.message);
     sentinel = started.value;

@@ -12,7 +12,7 @@ import { after, afterEach, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Result } from '../../kit/result.ts';
 import { openLibvirtMonitor } from '../libvirt/libvirt-monitor.ts';
-import { XdrReader, XdrWriter } from '../libvirt/xdr.ts';
+import { XdrReader, XdrWriter } from '../xdr/xdr.ts';
 import type { Monitor, MonitorEvent, MonitorProblem } from './monitor.ts';
 import { openQmp } from './qmp-client.ts';
 

@@ -7,13 +7,12 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type BridgedPair, openBridgedPair, trafficInGuest } from '../../../lab/bridged-pair.ts';
+import { guestsOf } from '../../../lab/guests-of.ts';
 import { silentLog } from '../../kit/log.ts';
 import { ok } from '../../kit/result.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { RecordingManager } from '../../sim/recording-manager.ts';
-import type { GuestSource } from '../watch/guest-source.ts';
 import { startSentinel, type Sentinel } from '../main.ts';
-import { qemuSource } from '../watch/qemu-source.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
@@ -29,7 +28,15 @@ suite('a sentinel that watches flows', { timeout: 180_000 }, () => {
     pair = opened.value;
     manager = new RecordingManager();
     const { trusted } = manager;
-    const base = { name: 'host', stateDir: dir, trusted, manager, clock, log: silentLog, source: ownGuests() };
+    const base = {
+      name: 'host',
+      stateDir: dir,
+      trusted,
+      manager,
+      clock,
+      log: silentLog,
+      source: guestsOf(dir, Object.values(pair.guests)),
+    };
     const started = await startSentinel({ ...base, flows: true });
     assert.ok(started.ok, started.ok ? '' : started.error.message);
     sentinel = started.value;
@@ -39,17 +46,6 @@ suite('a sentinel that watches flows', { timeout: 180_000 }, () => {
     await pair?.stop();
     rmSync(dir, { recursive: true, force: true });
   });
-
-  /** The host may run guests of others: each QEMU has one monitor to give. */
-  function ownGuests(): GuestSource {
-    const all = qemuSource({ clock, profileDirectory: join(dir, 'profiles'), stubDirectory: join(dir, 'stubs') });
-    const own = new Set(Object.values(pair.guests).map(({ uuid }) => uuid));
-    const find: GuestSource['find'] = () => {
-      const found = all.find();
-      return found.ok ? ok(found.value.filter(({ uuid }) => uuid !== null && own.has(uuid))) : found;
-    };
-    return { ...all, find };
-  }
 
   test('sees what its VMs say, and finds nothing hidden in those that hide nothing', async () => {
     const { left, right } = pair.guests;

@@ -10,14 +10,13 @@ import type { Guest } from '../../../lab/guest.ts';
 import { KernelPlaces } from '../../../lab/kernel-places.ts';
 import { bootPlainGuest } from '../../../lab/plain-guest.ts';
 import { openKernelSpace, tamper } from '../../../lab/tampering.ts';
+import { guestsOf } from '../../../lab/guests-of.ts';
 import { silentLog } from '../../kit/log.ts';
 import { ok } from '../../kit/result.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { RecordingManager } from '../../sim/recording-manager.ts';
-import type { GuestSource } from '../watch/guest-source.ts';
 import { hash, integrity } from '../local/local-integrity.ts';
 import { startSentinel, type Sentinel } from '../main.ts';
-import { qemuSource } from '../watch/qemu-source.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
@@ -43,7 +42,15 @@ suite('integrity of a real guest', () => {
     places = new KernelPlaces(await openKernelSpace(guest));
     manager = new RecordingManager();
     const { trusted } = manager;
-    const base = { name: 'host', stateDir: dir, trusted, manager, clock, log: silentLog, source: ownGuest() };
+    const base = {
+      name: 'host',
+      stateDir: dir,
+      trusted,
+      manager,
+      clock,
+      log: silentLog,
+      source: guestsOf(dir, [guest]),
+    };
     const started = await startSentinel(base);
     assert.ok(started.ok, started.ok ? '' : started.error.message);
     sentinel = started.value;
@@ -55,16 +62,6 @@ suite('integrity of a real guest', () => {
     await guest?.stop();
     rmSync(dir, { recursive: true, force: true });
   });
-
-  /** The host may run guests of others: each QEMU has one monitor to give. */
-  function ownGuest(): GuestSource {
-    const all = qemuSource({ clock, profileDirectory: join(dir, 'profiles'), stubDirectory: join(dir, 'stubs') });
-    const find: GuestSource['find'] = () => {
-      const found = all.find();
-      return found.ok ? ok(found.value.filter((handle) => handle.uuid === guest.uuid)) : found;
-    };
-    return { ...all, find };
-  }
 
   test('a byte of kernel code that was changed suspends a VM whose rule says so', { timeout: 200_000 }, async () => {
     const at = new Date().toISOString();

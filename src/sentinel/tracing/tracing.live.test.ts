@@ -8,6 +8,7 @@ import { after, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Guest } from '../../../lab/guest.ts';
 import { bootPlainGuest } from '../../../lab/plain-guest.ts';
+import { guestsOf } from '../../../lab/guests-of.ts';
 import { silentLog } from '../../kit/log.ts';
 import { ok } from '../../kit/result.ts';
 import type { Behaviour } from '../../model/behaviour.ts';
@@ -18,10 +19,8 @@ import type { Rule } from '../../model/rule.ts';
 import type { Vm } from '../../model/vm.ts';
 import { RecordingManager } from '../../sim/recording-manager.ts';
 import { releasePlan } from '../../stages/respond/respond.ts';
-import type { GuestSource } from '../watch/guest-source.ts';
 import { traceVm } from '../local/local-trace.ts';
 import { startSentinel, type Sentinel } from '../main.ts';
-import { qemuSource } from '../watch/qemu-source.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const holdMs = 8000;
@@ -63,7 +62,15 @@ suite('tracing a real guest', () => {
     guest = booted.value;
     manager = new RecordingManager();
     const { trusted } = manager;
-    const base = { name: 'host', stateDir: dir, trusted, manager, clock, log: silentLog, source: ownGuest() };
+    const base = {
+      name: 'host',
+      stateDir: dir,
+      trusted,
+      manager,
+      clock,
+      log: silentLog,
+      source: guestsOf(dir, [guest]),
+    };
     const started = await startSentinel({ ...base, holdMs });
     assert.ok(started.ok, started.ok ? '' : started.error.message);
     sentinel = started.value;
@@ -74,16 +81,6 @@ suite('tracing a real guest', () => {
     await guest?.stop();
     rmSync(dir, { recursive: true, force: true });
   });
-
-  /** The host may run guests of others: each QEMU has one monitor to give. */
-  function ownGuest(): GuestSource {
-    const all = qemuSource({ clock, profileDirectory: join(dir, 'profiles'), stubDirectory: join(dir, 'stubs') });
-    const find: GuestSource['find'] = () => {
-      const found = all.find();
-      return found.ok ? ok(found.value.filter((handle) => handle.uuid === guest.uuid)) : found;
-    };
-    return { ...all, find };
-  }
 
   const shown = (): Vm => sentinel.health().vms[0]?.vm ?? ({ state: 'gone' } as Vm);
   const observed = (): Observed[] => manager.told('observed').flatMap(({ items }) => items);
