@@ -174,11 +174,11 @@ function explanation(finding) {
 function answers(remediations, pending, settled, status) {
   const lines = [
     ...remediations.map((remediation) => {
-      const { plan, state, by, evidence } = remediation;
+      const { step, state, by, evidence } = remediation;
       return make(
         'li',
         '',
-        `${plan.action} by ${by}: `,
+        `${step.action} by ${by}: `,
         make('span', state, state),
         evidence === '' ? '' : ` (${evidence})`,
       );

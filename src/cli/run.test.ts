@@ -278,7 +278,7 @@ test('each kind of problem has its exit code, with and without a manager', async
 test('what was found wrong ends with 1, what is in order with 0', async () => {
   const remediation = {
     id: 'r',
-    plan: { action: 'suspend' },
+    step: { action: 'suspend' },
     evidence: 'paused',
     by: 'root',
     startedAt: 'a',

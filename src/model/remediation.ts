@@ -23,9 +23,9 @@ export type Action = Static<typeof Action>;
 export const HeldAnswer = Type.Enum(['allow', 'block', 'kill']);
 export type HeldAnswer = Static<typeof HeldAnswer>;
 
-/** The executor has no choice left: one action on one VM, what must be true afterwards, what takes it back. */
-export const Plan = Type.Object({
-  id: Type.String({ maxLength: 64, description: 'made from its cause, so that the same cause gives the same plan' }),
+/** One act of a plan. The executor has no choice left: one action on one VM, what must be true afterwards, what takes it back. */
+export const Step = Type.Object({
+  id: Type.String({ maxLength: 64, description: 'made from its cause, so that the same cause gives the same step' }),
   vm: VmId,
   action: Action,
   why: Type.String({ maxLength: 1000 }),
@@ -38,7 +38,7 @@ export const Plan = Type.Object({
   /** What the held attempt is answered; only for action release. */
   answer: Type.Optional(HeldAnswer),
 });
-export type Plan = Static<typeof Plan>;
+export type Step = Static<typeof Step>;
 
 /** unconfirmed = carried out, but reading back did not show it: never reported as done. */
 export const RemediationState = Type.Enum(['planned', 'executing', 'done', 'unconfirmed', 'failed']);
@@ -46,7 +46,7 @@ export type RemediationState = Static<typeof RemediationState>;
 
 export const Remediation = Type.Object({
   id: Type.String({ maxLength: 64 }),
-  plan: Plan,
+  step: Step,
   /** standing-order = the sentinel alone; person = somebody asked for it; inline = at the attempt itself, inside the guest. */
   origin: Type.Enum(['standing-order', 'person', 'inline']),
   by: Type.String({ maxLength: 256 }),

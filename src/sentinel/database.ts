@@ -3,6 +3,7 @@ import { chmodSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { causeOf, type Problem, problem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
+import { upgradeRecords } from './upgrade-records.ts';
 
 export class Database {
   readonly path: string;
@@ -70,7 +71,9 @@ export function openDatabase(path: string): Result<Database> {
     chmodSync(path, 0o600);
     // Exclusive: two sentinels on one directory would answer everything twice.
     sqlite.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
-    sqlite.exec(`BEGIN IMMEDIATE; ${schema} COMMIT;`);
+    sqlite.exec(`BEGIN IMMEDIATE; ${schema}`);
+    upgradeRecords(sqlite);
+    sqlite.exec('COMMIT');
     return ok(new Database(path, sqlite));
   } catch (error) {
     sqlite?.close();

@@ -149,7 +149,7 @@ class RunningSentinel implements Sentinel {
         const none = problem('not-found', `VM ${vm} does not run here, or its monitor cannot be reached.`);
         return enforcer === null ? fail(none) : ok(enforcer);
       },
-      release: (plan) => this.#tracings.release(plan),
+      release: (step) => this.#tracings.release(step),
       stepAside: (vm) => this.#tracings.stepAside(vm),
       report: (remediation) => {
         this.#outbox.remedy(remediation);

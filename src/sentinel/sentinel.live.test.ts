@@ -183,7 +183,7 @@ suite('sentinel on a real guest', () => {
     await until('attached', () => state() === 'running');
     await install('protect', learned, [suspend]);
     const suspended = (): number =>
-      manager.told('remediations').filter((it) => it.state === 'done' && it.plan.action === 'suspend').length;
+      manager.told('remediations').filter((it) => it.state === 'done' && it.step.action === 'suspend').length;
     for (const round of [1, 2]) {
       const before = suspended();
       const number = incarnation();

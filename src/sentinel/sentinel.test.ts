@@ -7,7 +7,7 @@ import { afterEach, beforeEach, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { silentLog } from '../kit/log.ts';
 import type { Manifest } from '../model/manifest.ts';
-import type { Plan, Remediation } from '../model/remediation.ts';
+import type { Step, Remediation } from '../model/remediation.ts';
 import type { Rule } from '../model/rule.ts';
 import { RecordingManager } from '../sim/recording-manager.ts';
 import type { SimulatedGuest } from '../sim/simulated-guest.ts';
@@ -93,7 +93,7 @@ suite('sentinel', () => {
       () => sentinel?.health().vms.some((it) => it.vm.id === vm && it.vm.state === 'running') === true,
     );
   const ended = (): Remediation[] => manager.told('remediations').filter((it) => it.state !== 'executing');
-  const answers = (): string[] => ended().map((it) => `${it.plan.action} ${it.state}`);
+  const answers = (): string[] => ended().map((it) => `${it.step.action} ${it.state}`);
   const restored = async (guest: SimulatedGuest): Promise<void> => {
     guest.loadSnapshot('clean');
     await until('attached again', () => manager.told('guard').some((event) => event.what === 'guest-went-back'));
@@ -307,10 +307,10 @@ suite('sentinel', () => {
     assert.deepEqual(manager.told('findings'), []);
   });
 
-  function orderOf(plan: Partial<Plan>, expiresInMs = 60_000) {
+  function orderOf(step: Partial<Step>, expiresInMs = 60_000) {
     const now = Date.now();
     return manager.order({
-      plan: { id: 'p1', vm: uuid(1), action: 'suspend', why: 'asked', expect: 'paused', undo: 'resume', ...plan },
+      step: { id: 'p1', vm: uuid(1), action: 'suspend', why: 'asked', expect: 'paused', undo: 'resume', ...step },
       by: 'ann',
       alarm: 'a1',
       issuedAt: new Date(now).toISOString(),

@@ -77,8 +77,8 @@ export function makeSimulatedSentinel(sentinel: string, trust: TrustList, nowIso
       orders.push(order);
       if (reply === null) return await new Promise<never>(() => undefined);
       return ok({
-        id: order.plan.id,
-        plan: order.plan,
+        id: order.step.id,
+        step: order.step,
         origin: 'person',
         by: order.by,
         alarm: order.alarm,

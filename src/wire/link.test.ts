@@ -4,7 +4,7 @@ import { suite, test } from 'node:test';
 import { problem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
 import type { SealedManifest } from '../model/manifest.ts';
-import type { Plan, Remediation } from '../model/remediation.ts';
+import type { Step, Remediation } from '../model/remediation.ts';
 import { inProcessLink } from './in-process-link.ts';
 import type { ManagerEnd, SentinelEnd } from './link.ts';
 import type { SentinelBatch } from './messages.ts';
@@ -45,10 +45,10 @@ const batch: SentinelBatch = {
   guard: [],
   remediations: [],
 };
-const plan: Plan = { id: 'p', vm: 'name:x', action: 'suspend', why: 'w', expect: 'paused', undo: 'resume' };
+const step: Step = { id: 'p', vm: 'name:x', action: 'suspend', why: 'w', expect: 'paused', undo: 'resume' };
 const remediation: Remediation = {
   id: 'p',
-  plan,
+  step,
   origin: 'person',
   by: 'ann',
   alarm: null,

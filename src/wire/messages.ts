@@ -6,7 +6,7 @@ import { GuardEvent } from '../model/guard-event.ts';
 import { IsoTime, VmId } from '../model/name.ts';
 import { Observed } from '../model/observation.ts';
 import { Coverage } from '../model/profile.ts';
-import { Plan, Remediation } from '../model/remediation.ts';
+import { Step, Remediation } from '../model/remediation.ts';
 import { Vm } from '../model/vm.ts';
 
 /** Rises by one for each batch of a sentinel; the manager stores each number once, so a batch sent twice counts once. */
@@ -44,9 +44,9 @@ export const payloadTypes = {
   withdrawal: 'application/vnd.plumbline.withdrawal+json',
 } as const;
 
-/** A person's order to act on a VM now. Runs once: a sentinel remembers the plan's id until it has expired. */
+/** A person's order to act on a VM now. Runs once: a sentinel remembers the step's id until it has expired. */
 export const Order = Type.Object({
-  plan: Plan,
+  step: Step,
   by: Type.String({ maxLength: 256 }),
   alarm: Type.Union([Type.String(), Type.Null()]),
   issuedAt: IsoTime,

@@ -119,9 +119,9 @@ export function printAllowance({ preview, entries, members, alsoAllowed, notes }
   ].join('\n');
 }
 
-export function sayRemediation({ plan, state, evidence, by, startedAt, endedAt }: Remediation, page: Page): string {
+export function sayRemediation({ step, state, evidence, by, startedAt, endedAt }: Remediation, page: Page): string {
   const readBack = evidence === '' ? '' : `: ${visible(evidence)}`;
-  return `${plan.action} ${page.paint(remediationStyle(state), state)}${readBack} (by ${visible(by)}, ${sayTime(endedAt ?? startedAt)})`;
+  return `${step.action} ${page.paint(remediationStyle(state), state)}${readBack} (by ${visible(by)}, ${sayTime(endedAt ?? startedAt)})`;
 }
 
 function section(title: string, lines: readonly string[]): string[] {

@@ -20,8 +20,8 @@ export function printRemediations(list: Paged<Remediation>, page: Page): string 
   const columns: readonly Column<Remediation>[] = [
     { title: 'ID', cell: ({ id }) => id.slice(0, idColumns) },
     { title: 'STARTED (UTC)', cell: ({ startedAt }) => sayShortTime(startedAt) },
-    { title: 'VM', cell: ({ plan }) => plan.vm, gives: true },
-    { title: 'ACTION', cell: ({ plan }) => plan.action },
+    { title: 'VM', cell: ({ step }) => step.vm, gives: true },
+    { title: 'ACTION', cell: ({ step }) => step.action },
     { title: 'STATE', cell: ({ state }) => state, style: ({ state }) => remediationStyle(state) },
     {
       title: 'BY',

@@ -1,8 +1,8 @@
-// The contract every hypervisor keeps that carries out plans: what it can do, doing it, and reading back what is true.
-// An enforcer decides nothing; a plan is never reported done because a command was accepted.
+// The contract every hypervisor keeps that carries out steps: what it can do, doing it, and reading back what is true.
+// An enforcer decides nothing; a step is never reported done because a command was accepted.
 import type { Problem } from '../../kit/problem.ts';
 import type { Result } from '../../kit/result.ts';
-import type { Plan, VmAction as AnyVmAction } from '../../model/remediation.ts';
+import type { Step, VmAction as AnyVmAction } from '../../model/remediation.ts';
 
 /** What can be done to a VM; `alert` is not an action on it, and what is answered inside the guest is no hypervisor's. */
 export type VmAction = Exclude<AnyVmAction, 'alert'>;
@@ -24,8 +24,8 @@ export type ActOutcome =
 export interface Enforcer {
   /** What this VM's hypervisor offers here and now; a missing one comes with the reason. */
   capabilities(): Promise<readonly Capability[]>;
-  /** Carries out one plan and reads back what it made true. Doing it twice does no more than once. Never throws. */
-  act(plan: Plan): Promise<ActOutcome>;
+  /** Carries out one step and reads back what it made true. Doing it twice does no more than once. Never throws. */
+  act(step: Step): Promise<ActOutcome>;
   readState(): Promise<Result<VmReading>>;
 }
 

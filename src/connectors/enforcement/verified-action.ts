@@ -1,9 +1,9 @@
-// How a plan is carried out, whatever the hypervisor: read, act when it is not true already, read back until it is true
+// How a step is carried out, whatever the hypervisor: read, act when it is not true already, read back until it is true
 // or the deadline has passed. The hypervisor's commands come in as `VmControl`; the reading is independent of their answers.
 import type { Clock } from '../../kit/clock.ts';
 import { type Problem, problem, sayProblem } from '../../kit/problem.ts';
 import type { Result } from '../../kit/result.ts';
-import type { Action, Plan } from '../../model/remediation.ts';
+import type { Action, Step } from '../../model/remediation.ts';
 import type { ActOutcome, Capability, Enforcer, VmAction, VmReading } from './enforcer.ts';
 
 /** One hypervisor's commands for one VM. Each may be accepted without having happened yet. */
@@ -37,7 +37,7 @@ const snapshotName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export function verifiedEnforcer(control: VmControl, patience: Patience): Enforcer {
   return {
     capabilities: () => capabilitiesOf(control),
-    act: (plan) => carryOut(plan, control, patience),
+    act: (step) => carryOut(step, control, patience),
     readState: () => control.readState(),
   };
 }
@@ -52,30 +52,30 @@ async function capabilitiesOf(control: VmControl): Promise<readonly Capability[]
   return [...always, { action: 'snapshot', available: obstacle === null, why: obstacle && sayProblem(obstacle) }];
 }
 
-async function carryOut(plan: Plan, control: VmControl, patience: Patience): Promise<ActOutcome> {
-  const { action } = plan;
+async function carryOut(step: Step, control: VmControl, patience: Patience): Promise<ActOutcome> {
+  const { action } = step;
   if (!isVmAction(action))
-    return refused(problem('refused', `Plan ${plan.id} asks to ${action}, which is no action on a VM.`));
-  if (action === 'snapshot' && !snapshotName.test(plan.snapshot ?? ''))
-    return refused(problem('refused', `Plan ${plan.id} asks for a snapshot with no name that every tool can take.`));
+    return refused(problem('refused', `Step ${step.id} asks to ${action}, which is no action on a VM.`));
+  if (action === 'snapshot' && !snapshotName.test(step.snapshot ?? ''))
+    return refused(problem('refused', `Step ${step.id} asks for a snapshot with no name that every tool can take.`));
 
   const before = await control.readState();
   if (!before.ok) return refused(before.error);
-  if (holds(plan, before.value)) return { state: 'done', evidence: `already so: ${describe(before.value)}` };
+  if (holds(step, before.value)) return { state: 'done', evidence: `already so: ${describe(before.value)}` };
   if (before.value.run === 'gone')
-    return refused(problem('refused', `VM ${plan.vm} is not running, so that ${action} has nothing to act on.`));
+    return refused(problem('refused', `VM ${step.vm} is not running, so that ${action} has nothing to act on.`));
 
-  const ordered = await order(action, plan, control);
+  const ordered = await order(action, step, control);
   // A refused command may still have taken effect (an answer lost on the way): what was read decides, not the answer.
   // QEMU says it has stopped a guest that stood at a stop point of a trace, and lets it run on: so the order is given again.
   const again = action === 'suspend' ? () => control.suspend() : null;
-  const last = await readUntil(plan, control, patience, ordered.ok ? deadlinesMs[action] : 0, again);
-  if (last.ok && holds(plan, last.value)) return { state: 'done', evidence: describe(last.value) };
+  const last = await readUntil(step, control, patience, ordered.ok ? deadlinesMs[action] : 0, again);
+  if (last.ok && holds(step, last.value)) return { state: 'done', evidence: describe(last.value) };
   if (!ordered.ok) return refused(ordered.error);
   const words = last.ok ? describe(last.value) : sayProblem(last.error);
   return {
     state: 'unconfirmed',
-    evidence: `${plan.expect} was not seen within ${deadlinesMs[action]} ms; read back: ${words}`,
+    evidence: `${step.expect} was not seen within ${deadlinesMs[action]} ms; read back: ${words}`,
   };
 }
 
@@ -83,7 +83,7 @@ function isVmAction(action: Action): action is VmAction {
   return action in deadlinesMs;
 }
 
-async function order(action: VmAction, plan: Plan, control: VmControl): Promise<Result<void>> {
+async function order(action: VmAction, step: Step, control: VmControl): Promise<Result<void>> {
   switch (action) {
     case 'suspend':
       return control.suspend();
@@ -93,13 +93,13 @@ async function order(action: VmAction, plan: Plan, control: VmControl): Promise<
       return control.powerOff();
     case 'snapshot': {
       const obstacle = await control.snapshotObstacle();
-      return obstacle === null ? control.snapshot(plan.snapshot ?? '') : { ok: false, error: obstacle };
+      return obstacle === null ? control.snapshot(step.snapshot ?? '') : { ok: false, error: obstacle };
     }
   }
 }
 
 async function readUntil(
-  plan: Plan,
+  step: Step,
   control: VmControl,
   { clock, sleep }: Patience,
   patienceMs: number,
@@ -108,15 +108,15 @@ async function readUntil(
   const deadline = clock.monotonic() + patienceMs;
   for (;;) {
     const reading = await control.readState();
-    if ((reading.ok && holds(plan, reading.value)) || clock.monotonic() >= deadline) return reading;
+    if ((reading.ok && holds(step, reading.value)) || clock.monotonic() >= deadline) return reading;
     await sleep(readEveryMs);
     await again?.();
   }
 }
 
-/** Whether what the plan wants to be true is true. A paused VM stays paused through a snapshot, so only its name is asked. */
-function holds(plan: Plan, reading: VmReading): boolean {
-  switch (plan.action) {
+/** Whether what the step wants to be true is true. A paused VM stays paused through a snapshot, so only its name is asked. */
+function holds(step: Step, reading: VmReading): boolean {
+  switch (step.action) {
     case 'suspend':
       return reading.run === 'paused';
     case 'resume':
@@ -124,7 +124,7 @@ function holds(plan: Plan, reading: VmReading): boolean {
     case 'power-off':
       return reading.run === 'gone';
     case 'snapshot':
-      return plan.snapshot !== undefined && reading.snapshots.includes(plan.snapshot);
+      return step.snapshot !== undefined && reading.snapshots.includes(step.snapshot);
     case 'alert':
     case 'block':
     case 'kill':

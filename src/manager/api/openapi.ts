@@ -18,7 +18,7 @@ import { Generation, ManifestReading } from '../../model/manifest-reading.ts';
 import { Manifest, ManifestDiff, ManifestEntry, SealedManifest } from '../../model/manifest.ts';
 import { Activity } from '../../model/observation.ts';
 import { Coverage } from '../../model/profile.ts';
-import { Action, Plan, Remediation, VmAction } from '../../model/remediation.ts';
+import { Action, Step, Remediation, VmAction } from '../../model/remediation.ts';
 import { Rule } from '../../model/rule.ts';
 import { HeldAttempt, TraceState } from '../../model/vm.ts';
 import { VmView } from '../../model/vm-view.ts';
@@ -51,7 +51,7 @@ const nouns: Readonly<Record<string, TSchema>> = {
   Mode,
   ModeChange,
   PendingAnswer,
-  Plan,
+  Step,
   Problem: ProblemReply,
   Remediation,
   Rule,

@@ -149,10 +149,10 @@ test('an order without its sentinel is refused at once, and said so in the audit
 });
 
 test('what a sentinel did by standing order joins its alarm, whichever is reported first', async () => {
-  const plan = { id: 'p1', vm: vmId(1), action: 'suspend', why: 'w', expect: 'paused', undo: 'resume' } as const;
+  const step = { id: 'p1', vm: vmId(1), action: 'suspend', why: 'w', expect: 'paused', undo: 'resume' } as const;
   const done = {
     id: 'p1',
-    plan,
+    step,
     origin: 'standing-order',
     by: 'host1',
     alarm: null,
@@ -169,7 +169,7 @@ test('what a sentinel did by standing order joins its alarm, whichever is report
     ['paused'],
   );
   const late = await alarmFor(started(vmId(1), '/tmp/y', ['y']), 'late');
-  await deliver({ remediations: [{ ...done, id: 'p2', plan: { ...plan, id: 'p2' }, group: 'late' }] });
+  await deliver({ remediations: [{ ...done, id: 'p2', step: { ...step, id: 'p2' }, group: 'late' }] });
   assert.equal(must(await client.getAlarm({ alarm: late })).remediations.length, 1);
 });
 

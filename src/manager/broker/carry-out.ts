@@ -4,7 +4,7 @@ import { isoTime } from '../../kit/clock.ts';
 import { problem, sayProblem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Alarm } from '../../model/alarm.ts';
-import type { Plan, Remediation } from '../../model/remediation.ts';
+import type { Step, Remediation } from '../../model/remediation.ts';
 import type { SentinelEnd } from '../../wire/link.ts';
 import { payloadTypes, type Order } from '../../wire/messages.ts';
 import { change, record, type Act } from '../audit/change.ts';
@@ -19,15 +19,15 @@ const orderLifeMs = 60_000;
 const answerMsMax = 55_000;
 
 export interface Errand {
-  readonly plan: Plan;
+  readonly step: Step;
   readonly vmName: string;
   readonly alarm: Alarm | null;
   readonly by: string;
 }
 
 export async function carryOut(desk: Desk, errand: Errand): Promise<Result<Remediation>> {
-  const { plan, alarm, by, vmName } = errand;
-  const act: Act = { by, verb: 'remediation.start', subject: plan.id };
+  const { step, alarm, by, vmName } = errand;
+  const act: Act = { by, verb: 'remediation.start', subject: step.id };
   const end = await sentinelFor(desk, errand);
   if (!end.ok) {
     await record(desk, act, 'failed', sayProblem(end.error));
@@ -38,20 +38,20 @@ export async function carryOut(desk: Desk, errand: Errand): Promise<Result<Remed
   const answered = await give(desk, end.value, errand);
   const remediation = concluded(desk, begun.value, answered);
   const stored = await change(desk, { ...act, silent: true }, async (turn) => {
-    if (alarm !== null) await fulfilPending(turn.db, alarm.id, plan.action, by);
+    if (alarm !== null) await fulfilPending(turn.db, alarm.id, step.action, by);
     return ok(await storeRemediation(turn, remediation));
   });
   await record(
     desk,
     act,
     remediation.state === 'done' ? 'done' : 'failed',
-    `${plan.action} of ${vmName}: ${remediation.state}. ${remediation.evidence}`,
+    `${step.action} of ${vmName}: ${remediation.state}. ${remediation.evidence}`,
   );
   return stored;
 }
 
-async function sentinelFor(desk: Desk, { plan, vmName }: Errand): Promise<Result<SentinelEnd>> {
-  const name = await desk.store.read(async (db) => await sentinelOfVm(db, plan.vm));
+async function sentinelFor(desk: Desk, { step, vmName }: Errand): Promise<Result<SentinelEnd>> {
+  const name = await desk.store.read(async (db) => await sentinelOfVm(db, step.vm));
   if (!name.ok) return name;
   const end = name.value === null ? null : desk.sentinels.find(name.value);
   if (end !== null) return ok(end);
@@ -67,10 +67,10 @@ async function sentinelFor(desk: Desk, { plan, vmName }: Errand): Promise<Result
 }
 
 /** On disk before anything is done: whoever finds the VM suspended finds out by whom. */
-async function begin(desk: Desk, act: Act, { plan, alarm, vmName }: Errand): Promise<Result<Remediation>> {
+async function begin(desk: Desk, act: Act, { step, alarm, vmName }: Errand): Promise<Result<Remediation>> {
   const remediation: Remediation = {
-    id: plan.id,
-    plan,
+    id: step.id,
+    step,
     origin: 'person',
     by: act.by,
     alarm: alarm?.id ?? null,
@@ -80,15 +80,15 @@ async function begin(desk: Desk, act: Act, { plan, alarm, vmName }: Errand): Pro
     startedAt: isoTime(desk.clock.now()),
     endedAt: null,
   };
-  const noted = await record(desk, act, 'begun', `${plan.action} of ${vmName}: ${plan.why}`);
+  const noted = await record(desk, act, 'begun', `${step.action} of ${vmName}: ${step.why}`);
   if (!noted.ok) return noted;
   return await change(desk, { ...act, silent: true }, async (turn) => ok(await storeRemediation(turn, remediation)));
 }
 
-async function give(desk: Desk, end: SentinelEnd, { plan, alarm, by }: Errand): Promise<Result<Remediation>> {
+async function give(desk: Desk, end: SentinelEnd, { step, alarm, by }: Errand): Promise<Result<Remediation>> {
   const now = desk.clock.now();
   const order: Order = {
-    plan,
+    step,
     by,
     alarm: alarm?.id ?? null,
     issuedAt: isoTime(now),

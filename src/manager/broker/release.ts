@@ -4,7 +4,7 @@ import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Alarm } from '../../model/alarm.ts';
 import type { HeldAnswer, Remediation } from '../../model/remediation.ts';
 import type { HeldAttempt, Vm } from '../../model/vm.ts';
-import { releasePlan } from '../../stages/respond/respond.ts';
+import { releaseStep } from '../../stages/respond/respond.ts';
 import type { Desk } from '../desk.ts';
 import { theVm } from '../intent/references.ts';
 import { latestOfGroup } from '../store/alarms.ts';
@@ -23,8 +23,8 @@ export async function releaseVm(
   const found = await heldOn(desk, reference);
   if (!found.ok) return found;
   const { vm, held, alarm } = found.value;
-  const plan = releasePlan(answer, vm.id, `${by} answered ${answer} to: ${held.what}`, desk.newId());
-  return await carryOut(desk, { plan, vmName: vm.name, alarm, by });
+  const step = releaseStep(answer, vm.id, `${by} answered ${answer} to: ${held.what}`, desk.newId());
+  return await carryOut(desk, { step, vmName: vm.name, alarm, by });
 }
 
 async function heldOn(

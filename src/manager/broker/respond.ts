@@ -3,7 +3,7 @@ import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Alarm } from '../../model/alarm.ts';
 import type { Remediation, VmAction } from '../../model/remediation.ts';
-import { planFor } from '../../stages/respond/respond.ts';
+import { stepFor } from '../../stages/respond/respond.ts';
 import type { Desk } from '../desk.ts';
 import { remediationById } from '../store/remediations.ts';
 import { theAlarm } from './alarms.ts';
@@ -25,8 +25,8 @@ export async function respondToAlarm(desk: Desk, request: RespondRequest): Promi
   if (!read.ok) return read;
   const alarm = read.value;
   const why = `alarm ${alarm.id}: ${alarm.title}`.slice(0, 1000);
-  const plan = planFor(action, alarm.vm, why, desk.newId());
-  return await carryOut(desk, { plan, vmName: alarm.vmName, alarm, by });
+  const step = stepFor(action, alarm.vm, why, desk.newId());
+  return await carryOut(desk, { step, vmName: alarm.vmName, alarm, by });
 }
 
 async function readAlarm(desk: Desk, id: string): Promise<Result<Alarm>> {

@@ -87,7 +87,7 @@ async function proposeAnswers(turn: Turn, member: MemberRow, finding: Finding, a
   const scope = await scopeNamed(turn.db, member.scope);
   const service = scope?.services.find((candidate) => candidate.name === member.service);
   if (scope?.mode !== 'protect' || service === undefined) return;
-  for (const plan of propose(finding, service.rules)) await addPending(turn.db, alarm, plan.action, turn.at);
+  for (const step of propose(finding, service.rules)) await addPending(turn.db, alarm, step.action, turn.at);
 }
 
 /** Listeners hear of a repetition when it is worse than before, or at each power of two, so that a flood stays a trickle. */

@@ -28,8 +28,8 @@ async function proposeAnswers(turn: Turn, event: GuardEvent, alarm: Alarm): Prom
   const scope = await scopeNamed(turn.db, alarm.scope);
   const service = scope?.services.find((candidate) => candidate.name === alarm.service);
   if (scope?.mode !== 'protect' || service === undefined) return;
-  for (const plan of respondToTampering(event, alarm.severity, service.rules, 'approval'))
-    await addPending(turn.db, alarm.id, plan.action, turn.at);
+  for (const step of respondToTampering(event, alarm.severity, service.rules, 'approval'))
+    await addPending(turn.db, alarm.id, step.action, turn.at);
 }
 
 export async function raiseGuard(desk: Desk, turn: Turn, event: Guarded): Promise<Alarm> {

@@ -16,19 +16,19 @@ export async function storeRemediation(turn: Turn, reported: Remediation): Promi
   const remediation = { ...reported, alarm: alarm?.id ?? reported.alarm };
   if (!(await saveRemediation(turn.db, remediation))) return remediation;
   if (alarm !== null) await showOnAlarm(turn, alarm, remediation);
-  const { plan, state, evidence } = remediation;
+  const { step, state, evidence } = remediation;
   await turn.record(
     `remediation.${state}`,
     remediation.id,
-    `${plan.action} of ${plan.vm} (${remediation.origin}, ${remediation.by}): ${evidence === '' ? plan.why : evidence}`,
+    `${step.action} of ${step.vm} (${remediation.origin}, ${remediation.by}): ${evidence === '' ? step.why : evidence}`,
   );
   turn.announce({ kind: 'remediation', remediation });
   return remediation;
 }
 
-async function alarmOf(turn: Turn, { alarm, group, plan }: Remediation): Promise<Alarm | null> {
+async function alarmOf(turn: Turn, { alarm, group, step }: Remediation): Promise<Alarm | null> {
   if (alarm !== null) return await alarmById(turn.db, alarm);
-  return group === null ? null : await latestOfGroup(turn.db, plan.vm, group);
+  return group === null ? null : await latestOfGroup(turn.db, step.vm, group);
 }
 
 async function showOnAlarm(turn: Turn, alarm: Alarm, remediation: Remediation): Promise<void> {

@@ -99,7 +99,7 @@ test('a held attempt is shown, and released by a signed order that stands on its
   const released = must(await client.releaseVm({ vm: 'web1', answer: 'block' }));
   assert.equal(released.state, 'done');
   const order = sentinel.orders.at(-1);
-  assert.deepEqual([order?.plan.action, order?.plan.answer, order?.by], ['release', 'block', 'alice']);
+  assert.deepEqual([order?.step.action, order?.step.answer, order?.by], ['release', 'block', 'alice']);
   const [alarm] = must(await client.listAlarms({ kind: 'deviation' })).items;
   assert.deepEqual(alarm?.remediations, [released.id]);
 });

@@ -188,7 +188,19 @@ async function addSight(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
+/** What a remediation carried out was called its plan; a plan now is several steps. */
+async function nameSteps(db: Kysely<{ remediations: { id: string; doc: string } }>): Promise<void> {
+  const rows = await db.selectFrom('remediations').select(['id', 'doc']).execute();
+  for (const { id, doc } of rows) {
+    const { plan, ...rest } = JSON.parse(doc) as { plan?: unknown };
+    if (typeof plan !== 'object') continue;
+    const renamed = JSON.stringify({ ...rest, step: plan });
+    await db.updateTable('remediations').set({ doc: renamed }).where('id', '=', id).execute();
+  }
+}
+
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first': { up: makeFirst },
   '0002-sight': { up: addSight },
+  '0003-steps': { up: nameSteps },
 };

@@ -11,7 +11,7 @@ export async function saveRemediation(db: Db, remediation: Remediation): Promise
   const known = await remediationById(db, remediation.id);
   if (known !== null && (settled.includes(known.state) || known.state === remediation.state)) return false;
   const row = {
-    vm: remediation.plan.vm,
+    vm: remediation.step.vm,
     alarm: remediation.alarm,
     groupKey: remediation.group,
     state: remediation.state,

@@ -227,10 +227,10 @@ export function checkStore(name: string, open: () => Promise<{ store: Store; reo
   });
 
   it('lets no late report undo a settled remediation', async (store) => {
-    const plan = { id: 'p', vm: vmId(1), action: 'suspend', why: '', expect: 'paused', undo: 'resume' } as const;
+    const step = { id: 'p', vm: vmId(1), action: 'suspend', why: '', expect: 'paused', undo: 'resume' } as const;
     const base = {
       id: 'p',
-      plan,
+      step,
       origin: 'person',
       by: 'x',
       alarm: null,

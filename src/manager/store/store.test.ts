@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
 import { ok, type Result } from '../../kit/result.ts';
-import { alarmNumber } from '../../sim/simulated-activity.ts';
+import { alarmNumber, at, vmId } from '../../sim/simulated-activity.ts';
+import { must } from '../trial.ts';
 import { checkStore } from './store-suite.test.ts';
 import { listAlarms, saveAlarm } from './alarms.ts';
+import { remediationById, saveRemediation } from './remediations.ts';
 import { openSqliteStore, type Store } from './store.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plumbline-store-'));
@@ -114,4 +116,30 @@ test('a database of a newer version is left alone', async () => {
   newer.close();
   const refused = problemIn(await openSqliteStore({ file, sizeBytesMax }));
   assert.match(refused.message, /newer Plumbline/);
+});
+
+test('remediations of the first version are read as the steps they carried out', async () => {
+  const file = newFile();
+  const store = await openAt(file);
+  const plan = { id: 'p', vm: vmId(1), action: 'suspend', why: '', expect: 'paused', undo: 'resume' } as const;
+  const answered = {
+    id: 'p',
+    origin: 'person',
+    by: 'x',
+    alarm: null,
+    group: null,
+    state: 'done',
+    evidence: '',
+  } as const;
+  const old = { ...answered, startedAt: at(0), endedAt: null, plan };
+  const { plan: step, ...rest } = old;
+  must(await store.write(async (db) => ok(await saveRemediation(db, { ...rest, step }))));
+  await store.close();
+  const raw = new DatabaseSync(file);
+  raw.prepare('UPDATE remediations SET doc = ?').run(JSON.stringify(old));
+  raw.exec(`DELETE FROM kysely_migration WHERE name > '0002-sight'; DROP TABLE IF EXISTS plans`);
+  raw.close();
+  const again = await openAt(file);
+  assert.deepEqual(must(await again.read(async (db) => await remediationById(db, 'p'))), { ...rest, step });
+  await again.close();
 });

@@ -8,7 +8,7 @@ import { bootPlainGuest } from '../../../lab/plain-guest.ts';
 import type { Enforcer } from '../../connectors/enforcement/enforcer.ts';
 import { libvirtEnforcer } from '../../connectors/enforcement/libvirt/libvirt-enforcer.ts';
 import { processStart } from '../../introspection/hypervisor/process-scan.ts';
-import type { VmAction, Plan } from '../../model/remediation.ts';
+import type { VmAction, Step } from '../../model/remediation.ts';
 import { openLibvirtMonitor } from '../../protocols/libvirt/libvirt-monitor.ts';
 import { SimulatedHost } from '../../sim/simulated-host.ts';
 import type { GuestSource } from '../watch/guest-source.ts';
@@ -94,9 +94,9 @@ const targets: readonly (readonly [string, () => Promise<Target>, boolean])[] = 
   ['libvirt', libvirt, isRoot],
 ];
 
-let plans = 0;
-function plan(action: VmAction, snapshot?: string): Plan {
-  plans += 1;
+let steps = 0;
+function step(action: VmAction, snapshot?: string): Step {
+  steps += 1;
   const expect = {
     alert: '',
     suspend: 'paused',
@@ -105,7 +105,7 @@ function plan(action: VmAction, snapshot?: string): Plan {
     'power-off': 'gone',
   };
   return {
-    id: `plan${plans}`,
+    id: `step${steps}`,
     vm: 'name:web',
     action,
     why: 'contract',
@@ -122,12 +122,12 @@ for (const [title, open, possible] of targets)
 
     async function act(action: VmAction, snapshot?: string): Promise<string> {
       assert.ok(target);
-      const outcome = await target.enforcer.act(plan(action, snapshot));
+      const outcome = await target.enforcer.act(step(action, snapshot));
       assert.equal(outcome.state, 'done', `${action}: ${outcome.evidence}`);
       return outcome.evidence;
     }
 
-    test('does what a plan says, reads back that it is so, and does it once', async () => {
+    test('does what a step says, reads back that it is so, and does it once', async () => {
       target = await open();
       const { enforcer, truth } = target;
       const able = await enforcer.capabilities();
@@ -157,10 +157,10 @@ for (const [title, open, possible] of targets)
     test('refuses what is no action on a VM, and a name that could be a command', async () => {
       assert.ok(target);
       for (const refused of [
-        plan('alert'),
-        plan('snapshot'),
-        plan('snapshot', 'x; quit'),
-        plan('snapshot', '</name>'),
+        step('alert'),
+        step('snapshot'),
+        step('snapshot', 'x; quit'),
+        step('snapshot', '</name>'),
       ]) {
         const outcome = await target.enforcer.act(refused);
         assert.equal(outcome.state, 'failed');
@@ -174,7 +174,7 @@ for (const [title, open, possible] of targets)
       for (let tries = 0; (await target.truth()) !== 'gone' && tries < 100; tries += 1) await wait(20);
       assert.equal(await target.truth(), 'gone');
       assert.match(await act('power-off'), /already so/);
-      const outcome = await target.enforcer.act(plan('suspend'));
+      const outcome = await target.enforcer.act(step('suspend'));
       assert.equal(outcome.state, 'failed');
       assert.match(outcome.evidence, /not running/);
     });

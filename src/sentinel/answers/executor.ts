@@ -1,11 +1,11 @@
-// Carries out plans on this host's VMs: one at a time per VM, each id once, written down before and after, and reported as
+// Carries out steps on this host's VMs: one at a time per VM, each id once, written down before and after, and reported as
 // whatever was read back.
 import { createHash } from 'node:crypto';
 import { type Clock, isoTime } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { problem, sayProblem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
-import type { Plan, Remediation } from '../../model/remediation.ts';
+import type { Step, Remediation } from '../../model/remediation.ts';
 import type { ActOutcome, Enforcer } from '../../connectors/enforcement/enforcer.ts';
 import { RecentMap } from '../../kit/recent-map.ts';
 import type { AnswerMemory } from './answer-memory.ts';
@@ -18,7 +18,7 @@ export interface ExecutorOptions {
   /** The enforcer of a VM; a problem when it has none now. */
   readonly enforcer: (vm: string) => Promise<Result<Enforcer>>;
   /** Answers what is held inside the guest. */
-  readonly release: (plan: Plan) => Promise<ActOutcome>;
+  readonly release: (step: Step) => Promise<ActOutcome>;
   /** Makes way for the hypervisor to stop, save or end the VM; what it answers is called when that is done. */
   readonly stepAside: (vm: string) => Promise<() => void>;
   /** Told of every change of state. */
@@ -32,7 +32,7 @@ export interface Cause {
   readonly group: string | null;
 }
 
-/** A plan that ended well is never repeated; one that did not may be tried again so often while its cause goes on. */
+/** A step that ended well is never repeated; one that did not may be tried again so often while its cause goes on. */
 const attemptsMax = 3;
 const attemptsKept = 10_000;
 
@@ -46,18 +46,18 @@ export class Executor {
     this.#options = options;
   }
 
-  /** What became of the plan; the same id again answers what became of it the first time. */
-  execute(plan: Plan, cause: Cause): Promise<Result<Remediation>> {
-    const before = this.#queues.get(plan.vm) ?? Promise.resolve();
-    const next = before.then(() => this.#executeNow(plan, cause));
-    this.#queues.set(plan.vm, next);
+  /** What became of the step; the same id again answers what became of it the first time. */
+  execute(step: Step, cause: Cause): Promise<Result<Remediation>> {
+    const before = this.#queues.get(step.vm) ?? Promise.resolve();
+    const next = before.then(() => this.#executeNow(step, cause));
+    this.#queues.set(step.vm, next);
     void next.finally(() => {
-      if (this.#queues.get(plan.vm) === next) this.#queues.delete(plan.vm);
+      if (this.#queues.get(step.vm) === next) this.#queues.delete(step.vm);
     });
     return next;
   }
 
-  /** Whether this plan was answered for good, so that asking again would change nothing. */
+  /** Whether this step was answered for good, so that asking again would change nothing. */
   settled(id: string): boolean {
     const known = this.#options.memory.get(id);
     if (!known.ok || known.value === null) return false;
@@ -70,11 +70,11 @@ export class Executor {
     this.#record(remediation);
   }
 
-  /** Writes down that a plan waits for a person, and why. */
-  hold(plan: Plan, cause: Cause, why: string): void {
+  /** Writes down that a step waits for a person, and why. */
+  hold(step: Step, cause: Cause, why: string): void {
     const now = isoTime(this.#options.clock.now());
     this.#record({
-      ...begun(plan, cause, now),
+      ...begun(step, cause, now),
       state: 'planned',
       evidence: `waits for a person: ${why}`.slice(0, 4000),
     });
@@ -96,21 +96,21 @@ export class Executor {
     await Promise.allSettled(this.#queues.values());
   }
 
-  async #executeNow(plan: Plan, cause: Cause): Promise<Result<Remediation>> {
-    const known = this.#options.memory.get(plan.id);
+  async #executeNow(step: Step, cause: Cause): Promise<Result<Remediation>> {
+    const known = this.#options.memory.get(step.id);
     if (!known.ok) return known;
     const { value: earlier } = known;
     if (earlier !== null && earlier.origin === cause.origin && (cause.origin === 'person' || earlier.state === 'done'))
       return ok(earlier);
-    const attempts = (this.#attempts.get(plan.id) ?? 0) + 1;
+    const attempts = (this.#attempts.get(step.id) ?? 0) + 1;
     if (earlier !== null && attempts > attemptsMax) return ok(earlier);
-    this.#attempts.set(plan.id, attempts);
+    this.#attempts.set(step.id, attempts);
 
-    const started = begun(plan, cause, isoTime(this.#options.clock.now()));
+    const started = begun(step, cause, isoTime(this.#options.clock.now()));
     // Nothing is done that could not be written down first.
     const recorded = this.#record(started);
     if (!recorded.ok) return recorded;
-    const outcome = await this.#act(plan, cause);
+    const outcome = await this.#act(step, cause);
     const ended: Remediation = {
       ...started,
       state: outcome.state,
@@ -118,24 +118,24 @@ export class Executor {
       endedAt: isoTime(this.#options.clock.now()),
     };
     this.#record(ended);
-    this.#options.log.info('plan carried out', { vm: plan.vm, action: plan.action, state: ended.state, why: plan.why });
+    this.#options.log.info('step carried out', { vm: step.vm, action: step.action, state: ended.state, why: step.why });
     return ok(ended);
   }
 
-  async #act(plan: Plan, cause: Cause): Promise<ActOutcome> {
-    if (plan.action === 'release') return this.#options.release(plan);
-    const comeBack = await this.#options.stepAside(plan.vm);
-    return this.#actOnVm(plan, cause).finally(comeBack);
+  async #act(step: Step, cause: Cause): Promise<ActOutcome> {
+    if (step.action === 'release') return this.#options.release(step);
+    const comeBack = await this.#options.stepAside(step.vm);
+    return this.#actOnVm(step, cause).finally(comeBack);
   }
 
-  async #actOnVm(plan: Plan, cause: Cause): Promise<ActOutcome> {
-    const enforcer = await this.#options.enforcer(plan.vm);
+  async #actOnVm(step: Step, cause: Cause): Promise<ActOutcome> {
+    const enforcer = await this.#options.enforcer(step.vm);
     if (!enforcer.ok) return { state: 'failed', evidence: sayProblem(enforcer.error), problem: enforcer.error };
-    if (plan.action !== 'snapshot' || cause.origin === 'person') return enforcer.value.act(plan);
-    const served = await this.#snapshots.servedBy(plan, enforcer.value, this.#options.clock.monotonic());
+    if (step.action !== 'snapshot' || cause.origin === 'person') return enforcer.value.act(step);
+    const served = await this.#snapshots.servedBy(step, enforcer.value, this.#options.clock.monotonic());
     if (served !== null) return served;
-    const outcome = await enforcer.value.act(plan);
-    if (outcome.state === 'done') this.#snapshots.made(plan, this.#options.clock.monotonic());
+    const outcome = await enforcer.value.act(step);
+    if (outcome.state === 'done') this.#snapshots.made(step, this.#options.clock.monotonic());
     return outcome;
   }
 
@@ -144,7 +144,7 @@ export class Executor {
     if (!kept.ok) {
       this.#options.log.error('remediation not written down', { why: sayProblem(kept.error) });
       return fail(
-        problem('failed', `Plan ${remediation.id} was not carried out: ${kept.error.message}`, kept.error.mend),
+        problem('failed', `Step ${remediation.id} was not carried out: ${kept.error.message}`, kept.error.mend),
       );
     }
     this.#options.report(remediation);
@@ -153,17 +153,17 @@ export class Executor {
 }
 
 /**
- * A standing order's plan in one life of its VM. The plan alone says what was caused by what; after a reboot or a restore
+ * A standing order's step in one life of its VM. The step alone says what was caused by what; after a reboot or a restore
  * the same cause is a new occurrence and has to be answered again.
  */
-export function occurrenceOf(plan: Plan, incarnation: number): Plan {
-  if (incarnation <= 1) return plan;
-  const id = createHash('sha256').update(`${plan.id} ${incarnation}`).digest('hex').slice(0, 32);
-  if (plan.snapshot === undefined) return { ...plan, id };
-  const snapshot = `${plan.snapshot.slice(0, 52)}-${incarnation}`;
-  return { ...plan, id, snapshot, expect: `snapshot ${snapshot} exists` };
+export function occurrenceOf(step: Step, incarnation: number): Step {
+  if (incarnation <= 1) return step;
+  const id = createHash('sha256').update(`${step.id} ${incarnation}`).digest('hex').slice(0, 32);
+  if (step.snapshot === undefined) return { ...step, id };
+  const snapshot = `${step.snapshot.slice(0, 52)}-${incarnation}`;
+  return { ...step, id, snapshot, expect: `snapshot ${snapshot} exists` };
 }
 
-function begun(plan: Plan, cause: Cause, startedAt: string): Remediation {
-  return { id: plan.id, plan, ...cause, state: 'executing', evidence: '', startedAt, endedAt: null };
+function begun(step: Step, cause: Cause, startedAt: string): Remediation {
+  return { id: step.id, step, ...cause, state: 'executing', evidence: '', startedAt, endedAt: null };
 }

@@ -22,15 +22,15 @@ export async function takeOrder(envelope: SealedManifest, desk: OrderDesk): Prom
     return fail(
       problem('refused', `A signed ${opened.value.kind} was handed over as an order.`, 'Install it instead.'),
     );
-  const { plan, by, alarm, expiresAt } = opened.value.order;
+  const { step, by, alarm, expiresAt } = opened.value.order;
   // An expired order never runs, so that one that was kept back cannot be played later.
   if (desk.clock.now() >= Date.parse(expiresAt))
     return fail(
-      problem('refused', `The order to ${plan.action} VM ${plan.vm} expired at ${expiresAt}.`, 'Order it again.'),
+      problem('refused', `The order to ${step.action} VM ${step.vm} expired at ${expiresAt}.`, 'Order it again.'),
     );
-  if (!desk.knows(plan.vm))
+  if (!desk.knows(step.vm))
     return fail(
-      problem('not-found', `VM ${plan.vm} does not run on this host.`, 'Check where it runs, then order it again.'),
+      problem('not-found', `VM ${step.vm} does not run on this host.`, 'Check where it runs, then order it again.'),
     );
-  return desk.executor.execute(plan, { origin: 'person', by, alarm, group: null });
+  return desk.executor.execute(step, { origin: 'person', by, alarm, group: null });
 }

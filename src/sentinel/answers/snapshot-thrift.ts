@@ -1,7 +1,7 @@
 // Keeps standing orders from filling a disk: one attack shows as many findings, and each may ask for a snapshot of the same VM.
 import { problem, sayProblem } from '../../kit/problem.ts';
 import { RecentMap } from '../../kit/recent-map.ts';
-import type { Plan } from '../../model/remediation.ts';
+import type { Step } from '../../model/remediation.ts';
 import type { ActOutcome, Enforcer } from '../../connectors/enforcement/enforcer.ts';
 
 /** A snapshot this fresh serves the next finding as well. */
@@ -14,16 +14,16 @@ const vmsMax = 10_000;
 export class SnapshotThrift {
   readonly #last = new RecentMap<string, { readonly name: string; readonly atMs: number }>(vmsMax);
 
-  made(plan: Plan, nowMs: number): void {
-    if (plan.snapshot !== undefined) this.#last.set(plan.vm, { name: plan.snapshot, atMs: nowMs });
+  made(step: Step, nowMs: number): void {
+    if (step.snapshot !== undefined) this.#last.set(step.vm, { name: step.snapshot, atMs: nowMs });
   }
 
   /** The outcome without making one, or null when one is to be made. */
-  async servedBy(plan: Plan, enforcer: Enforcer, nowMs: number): Promise<ActOutcome | null> {
+  async servedBy(step: Step, enforcer: Enforcer, nowMs: number): Promise<ActOutcome | null> {
     const reading = await enforcer.readState();
     if (!reading.ok) return null;
     const { snapshots } = reading.value;
-    const last = this.#last.peek(plan.vm);
+    const last = this.#last.peek(step.vm);
     if (last !== undefined && nowMs - last.atMs < freshMs && snapshots.includes(last.name)) {
       const ago = Math.round((nowMs - last.atMs) / 1000);
       return { state: 'done', evidence: `snapshot ${last.name}, made ${ago} s before, holds this as well` };

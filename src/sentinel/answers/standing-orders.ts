@@ -3,7 +3,7 @@
 import type { Clock } from '../../kit/clock.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { Manifest } from '../../model/manifest.ts';
-import type { Plan } from '../../model/remediation.ts';
+import type { Step } from '../../model/remediation.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
 import { guardWeight } from '../../stages/assess/guard-weights.ts';
 import { groupOfGuard, respond, respondToTampering } from '../../stages/respond/respond.ts';
@@ -34,8 +34,8 @@ export class StandingOrders {
   answer(finding: Finding, manifest: Manifest): void {
     if (manifest.mode !== 'protect') return;
     const incarnation = this.#options.incarnation(manifest.vm);
-    for (const plan of respond(finding, manifest.orders))
-      this.#answer(occurrenceOf(plan, incarnation), finding.group, manifest);
+    for (const step of respond(finding, manifest.orders))
+      this.#answer(occurrenceOf(step, incarnation), finding.group, manifest);
   }
 
   /** The same for a guest that was tampered with. */
@@ -43,19 +43,19 @@ export class StandingOrders {
     if (manifest.mode !== 'protect') return;
     const incarnation = this.#options.incarnation(manifest.vm);
     const { severity } = guardWeight(event.what);
-    for (const plan of respondToTampering(event, severity, manifest.orders, 'automatic'))
-      this.#answer(occurrenceOf(plan, incarnation), groupOfGuard(event), manifest);
+    for (const step of respondToTampering(event, severity, manifest.orders, 'automatic'))
+      this.#answer(occurrenceOf(step, incarnation), groupOfGuard(event), manifest);
   }
 
-  #answer(plan: Plan, group: string, manifest: Manifest): void {
+  #answer(step: Step, group: string, manifest: Manifest): void {
     const { executor, radius, clock, members } = this.#options;
-    if (executor.settled(plan.id)) return;
+    if (executor.settled(step.id)) return;
     const cause = { origin: 'standing-order', by: 'sentinel', alarm: null, group } as const;
-    if (plan.action === 'suspend' || plan.action === 'power-off') {
+    if (step.action === 'suspend' || step.action === 'power-off') {
       const service = `${manifest.scope}/${manifest.service}`;
       const objection = radius.admit({ vm: manifest.vm, service, ...members(manifest), nowMs: clock.monotonic() });
-      if (objection !== null) return executor.hold(plan, cause, objection);
+      if (objection !== null) return executor.hold(step, cause, objection);
     }
-    void executor.execute(plan, cause);
+    void executor.execute(step, cause);
   }
 }

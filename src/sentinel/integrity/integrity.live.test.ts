@@ -96,7 +96,7 @@ suite('integrity of a real guest', () => {
     assert.equal(event?.what, 'kernel-tampered');
     assert.match(event?.subject ?? '', new RegExp(`patched-kernel-code ${name.replaceAll(/[+]/g, '\\+')}`));
     const done = (): boolean =>
-      manager.told('remediations').some(({ state, plan }) => state === 'done' && plan.action === 'suspend');
+      manager.told('remediations').some(({ state, step }) => state === 'done' && step.action === 'suspend');
     await until('suspended', done, 10_000);
     assert.match(JSON.stringify(await guest.qmp().execute('query-status')), /paused/);
     await guest.qmp().execute('cont');

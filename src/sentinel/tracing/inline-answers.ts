@@ -3,24 +3,24 @@
 import { type Clock, isoTime } from '../../kit/clock.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
-import type { InlineAction, Plan, Remediation } from '../../model/remediation.ts';
+import type { InlineAction, Step, Remediation } from '../../model/remediation.ts';
 import type { TracedEvent, TraceLine } from '../../introspection/trace/trace-event.ts';
 import { title } from '../../stages/assess/assess.ts';
-import { inlinePlan } from '../../stages/respond/respond.ts';
+import { inlineStep } from '../../stages/respond/respond.ts';
 import { occurrenceOf } from '../answers/executor.ts';
 
 export interface InlineAnswersOptions {
   readonly vm: string;
   readonly clock: Clock;
   readonly incarnation: () => number;
-  /** Whether this plan was told as done already: the same attempt again is counted by its alarm. */
+  /** Whether this step was told as done already: the same attempt again is counted by its alarm. */
   readonly settled: (id: string) => boolean;
   readonly tell: (remediation: Remediation) => void;
   readonly guard: (event: GuardEvent) => void;
 }
 
 interface Pending {
-  readonly plan: Plan;
+  readonly step: Step;
   readonly finding: Finding;
   readonly attempt: TracedEvent;
   readonly startedAt: string;
@@ -47,11 +47,11 @@ export class InlineAnswers {
     const { incarnation, settled, clock } = this.#options;
     const action = actionOf(attempt);
     if (action === null) return;
-    const plan = occurrenceOf(inlinePlan(action, finding), incarnation());
-    if (settled(plan.id) || this.#pending.has(plan.id) || this.#pending.size >= pendingMax) return;
+    const step = occurrenceOf(inlineStep(action, finding), incarnation());
+    if (settled(step.id) || this.#pending.has(step.id) || this.#pending.size >= pendingMax) return;
     const startedAt = isoTime(clock.now());
-    const pending = { plan, finding, attempt, startedAt, dueMs: clock.monotonic() + watchMs };
-    this.#pending.set(plan.id, { ...pending, contradicted: null, doubted: null, ended: false });
+    const pending = { step, finding, attempt, startedAt, dueMs: clock.monotonic() + watchMs };
+    this.#pending.set(step.id, { ...pending, contradicted: null, doubted: null, ended: false });
     this.#options.tell(remediationOf(pending, 'executing', '', null));
   }
 
@@ -85,7 +85,7 @@ export class InlineAnswers {
   }
 
   #conclude(pending: Pending, cutShort: string | null): void {
-    const { plan, attempt, finding, contradicted } = pending;
+    const { step, attempt, finding, contradicted } = pending;
     const endedAt = isoTime(this.#options.clock.now());
     const did = `${deed(attempt)} of process ${attempt.tgid} (${attempt.comm}) was refused at ${attempt.ts}`;
     if (contradicted !== null) {
@@ -94,10 +94,10 @@ export class InlineAnswers {
       return;
     }
     const doubt = cutShort === null ? pending.doubted : `the trace ended before it was watched for long: ${cutShort}`;
-    const lives = plan.action === 'kill' && !pending.ended ? 'its process was not seen to end' : null;
+    const lives = step.action === 'kill' && !pending.ended ? 'its process was not seen to end' : null;
     const why = doubt ?? lives;
     if (why !== null) return this.#options.tell(remediationOf(pending, 'unconfirmed', `${did}; ${why}`, endedAt));
-    const after = plan.action === 'kill' ? 'its process ended' : `no such event of it followed within ${watchMs} ms`;
+    const after = step.action === 'kill' ? 'its process ended' : `no such event of it followed within ${watchMs} ms`;
     this.#options.tell(remediationOf(pending, 'done', `${did}; ${after}`, endedAt));
   }
 
@@ -138,14 +138,14 @@ function deed({ kind, exe }: TracedEvent): string {
 }
 
 function remediationOf(
-  { plan, finding, startedAt }: Pick<Pending, 'plan' | 'finding' | 'startedAt'>,
+  { step, finding, startedAt }: Pick<Pending, 'step' | 'finding' | 'startedAt'>,
   state: Remediation['state'],
   evidence: string,
   endedAt: string | null,
 ): Remediation {
   return {
-    id: plan.id,
-    plan,
+    id: step.id,
+    step,
     origin: 'inline',
     by: 'sentinel',
     alarm: null,

@@ -18,7 +18,7 @@ import type { Remediation } from '../../model/remediation.ts';
 import type { Rule } from '../../model/rule.ts';
 import type { Vm } from '../../model/vm.ts';
 import { RecordingManager } from '../../sim/recording-manager.ts';
-import { releasePlan } from '../../stages/respond/respond.ts';
+import { releaseStep } from '../../stages/respond/respond.ts';
 import { traceVm } from '../local/local-trace.ts';
 import { startSentinel, type Sentinel } from '../main.ts';
 
@@ -168,8 +168,8 @@ suite('tracing a real guest', () => {
     await until('held', () => shown().held !== undefined);
     const issuedAt = new Date().toISOString();
     const expiresAt = new Date(Date.now() + 60_000).toISOString();
-    const plan = releasePlan('allow', guest.uuid, 'ada said so', 'o1');
-    const order = manager.order({ plan, by: 'ada', alarm: null, issuedAt, expiresAt });
+    const step = releaseStep('allow', guest.uuid, 'ada said so', 'o1');
+    const order = manager.order({ step, by: 'ada', alarm: null, issuedAt, expiresAt });
     const released = await sentinel.end.order(order);
     assert.ok(released.ok && released.value.state === 'done', JSON.stringify(released));
     assert.match((await running).out, /ran-held\n.*over/);

@@ -16,7 +16,7 @@ import { RecordingManager } from '../../sim/recording-manager.ts';
 import { SimulatedHost } from '../../sim/simulated-host.ts';
 import type { SimulatedGuest } from '../../sim/simulated-guest.ts';
 import { SimulatedTrace } from '../../sim/simulated-trace.ts';
-import { releasePlan } from '../../stages/respond/respond.ts';
+import { releaseStep } from '../../stages/respond/respond.ts';
 import { startSentinel, type Sentinel, type SentinelOptions } from '../main.ts';
 import type { StartTracer } from './tracer-messages.ts';
 import { TracerHost } from './tracer-host.ts';
@@ -163,7 +163,7 @@ suite('tracing', () => {
     await until('done', () => answers().length > 0);
     const [answer] = answers();
     assert.deepEqual(
-      [answer?.state, answer?.origin, answer?.plan.action, answer?.plan.expect],
+      [answer?.state, answer?.origin, answer?.step.action, answer?.step.expect],
       ['done', 'inline', 'block', 'refused'],
     );
     assert.match(
@@ -202,13 +202,13 @@ suite('tracing', () => {
     await until('alarmed', () => manager.told('findings').length === 1);
     const issuedAt = new Date().toISOString();
     const expiresAt = new Date(Date.now() + 60_000).toISOString();
-    const plan = releasePlan('allow', vm, 'ada said so', 'o1');
-    const order = { plan, by: 'ada', alarm: null, issuedAt, expiresAt };
+    const step = releaseStep('allow', vm, 'ada said so', 'o1');
+    const order = { step, by: 'ada', alarm: null, issuedAt, expiresAt };
     const released = await sentinel.end.order(manager.order(order));
     assert.ok(released.ok && released.value.state === 'done', JSON.stringify(released));
     assert.equal(await first, true);
     assert.equal(shown().held, undefined);
-    const again = await sentinel.end.order(manager.order({ ...order, plan: releasePlan('allow', vm, 'again', 'o2') }));
+    const again = await sentinel.end.order(manager.order({ ...order, step: releaseStep('allow', vm, 'again', 'o2') }));
     assert.ok(again.ok && again.value.state === 'failed', 'nothing is held any more');
     assert.equal(await trace.attempt(evil), false, 'nobody answered the second time');
   });

@@ -8,7 +8,7 @@ import type { Finding } from '../../model/finding.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { RawEvent } from '../../model/raw-event.ts';
-import type { Plan, Remediation } from '../../model/remediation.ts';
+import type { Step, Remediation } from '../../model/remediation.ts';
 import type { TraceState, Vm } from '../../model/vm.ts';
 import type { ActOutcome } from '../../connectors/enforcement/enforcer.ts';
 import type { TraceLine, TraceSummary } from '../../introspection/trace/trace-event.ts';
@@ -105,10 +105,10 @@ export class Tracings {
   }
 
   /** Carries out a person's answer to a held attempt. */
-  async release(plan: Plan): Promise<ActOutcome> {
-    const traced = this.#of(plan.vm);
-    const answer = plan.answer ?? 'block';
-    const none = problem('refused', `Nothing is held on VM ${plan.vm}.`, 'Its deadline may have passed.');
+  async release(step: Step): Promise<ActOutcome> {
+    const traced = this.#of(step.vm);
+    const answer = step.answer ?? 'block';
+    const none = problem('refused', `Nothing is held on VM ${step.vm}.`, 'Its deadline may have passed.');
     const released = traced === undefined ? fail(none) : await traced.release(answer);
     if (!released.ok) return { state: 'failed', evidence: sayProblem(released.error), problem: released.error };
     return { state: 'done', evidence: `the tracer answered ${answer}, and the guest runs on` };

@@ -1,10 +1,10 @@
-// Answers: which rules act, in which order, and that the same cause gives the same plan.
+// Answers: which rules act, in which order, and that the same cause gives the same step.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Finding } from '../../model/finding.ts';
 import type { Rule } from '../../model/rule.ts';
 import { process } from '../../sim/seen.ts';
-import { answerInline, groupOfGuard, inlinePlan, planFor, propose, respond, respondToTampering } from './respond.ts';
+import { answerInline, groupOfGuard, inlineStep, stepFor, propose, respond, respondToTampering } from './respond.ts';
 
 function finding(rest: Partial<Finding> = {}, generation = 3): Finding {
   const activity = process('/bin/sh', ['sh']);
@@ -26,7 +26,7 @@ function rule(action: Rule['action'], rest: Partial<Rule> = {}): Rule {
 }
 
 function actions(rules: readonly Rule[], of: Finding = finding()): readonly string[] {
-  return respond(of, rules).map((plan) => plan.action);
+  return respond(of, rules).map((step) => step.action);
 }
 
 test('evidence is kept before anything is stopped, and an alert is no act', () => {
@@ -54,30 +54,30 @@ test('each action is planned once, at once or after approval but never both', ()
   const asking = both.slice(0, 2);
   assert.deepEqual(actions(asking, serious), []);
   assert.deepEqual(
-    propose(serious, asking).map((plan) => plan.action),
+    propose(serious, asking).map((step) => step.action),
     ['suspend'],
   );
 });
 
-test('the same cause gives the same plan, another one another', () => {
+test('the same cause gives the same step, another one another', () => {
   const rules = [rule('snapshot'), rule('suspend')];
-  const plans = respond(finding(), rules);
-  assert.deepEqual(respond(finding(), rules.toReversed()), plans);
+  const steps = respond(finding(), rules);
+  assert.deepEqual(respond(finding(), rules.toReversed()), steps);
   const others = [finding({ group: 'g2' }), finding({}, 4)].flatMap((other) => respond(other, rules));
-  assert.equal(new Set([...plans, ...others].map((plan) => plan.id)).size, 6);
+  assert.equal(new Set([...steps, ...others].map((step) => step.id)).size, 6);
 });
 
-test('a plan says what must be true afterwards and what takes it back', () => {
+test('a step says what must be true afterwards and what takes it back', () => {
   const [snapshot, suspend] = respond(finding(), [rule('snapshot'), rule('suspend')]);
   assert.match(snapshot?.snapshot ?? '', /^plumbline-[0-9a-f]{12}$/);
   assert.equal(snapshot?.expect, `snapshot ${snapshot?.snapshot} exists`);
   assert.equal(snapshot?.undo, null);
   assert.deepEqual([suspend?.expect, suspend?.undo], ['paused', 'resume']);
   assert.equal(suspend?.why, 'critical process deviation, risk 75: a server runs a shell');
-  const resume = planFor('resume', 'name:web1', 'ada asked', 'seed');
+  const resume = stepFor('resume', 'name:web1', 'ada asked', 'seed');
   assert.deepEqual([resume.expect, resume.undo, resume.snapshot], ['running', 'suspend', undefined]);
   assert.deepEqual(
-    [planFor('power-off', 'v', 'w', 's').expect, planFor('power-off', 'v', 'w', 's').undo],
+    [stepFor('power-off', 'v', 'w', 's').expect, stepFor('power-off', 'v', 'w', 's').undo],
     ['gone', null],
   );
 });
@@ -90,9 +90,9 @@ test('an attempt is answered by the surest rule that matches, and no whole VM by
   assert.equal(answerInline(finding({ severity: 'minor' }), inline), null);
   assert.equal(answerInline(finding(), [rule('block', { on: 'listen' }), rule('suspend')]), null);
   assert.deepEqual(actions(inline), ['suspend']);
-  const plan = inlinePlan('block', finding());
-  assert.deepEqual([plan.expect, plan.undo], ['refused', null]);
-  assert.equal(inlinePlan('block', finding()).id, plan.id);
+  const step = inlineStep('block', finding());
+  assert.deepEqual([step.expect, step.undo], ['refused', null]);
+  assert.equal(inlineStep('block', finding()).id, step.id);
 });
 
 test('tampering is answered by rules that name it, from their severity upwards', () => {

@@ -1,10 +1,10 @@
-// From a finding and a service's rules to plans: what is to be done to the VM, with nothing left to choose for whoever does it.
-// Plans are made from their cause alone, so the same cause gives the same plan, and carrying it out twice can be noticed.
+// From a finding and a service's rules to steps: what is to be done to the VM, with nothing left to choose for whoever does it.
+// Steps are made from their cause alone, so the same cause gives the same step, and carrying it out twice can be noticed.
 import type { Finding } from '../../model/finding.ts';
 import { severityOrder, type Severity } from '../../model/finding.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
 import { isTampering } from '../../model/guard-event.ts';
-import type { Action, HeldAnswer, InlineAction, Plan, VmAction } from '../../model/remediation.ts';
+import type { Action, HeldAnswer, InlineAction, Step, VmAction } from '../../model/remediation.ts';
 import type { Rule } from '../../model/rule.ts';
 import { digest } from '../../pattern/digest.ts';
 
@@ -14,25 +14,25 @@ const actionOrder = ['alert', 'snapshot', 'suspend', 'resume', 'power-off'] as c
 const inlineOrder = ['kill', 'block', 'hold'] as const satisfies readonly InlineAction[];
 
 /**
- * Plans to carry out at once: for each action at most one. A sentinel holds only the automatic rules, so what it does alone and
+ * Steps to carry out at once: for each action at most one. A sentinel holds only the automatic rules, so what it does alone and
  * what the manager expects of it must not depend on the others. The mode is the caller's to honour: only protect acts.
  */
-export function respond(finding: Finding, rules: readonly Rule[]): readonly Plan[] {
+export function respond(finding: Finding, rules: readonly Rule[]): readonly Step[] {
   return decide(finding, rules)
     .filter((rule) => rule.approval === 'automatic')
-    .map((rule) => planBy(rule, finding));
+    .map((rule) => stepBy(rule, finding));
 }
 
-/** What was answered inside the guest, as a plan: the same cause gives the same plan. */
-export function inlinePlan(action: InlineAction, finding: Finding): Plan {
-  return planBy({ action }, finding);
+/** What was answered inside the guest, as a step: the same cause gives the same step. */
+export function inlineStep(action: InlineAction, finding: Finding): Step {
+  return stepBy({ action }, finding);
 }
 
-/** The plans that wait for a person to agree, because no automatic rule answers the finding in this way. */
-export function propose(finding: Finding, rules: readonly Rule[]): readonly Plan[] {
+/** The steps that wait for a person to agree, because no automatic rule answers the finding in this way. */
+export function propose(finding: Finding, rules: readonly Rule[]): readonly Step[] {
   return decide(finding, rules)
     .filter((rule) => rule.approval === 'approval')
-    .map((rule) => planBy(rule, finding));
+    .map((rule) => stepBy(rule, finding));
 }
 
 /** What is answered at the attempt itself; null = it is let through. Asked while the guest stands still. */
@@ -43,13 +43,13 @@ export function answerInline(finding: Finding, rules: readonly Rule[]): InlineAc
   return null;
 }
 
-/** Plans because the guest was tampered with, at once or after approval; `severity` as its alarm has it. */
+/** Steps because the guest was tampered with, at once or after approval; `severity` as its alarm has it. */
 export function respondToTampering(
   event: GuardEvent,
   severity: Severity,
   rules: readonly Rule[],
   approval: Rule['approval'],
-): readonly Plan[] {
+): readonly Step[] {
   if (!isTampering(event.what)) return [];
   const matching = rules.filter(
     (rule) => rule.on === 'tampering' && rule.action !== 'alert' && reaches(rule, severity),
@@ -57,7 +57,7 @@ export function respondToTampering(
   const why = `${severity} tampering, ${event.what}: ${event.detail}`;
   return perAction(matching)
     .filter((rule) => rule.approval === approval)
-    .map((rule) => planFor(rule.action, event.vm, why, groupOfGuard(event)));
+    .map((rule) => stepFor(rule.action, event.vm, why, groupOfGuard(event)));
 }
 
 /** Guard events of one group are one alarm. */
@@ -79,10 +79,10 @@ function perAction(matching: readonly Rule[]): readonly Rule[] {
     .filter((rule) => rule !== undefined);
 }
 
-function planBy({ action }: Pick<Rule, 'action'>, { deviation, group, severity, risk, reasons }: Finding): Plan {
+function stepBy({ action }: Pick<Rule, 'action'>, { deviation, group, severity, risk, reasons }: Finding): Step {
   const worst = reasons.toSorted((a, b) => b.points - a.points)[0];
   const why = `${severity} ${deviation.kind} deviation, risk ${risk}${worst === undefined ? '' : `: ${worst.text}`}`;
-  return planFor(action, deviation.vm, why, `${group} ${deviation.generation}`);
+  return stepFor(action, deviation.vm, why, `${group} ${deviation.generation}`);
 }
 
 function matches(rule: Rule, { deviation, severity }: Finding): boolean {
@@ -96,13 +96,13 @@ function reaches(rule: Rule, severity: Severity): boolean {
 
 const whyMax = 1000;
 
-/** A plan that answers a held attempt. */
-export function releasePlan(answer: HeldAnswer, vm: string, why: string, idSeed: string): Plan {
-  return { ...planFor('release', vm, why, idSeed), answer };
+/** A step that answers a held attempt. */
+export function releaseStep(answer: HeldAnswer, vm: string, why: string, idSeed: string): Step {
+  return { ...stepFor('release', vm, why, idSeed), answer };
 }
 
-/** A plan for one action; the same seed gives the same plan. */
-export function planFor(action: Action, vm: string, why: string, idSeed: string): Plan {
+/** A step for one action; the same seed gives the same step. */
+export function stepFor(action: Action, vm: string, why: string, idSeed: string): Step {
   const id = digest([vm, action, idSeed].join('\n'));
   const snapshot = action === 'snapshot' ? { snapshot: `plumbline-${id.slice(0, 12)}` } : {};
   return {

@@ -1,4 +1,4 @@
-// Carries out plans on a guest that libvirt manages. libvirt does it, so that libvirt knows; QEMU is asked, through the monitor
+// Carries out steps on a guest that libvirt manages. libvirt does it, so that libvirt knows; QEMU is asked, through the monitor
 // libvirt passes on, what became true.
 import type { Problem } from '../../../kit/problem.ts';
 import { fail, type Result } from '../../../kit/result.ts';

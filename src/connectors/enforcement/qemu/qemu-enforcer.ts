@@ -1,4 +1,4 @@
-// Carries out plans on a guest of plain QEMU, over a monitor that somebody else opened and owns.
+// Carries out steps on a guest of plain QEMU, over a monitor that somebody else opened and owns.
 // What is true is read from `query-status`, from the disk images' snapshot tables and from the host's process table.
 import type { Json } from '../../../kit/canonical-json.ts';
 import { asList, asObject, asText } from '../../../kit/json-object.ts';

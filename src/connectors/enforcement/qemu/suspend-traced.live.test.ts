@@ -16,7 +16,7 @@ import {
   turnsOf,
   watchedAddress,
 } from '../../../../lab/fragile-trace.ts';
-import type { Plan } from '../../../model/remediation.ts';
+import type { Step } from '../../../model/remediation.ts';
 import { qemuEnforcer } from './qemu-enforcer.ts';
 
 const rounds = counted(8, 200);
@@ -42,7 +42,7 @@ suite('a guest that is traced', { timeout: counted(120_000, 900_000) }, () => {
       alive: () => true,
       patience: { clock, sleep: (ms) => wait(ms) },
     });
-    const plan = (action: 'suspend' | 'resume'): Plan => ({
+    const step = (action: 'suspend' | 'resume'): Step => ({
       id: 'p1',
       vm: guest.uuid,
       action,
@@ -52,14 +52,14 @@ suite('a guest that is traced', { timeout: counted(120_000, 900_000) }, () => {
     });
     for (let round = 0; round < rounds; round += 1) {
       await wait(Math.random() * 50);
-      const { state, evidence } = await enforcer.act(plan('suspend'));
+      const { state, evidence } = await enforcer.act(step('suspend'));
       assert.equal(state, 'done', evidence);
       assert.equal(await statusOf(guest), 'paused', `round ${round}`);
       standstill.begin();
       const turns = turnsOf(guest);
       await wait(150);
       assert.deepEqual([await statusOf(guest), turnsOf(guest), standstill.stops], ['paused', turns, 0]);
-      assert.equal((await enforcer.act(plan('resume'))).state, 'done');
+      assert.equal((await enforcer.act(step('resume'))).state, 'done');
     }
     standstill.stop();
     tracer.tell({ do: 'detach' });

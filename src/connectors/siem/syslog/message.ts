@@ -47,14 +47,14 @@ export function messageOf(
       id: `remediation@${enterprise}`,
       params: {
         id: remediation.id,
-        vm: remediation.plan.vm,
-        action: remediation.plan.action,
+        vm: remediation.step.vm,
+        action: remediation.step.action,
         state: remediation.state,
         origin: remediation.origin,
         by: remediation.by,
         alarm: remediation.alarm ?? '',
       },
     },
-    text: `${remediation.plan.action}: ${remediation.state}. ${remediation.evidence}`,
+    text: `${remediation.step.action}: ${remediation.state}. ${remediation.evidence}`,
   };
 }
