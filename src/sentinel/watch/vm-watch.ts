@@ -12,12 +12,12 @@ import type { Activity, SweepOptions, SweepResult } from '../../introspection/gu
 import { GuestSensor, type News } from '../../sensors/introspection/guest-sensor.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
-import { CoverageMeter } from './coverage-meter.ts';
 import { GuestLine } from './guest-line.ts';
 import type { GuestSession, GuestSource } from './guest-source.ts';
 import type { Incarnation, Sight } from './incarnation-memory.ts';
 import { Pace, type PaceLimits } from './pace.ts';
 import type { RosterEntry } from './roster.ts';
+import { SightKeeper } from './sight-keeper.ts';
 import { Sleeper } from './sleeper.ts';
 import type { CrossCheck } from '../tracing/cross-check.ts';
 import { remarksOf, viewOf } from './vm-view.ts';
@@ -71,9 +71,8 @@ export class VmWatch {
   readonly #options: WatchOptions;
   readonly #clock: Clock;
   readonly #line: GuestLine;
-  readonly #meter: CoverageMeter;
+  readonly #kept: SightKeeper;
   readonly #sleeper = new Sleeper();
-  readonly #bornMs: number;
   #attention: Attention = 'none';
   #sensor: GuestSensor | null = null;
   #trace: CrossCheck | null = null;
@@ -86,9 +85,6 @@ export class VmWatch {
   #verifiedAtMs = 0;
   #movedAtMs = Number.NEGATIVE_INFINITY;
   #notedAtMs = 0;
-  /** Since when a running VM could not be looked into, wall clock; null while it can or needs not. */
-  #blindSinceMs: number | null = null;
-  #toldLostSight = false;
   #replaced = false;
   #bootSeen = true;
   #heldMs = 0;
@@ -99,9 +95,9 @@ export class VmWatch {
     this.entry = options.entry;
     this.#clock = options.clock;
     this.#line = new GuestLine(options.entry.handle, options.source, options.clock, () => this.#sleeper.wake());
-    this.#meter = new CoverageMeter(options.entry.id);
+    const bornMs = options.clock.now();
+    this.#kept = new SightKeeper({ vm: options.entry.id, bornMs, lostSightMs: options.lostSightMs });
     this.#pace = new Pace(options.pace, options.clock.monotonic());
-    this.#bornMs = options.clock.now();
   }
 
   get incarnation(): number {
@@ -163,8 +159,7 @@ export class VmWatch {
     this.#attention = attention;
     if (attention === 'none') {
       this.#sensor = null;
-      this.#meter.interrupted();
-      this.#blindSinceMs = null;
+      this.#kept.rest();
     } else if (this.#sensor === null) this.#sensor = new GuestSensor({ host: this.entry.id });
     else {
       this.#sensor.restate();
@@ -183,7 +178,7 @@ export class VmWatch {
 
   /** From then until then the trace may have missed something. */
   lost(fromMs: number, untilMs: number, missed: number): void {
-    this.#meter.lost(fromMs, untilMs, missed);
+    this.#kept.lost(fromMs, untilMs, missed);
   }
 
   /** Its monitor, brought up if it rests; null when it cannot be reached. */
@@ -198,7 +193,7 @@ export class VmWatch {
   }
 
   takeCoverage(): Coverage | null {
-    return this.#meter.take();
+    return this.#kept.takeCoverage();
   }
 
   async enforcer(): Promise<Enforcer | null> {
@@ -242,7 +237,7 @@ export class VmWatch {
     this.#bootSeen = nowMs - session.identity.bootedMs < bootSeenMs;
     if (this.#attention === 'watch') this.#lastSweep = null;
     this.#lastSweepAtMs = Number.NEGATIVE_INFINITY;
-    this.#toldLostSight = false;
+    this.#kept.begun();
     if (this.#attention === 'watch') this.#sensor = new GuestSensor({ host: id });
     const wentBack = this.#incarnation.began === 'went-back';
     if (wentBack && this.#attention === 'watch')
@@ -286,7 +281,7 @@ export class VmWatch {
       this.#options.listener.note(this.entry.id, activity);
     }
     if (this.#line.paused && this.#lastSweep !== null) {
-      this.#meter.interrupted();
+      this.#kept.interrupted();
       return pausedPollMs;
     }
     const fresh = this.#lastSweepAtMs === Number.NEGATIVE_INFINITY;
@@ -318,10 +313,10 @@ export class VmWatch {
     this.#atSweep = before;
     const swept = session.sweep();
     const nowMs = this.#clock.now();
-    this.#seenAgain(nowMs);
+    this.#kept.seen(nowMs);
     if (!swept.ok || this.#sensor === null) {
       this.#line.distrust();
-      this.#blindSinceMs = nowMs;
+      this.#kept.failed(nowMs);
       this.#paced(beganMs, busyBeforeMs, { lively: false, lookAgain: false });
       return;
     }
@@ -344,41 +339,28 @@ export class VmWatch {
 
   #checkTrace(trace: CrossCheck, news: News, nowMs: number): void {
     const { events, missed } = trace.swept(news.events, nowMs);
-    if (missed > 0) this.#meter.lost(nowMs - tracedSweepMs, nowMs, missed);
+    if (missed > 0) this.#kept.lost(nowMs - tracedSweepMs, nowMs, missed);
     if (events.length > 0) this.#options.listener.news(this.entry.id, events);
   }
 
   #paced(beganMs: number, busyBeforeMs: number, news: Pick<News, 'lively' | 'lookAgain'>): void {
     const atMs = this.#clock.monotonic();
     const heldMs = this.#pace.takeHeldMs(beganMs);
-    if (heldMs > 0) this.#meter.lost(this.#clock.now() - heldMs, this.#clock.now(), 0);
+    if (heldMs > 0) this.#kept.lost(this.#clock.now() - heldMs, this.#clock.now(), 0);
     this.#heldMs += heldMs;
     const { lively, lookAgain } = news;
     this.#pace.done({ atMs, costMs: this.#options.busyMs() - busyBeforeMs, lively, lookAgain });
   }
 
   #countLoss(event: RawEvent, missed: number): void {
-    this.#meter.lost(Date.parse(event.ts ?? ''), Date.parse(event.until ?? ''), missed);
+    this.#kept.lost(Date.parse(event.ts ?? ''), Date.parse(event.until ?? ''), missed);
   }
 
-  /** Nothing can be seen now. While the VM runs, somebody should be able to: the time counts as lost. */
+  /** Nothing can be seen now. While the VM runs, somebody should be able to. */
   #unseen(): void {
-    this.#meter.interrupted();
-    if (this.#attention === 'none' || this.#line.paused) {
-      this.#blindSinceMs = null;
-      return;
-    }
-    const nowMs = this.#clock.now();
-    this.#blindSinceMs ??= nowMs;
-    if (this.#toldLostSight || nowMs - Math.max(this.#blindSinceMs, this.#bornMs) < this.#options.lostSightMs) return;
-    this.#toldLostSight = true;
-    this.#guard('lost-sight', `The VM runs and cannot be looked into: ${this.#line.why ?? 'no reason known'}`);
-  }
-
-  #seenAgain(nowMs: number): void {
-    if (this.#blindSinceMs !== null) this.#meter.blind(this.#blindSinceMs, nowMs);
-    this.#blindSinceMs = null;
-    this.#meter.watched(nowMs);
+    if (this.#attention === 'none' || this.#line.paused) return this.#kept.rest();
+    if (this.#kept.unseen(this.#clock.now()))
+      this.#guard('lost-sight', `The VM runs and cannot be looked into: ${this.#line.why ?? 'no reason known'}`);
   }
 
   #guard(what: GuardEvent['what'], detail: string): void {
