@@ -18,7 +18,7 @@ import { ConntrackSource } from './conntrack-source.ts';
 import { FlowTable, type TableHealth } from './flow-table.ts';
 import type { FlowLoss, FlowSource, LiveFlow, SeenFlow } from './flow-record.ts';
 import { FrameIntake, type IntakeHealth } from './frame-intake.ts';
-import { readLinks, type HostLink } from './host-links.ts';
+import { readLinks, type HostLink } from '../../protocols/iproute/host-links.ts';
 import { chooseListeningPoints, type Coverage, type PluggedVm, type VmOnHost } from './listening-points.ts';
 import { NameTable } from './name-table.ts';
 import { readBridges, type OvsBridge } from './ovs-database.ts';

@@ -1,5 +1,5 @@
 // Where to listen so that each VM's traffic is seen once: at its switch where that tells us, at its own device otherwise. Pure.
-import type { HostLink } from './host-links.ts';
+import type { HostLink } from '../../protocols/iproute/host-links.ts';
 import type { OvsBridge } from './ovs-database.ts';
 import type { Exported } from './ovs-export.ts';
 import type { TapTarget } from './tap-source.ts';

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { parseLinks } from './host-links.ts';
+import { parseLinks } from '../../protocols/iproute/host-links.ts';
 import { chooseListeningPoints, type PluggedVm, type Surroundings } from './listening-points.ts';
 import { parseBridges } from './ovs-database.ts';
 import { udpDrops } from './udp-drops.ts';
