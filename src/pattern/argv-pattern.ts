@@ -20,7 +20,7 @@ export interface ArgvPattern {
 export const argumentSyntax: Escapes = {
   subject: 'argument',
   names: new Map([['lt', '<']]),
-  tokens: ['number', 'hex', 'uuid', 'date', 'time', 'tmp', 'random', 'any'],
+  tokens: ['number', 'hex', 'hexnumber', 'version', 'uuid', 'date', 'time', 'tmp', 'random', 'any'],
 };
 
 export const restToken = '<rest>';

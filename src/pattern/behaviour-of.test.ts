@@ -13,6 +13,16 @@ const cases: readonly (readonly [string, Activity, Record<string, string>])[] = 
   ],
   ['who talks to a server is not', outbound('/usr/bin/wget', '10.0.0.1', 80), { exe: '/usr/bin/wget', port: '80' }],
   [
+    'who looks for services on the link is chance, and so is the group it asks',
+    { ...outbound('c:\\x.exe', '224.0.0.251', 5353), proto: 'udp' },
+    { exe: '?', peer: '224.0.0.0/4', port: '5353' },
+  ],
+  [
+    'who asks one machine on such a port is not',
+    { ...outbound('c:\\x.exe', '10.0.0.251', 5353), proto: 'udp' },
+    { exe: 'c:\\x.exe', peer: '10.0.0.251' },
+  ],
+  [
     'a start that was seen shows its user',
     process('/usr/sbin/chronyd', ['chronyd'], '/sbin/init', {
       image: imageOf('/usr/sbin/chronyd', ['chronyd'], 101),

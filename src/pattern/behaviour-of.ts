@@ -1,7 +1,7 @@
 // The behaviour one activity stands for: what learning keeps of it, what allowing it allows, and what groups its repetitions.
 import type { Behaviour } from '../model/behaviour.ts';
-import type { Activity, ProcessImage } from '../model/observation.ts';
-import { parseAddress, printAddress, unmapped } from './address.ts';
+import type { Activity, ConnectionObservation, ProcessImage } from '../model/observation.ts';
+import { parseAddress, parsePrefix, printAddress, unmapped } from './address.ts';
 import { generaliseArgv, generalisePath } from './generalise.ts';
 import { matchesPeer } from './peer-pattern.ts';
 
@@ -10,6 +10,13 @@ import { matchesPeer } from './peer-pattern.ts';
  * resolver is asked is the behaviour. A program that should not run is a deviation by itself.
  */
 const domainPort = 53;
+
+/**
+ * Services announced and looked for among the machines of one link: SSDP (UPnP Device Architecture), WS-Discovery, mDNS (RFC 6762),
+ * LLMNR (RFC 4795). Everybody on the link is spoken to, so that neither who speaks nor the group's address tells anything.
+ */
+const discoveryPorts: ReadonlySet<number> = new Set([1900, 3702, 5353, 5355]);
+const groups = ['224.0.0.0/4', 'ff00::/8'].map((text) => ({ text, block: parsePrefix(text) }));
 
 export function behaviourOf(activity: Activity): Behaviour {
   switch (activity.kind) {
@@ -29,6 +36,7 @@ export function behaviourOf(activity: Activity): Behaviour {
         exe: activity.remotePort === domainPort ? '?' : exeOf(activity.image),
         proto: activity.proto,
         peer: peerOf(activity.remoteAddr),
+        ...discoveryOf(activity, activity.remotePort),
         port: String(activity.remotePort),
       };
     case 'inbound':
@@ -38,6 +46,7 @@ export function behaviourOf(activity: Activity): Behaviour {
         exe: exeOf(activity.image),
         proto: activity.proto,
         peer: peerOf(activity.remoteAddr),
+        ...discoveryOf(activity, activity.localPort),
         port: String(activity.localPort),
       };
     case 'listen':
@@ -48,6 +57,12 @@ export function behaviourOf(activity: Activity): Behaviour {
         port: String(activity.localPort),
       };
   }
+}
+
+function discoveryOf({ proto, remoteAddr }: ConnectionObservation, port: number): { exe: string; peer: string } | null {
+  if (proto !== 'udp' || !discoveryPorts.has(port)) return null;
+  const group = groups.find(({ block }) => block !== null && matchesPeer(block, remoteAddr));
+  return group === undefined ? null : { exe: '?', peer: group.text };
 }
 
 /** Whose rights a process has: the effective user, where it is known. */

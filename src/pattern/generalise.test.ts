@@ -23,6 +23,8 @@ test('what a run makes up becomes a token', () => {
     ['job_1234', 'job_<number>'],
     ['user@1000.service', 'user@<number>.service'],
     ['a<1234', 'a<lt><number>'],
+    ['/state0:0xa3c06855', '/state0:<hexnumber>'],
+    ['/Processid:{776DBC8D-7347-478C-8D71-791E12EF49D8}', '/Processid:{<uuid>}'],
     ['http://10.0.0.9:8088/finished/app/7?run=1234', 'http://10.0.0.9:8088/finished/app/<number>?run=<number>'],
   ] as const;
   for (const [text, pattern] of rows) assert.equal(generaliseArgument(text), pattern);
@@ -52,10 +54,14 @@ test('what names something stays', () => {
   for (const text of rows) assert.equal(generaliseArgument(text), text);
 });
 
-test('executables keep their versions and lose only what is random', () => {
+test('executables keep their names and lose what is random, and which release lies in a directory', () => {
   const rows = [
     ['/usr/bin/python3.11', '/usr/bin/python3.11'],
     ['/opt/app-1234/bin/run', '/opt/app-1234/bin/run'],
+    ['/opt/app-1.2.3/bin/run', '/opt/app-<version>/bin/run'],
+    ['/opt/app/run-1.2.3', '/opt/app/run-1.2.3'],
+    ['c:\\azure\\agent_2.7.41491.993_2020-10-08_051602\\agent.exe', 'c:\\azure\\agent_<version>_<date>\\agent.exe'],
+    ['/srv/2020-10-08/run', '/srv/2020-10-08/run'],
     ['/tmp/tmp.5uCgKO6S70/install', '/tmp/<tmp>/install'],
     ['/var/lib/docker/overlay2/4f2a9c01d7be4f2a/merged/x', '/var/lib/docker/overlay2/<hex>/merged/x'],
     ['/proc/1234/exe', '/proc/<number>/exe'],

@@ -71,11 +71,27 @@ const procNumber: Rule = {
   holds: (_, place) => place.text.startsWith('/proc/') && standsAlone(place),
 };
 
+const hexnumber: Rule = { token: 'hexnumber', shape: new RegExp(`0x[0-9a-fA-F]+${wordEnd}`, 'y') };
+/**
+ * A directory that is named for a release: its neighbour is the next one. Whoever may make that neighbour could have replaced the
+ * program, so that the release says nothing of who runs it. The file's own name stays.
+ */
+const version: Rule = {
+  token: 'version',
+  shape: /\d+\.\d+(?:\.\d+)+(?![A-Za-z0-9.])/y,
+  holds: (_, place) => !/[.]$/.test(place.text.slice(0, place.start)) && isInDirectory(place),
+};
+const releaseDate: Rule = {
+  token: 'date',
+  shape: new RegExp(`${dateShape}(?:[T_ -][0-2]\\d[0-5]\\d(?:[0-6]\\d)?)?${wordEnd}`, 'y'),
+  holds: (_, place) => /\d+\.\d+\.\d+[._-]$/.test(place.text.slice(0, place.start)) && isInDirectory(place),
+};
+
 /** What nobody chooses. */
 const randomRules = [tmp, random, uuid];
-const argumentRules = [tmp, random, uuid, date, time, hex, number];
-/** A number in an executable's path is its version, hence part of what it is. */
-const pathRules = [tmp, random, uuid, hex, procNumber];
+const argumentRules = [tmp, random, uuid, date, time, hexnumber, hex, number];
+/** Any other number in an executable's path is part of what it is. */
+const pathRules = [tmp, random, uuid, version, releaseDate, hex, procNumber];
 
 /** Fewer than a template may hold, so that the result always parses. */
 const tokensMax = 60;
@@ -173,6 +189,11 @@ function nextWord(text: string, at: number): number {
 function isDotted({ text, start, end }: Place): boolean {
   const before = text.slice(Math.max(0, start - 5), start);
   return /(?:\d[._]|:|\.\d{1,3}\/)$/.test(before) || /^\.\d/.test(text.slice(end, end + 2));
+}
+
+/** Below the root, and with the file's name still to come. */
+function isInDirectory({ text, start, end }: Place): boolean {
+  return /[/\\]/.test(text.slice(0, start)) && /[/\\]/.test(text.slice(end));
 }
 
 /** `-9`, `-0`. */

@@ -25,7 +25,7 @@ export const pathSyntax: Escapes = {
     ['lt', '<'],
     ['star', '*'],
   ]),
-  tokens: ['number', 'hex', 'uuid', 'date', 'time', 'tmp', 'random'],
+  tokens: ['number', 'hex', 'hexnumber', 'version', 'uuid', 'date', 'time', 'tmp', 'random'],
 };
 
 const anyPath = '?';

@@ -38,6 +38,10 @@ export const tokens = {
   ),
   /** 19:37, 19:37:35, 19:37:35.728. */
   time: clockTime,
+  /** 0x and hexadecimal digits: a handle, a flag word, an address. */
+  hexnumber: sequence(literal('0x'), repeated(hexDigit)),
+  /** Three numbers or more with dots between: a release of a program that is installed beside the one before. */
+  version: sequence(repeated(digit), literal('.'), repeated(digit), repeated(sequence(literal('.'), repeated(digit)))),
   /** A whole name as mktemp(1) and Python's tempfile make it: `tmp.5uCgKO6S70`, `tmp8x1k_2aq`. */
   tmp: sequence(literal('tmp'), optional(char(charSet('._-'))), random),
   /** The random end of a temporary name whose beginning says what it is for: `apt-key.<random>`. */

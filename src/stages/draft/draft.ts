@@ -6,10 +6,13 @@ import type { Profile, ProfileEntry } from '../../model/profile.ts';
 import type { Rule } from '../../model/rule.ts';
 import { behaviourId } from '../../pattern/behaviour-id.ts';
 import { behaviourOf } from '../../pattern/behaviour-of.ts';
+import { type Implied, directoryServices } from './directory-services.ts';
 import { inOrder } from './order.ts';
 import { widenDrawnPorts } from './drawn-ports.ts';
 import { widenOpenCallers } from './open-callers.ts';
+import { widenRemoteProcedures } from './remote-procedures.ts';
 import { withoutOrphans } from './orphans.ts';
+import { windowsCallers } from './windows-callers.ts';
 
 export interface DraftInput {
   readonly profile: Profile;
@@ -31,14 +34,20 @@ export interface DraftInput {
 
 export function draft(input: DraftInput): Manifest {
   const entries = new Map<string, ManifestEntry>();
-  for (const entry of widenDrawnPorts(widenOpenCallers(withoutOrphans(believed(input))))) {
+  const known = withoutOrphans(believed(input));
+  for (const implied of [...directoryServices(known), ...windowsCallers(known)]) {
+    const entry = knowledgeEntry(implied);
+    entries.set(entry.id, entry);
+  }
+  for (const entry of widened(known)) {
     const learned = entryOf(entry);
     const same = entries.get(learned.id);
-    entries.set(learned.id, same === undefined ? learned : bothLearned(same, learned));
+    const isLearned = same?.provenance.kind === 'learned';
+    entries.set(learned.id, isLearned ? bothLearned(same, learned) : learned);
   }
   for (const entry of input.approved) {
-    const known = entries.get(entry.id);
-    if (known === undefined || outweighs(entry.provenance, known.provenance)) entries.set(entry.id, entry);
+    const same = entries.get(entry.id);
+    if (same === undefined || outweighs(entry.provenance, same.provenance)) entries.set(entry.id, entry);
   }
   const { vm, vmName, scope, service, mode, sight = 'sweeps', generation, issuedAt } = input;
   return {
@@ -57,6 +66,10 @@ export function draft(input: DraftInput): Manifest {
   };
 }
 
+function widened(entries: readonly ProfileEntry[]): readonly ProfileEntry[] {
+  return widenDrawnPorts(widenRemoteProcedures(widenOpenCallers(entries)));
+}
+
 function believed({ profile, held }: DraftInput): readonly ProfileEntry[] {
   const entries = Object.entries(profile.entries);
   return entries.flatMap(([id, entry]) => (held?.has(id) === true ? [] : [entry]));
@@ -65,6 +78,10 @@ function believed({ profile, held }: DraftInput): readonly ProfileEntry[] {
 function entryOf({ behaviour, count, firstAt, members }: ProfileEntry): ManifestEntry {
   const provenance: Provenance = { kind: 'learned', at: firstAt, count, members: members.length };
   return { id: behaviourId(behaviour), behaviour, provenance };
+}
+
+function knowledgeEntry({ behaviour, at }: Implied): ManifestEntry {
+  return { id: behaviourId(behaviour), behaviour, provenance: { kind: 'knowledge', at } };
 }
 
 /** Two that widening made one: seen as often as both, at least on as many members as either. */

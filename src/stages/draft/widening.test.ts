@@ -6,7 +6,10 @@ import type { Behaviour } from '../../model/behaviour.ts';
 import type { ProfileEntry } from '../../model/profile.ts';
 import { parseBehaviour, subsumes } from '../../pattern/behaviour-pattern.ts';
 import { drawnPortsMin, widenDrawnPorts } from './drawn-ports.ts';
+import { directoryServices } from './directory-services.ts';
 import { widenOpenCallers } from './open-callers.ts';
+import { widenRemoteProcedures } from './remote-procedures.ts';
+import { windowsCallers } from './windows-callers.ts';
 
 function entry(behaviour: Behaviour): ProfileEntry {
   const at = '2026-11-21T00:00:00.000Z';
@@ -55,6 +58,73 @@ const callers: readonly (readonly [string, readonly ProfileEntry[], readonly str
 
 test('open callers', () => {
   for (const [what, entries, expected] of callers) assert.deepEqual(said(widenOpenCallers(entries)), expected, what);
+});
+
+/** One call on each day. */
+function daily(exe: string, peers: readonly string[]): readonly ProfileEntry[] {
+  return peers.map((peer, day) => {
+    const at = `2026-11-${String(day + 1).padStart(2, '0')}T00:00:00.000Z`;
+    return { ...call(exe, peer, 443), firstAt: at, lastAt: at };
+  });
+}
+
+test('lists that never close give way to the narrowest ones that do', () => {
+  assert.deepEqual(said(widenOpenCallers(daily('x', ['8.8.8.8', '9.9.9.9', '1.1.1.1']))), ['x internet:443']);
+  // One site with ever new addresses, and one whose address comes again.
+  assert.deepEqual(said(widenOpenCallers(daily('x', ['8.8.8.8', '8.8.1.1', '8.8.4.4']))), ['x 8.8.0.0/16:443']);
+  const [first, ...others] = daily('x', ['8.8.8.8', '9.9.9.9', '1.1.1.1']);
+  const again = [{ ...first, lastAt: '2026-11-20T00:00:00.000Z' } as ProfileEntry, ...others];
+  assert.deepEqual(widenOpenCallers(again), again);
+  // Two occasions, however many addresses; neighbours; a program that is told whom to call.
+  const once = ['8.8.8.8', '9.9.9.9', '1.1.1.1'].map((peer) => call('x', peer, 443));
+  for (const same of [
+    once,
+    daily('x', ['10.0.0.1', '10.1.0.1', '10.2.0.1']),
+    daily('/usr/bin/python3', ['8.8.8.8', '9.9.9.9', '1.1.1.1']),
+  ])
+    assert.deepEqual(widenOpenCallers(same), same);
+});
+
+const lsass = 'c:\\windows\\system32\\lsass.exe';
+
+test('ports that an endpoint mapper tells become one', () => {
+  const asked = [call('x', '10.0.0.1', 135), call('x', '10.0.0.1', 49_668), call('x', '10.0.0.2', 49_668)];
+  assert.deepEqual(said(widenRemoteProcedures(asked)), [
+    'x 10.0.0.1:135',
+    'x 10.0.0.1:49152-65535',
+    'x 10.0.0.2:49668',
+  ]);
+  const other = [call('x', '10.0.0.1', 135), call('y', '10.0.0.1', 49_668), call('x', '10.0.0.1', 8080)];
+  assert.deepEqual(widenRemoteProcedures(other), other);
+  const served = [reached('x', '10.0.0.1', 135), reached('y', '10.0.0.1', 49_668)];
+  assert.deepEqual(said(widenRemoteProcedures(served)), ['x 10.0.0.1:135', 'y 10.0.0.1:49152-65535']);
+});
+
+test('a domain is known by its authority, and implies no port of administration', () => {
+  const implied = (entries: readonly ProfileEntry[]): readonly string[] =>
+    directoryServices(entries).map(({ behaviour }) =>
+      'peer' in behaviour ? `${behaviour.kind} ${behaviour.peer} ${behaviour.port}` : '',
+    );
+  assert.ok(implied([call(lsass, '10.0.0.1', 88)]).includes('outbound 10.0.0.1 389'));
+  assert.ok(implied([reached(lsass, '10.0.7.1', 389)]).includes('inbound 10.0.0.0/16 53'));
+  for (const port of [22, 445, 3389, 5985])
+    assert.ok(
+      !implied([call(lsass, '10.0.0.1', 88), reached(lsass, '10.0.0.1', 88)]).some((each) => each.endsWith(` ${port}`)),
+    );
+  assert.deepEqual(
+    implied([call('c:\\x.exe', '10.0.0.1', 88), call(lsass, '8.8.8.8', 88), call(lsass, '10.0.0.1', 445)]),
+    [],
+  );
+  assert.deepEqual(implied([reached(lsass, '10.0.0.1', 49_668)]), []);
+});
+
+test('components of Windows that call at large are known where Windows is', () => {
+  assert.deepEqual(windowsCallers([call('/usr/bin/x', '10.0.0.1', 1)]), []);
+  assert.ok(
+    windowsCallers([call(lsass, '10.0.0.1', 88)]).every(
+      ({ behaviour }) => 'peer' in behaviour && behaviour.peer === 'internet',
+    ),
+  );
 });
 
 function many(count: number, make: (at: number) => ProfileEntry): readonly ProfileEntry[] {

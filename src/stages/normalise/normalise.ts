@@ -10,7 +10,7 @@ import { isEphemeral } from '../../pattern/port-pattern.ts';
 import { boundArgv, boundText, splitCommandLine } from './command-line.ts';
 import { directionOf } from './direction.ts';
 import { canonicalTime } from './time.ts';
-import { windowsPath } from './windows-path.ts';
+import { windowsPath, withOwnName } from './windows-path.ts';
 
 export function normalise(event: RawEvent): Result<Observation> {
   switch (event.kind) {
@@ -127,7 +127,7 @@ function imageOf(event: RawEvent): ProcessImage | null {
   return {
     exe: path,
     deleted: deleted || event.deleted === true,
-    argv: argv ?? [],
+    argv: path === null ? (argv ?? []) : [...withOwnName(path, argv ?? [])],
     uid: event.uid ?? named,
     euid: event.euid ?? null,
   };

@@ -1,7 +1,7 @@
 // One spelling for the paths of Windows, and none of them taken for a path of anything else.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { windowsPath } from './windows-path.ts';
+import { windowsPath, withOwnName } from './windows-path.ts';
 
 const svchost = 'c:\\windows\\system32\\svchost.exe';
 const rows: readonly (readonly [string, string | null])[] = [
@@ -20,4 +20,17 @@ const rows: readonly (readonly [string, string | null])[] = [
 
 test('paths of Windows', () => {
   for (const [path, expected] of rows) assert.equal(windowsPath(path), expected, path);
+});
+
+test('the first word of a Windows command line names the executable in one spelling', () => {
+  const exe = 'c:\\windows\\system32\\wevtutil.exe';
+  const rows = [
+    [exe, ['wevtutil', 'gl'], [exe, 'gl']],
+    [exe, ['C:\\Windows\\System32\\WEVTUTIL.EXE'], [exe]],
+    [exe, ['\\??\\C:\\Windows\\system32\\wevtutil.exe', 'x'], [exe, 'x']],
+    [exe, ['svchost.exe', '-k'], ['svchost.exe', '-k']],
+    [exe, [], []],
+    ['/usr/bin/env', ['ENV'], ['ENV']],
+  ] as const;
+  for (const [path, argv, expected] of rows) assert.deepEqual(withOwnName(path, argv), expected);
 });

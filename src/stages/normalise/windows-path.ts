@@ -16,3 +16,20 @@ export function windowsPath(path: string): string | null {
   if (fromVolume !== undefined) return `c:\\${fromVolume}`;
   return small.startsWith('\\device\\') || small.startsWith('\\systemroot\\') ? small : null;
 }
+
+/**
+ * A Windows command line whose first word names the executable, with that word spelled as the executable is: whoever starts a
+ * program writes it as he likes, with or without its place and ending. A word that names something else stays.
+ */
+export function withOwnName(exe: string, argv: readonly string[]): readonly string[] {
+  const [first, ...others] = argv;
+  if (first === undefined || !exe.includes('\\') || fileName(first) !== fileName(exe)) return argv;
+  return [exe, ...others];
+}
+
+function fileName(path: string): string {
+  return path
+    .slice(path.lastIndexOf('\\') + 1)
+    .toLowerCase()
+    .replace(/\.(?:exe|com|scr)$/, '');
+}
