@@ -28,7 +28,8 @@ const stageRooms: readonly Room[] = stages.map((name) => ({
 export const rooms: readonly Room[] = [
   { name: 'kit', mayImport: [], packages: [] },
   { name: 'model', mayImport: ['kit'], packages: ['typebox'] },
-  { name: 'protocols', mayImport: ['kit'], packages: ['typebox'] },
+  // sax reads the XML of management servers.
+  { name: 'protocols', mayImport: ['kit'], packages: ['typebox', 'sax'] },
   { name: 'pattern', mayImport: ['kit', 'model'], packages: ['@noble/hashes'] },
   ...stageRooms,
   { name: 'introspection', mayImport: ['kit', 'protocols'], packages: [] },
