@@ -38,11 +38,12 @@ export function knownProgram(exe: string | null, argv: readonly string[]): Progr
 /** Their code says how text is to be changed, and scripts are full of it. */
 const textFilters: ReadonlySet<string> = new Set(['awk', 'gawk', 'mawk', 'nawk', 'sed']);
 
-/** A shell or an interpreter that is given its program on the command line, as `sh -c` and `perl -e` are. */
+/** A shell or an interpreter that is given its program on the command line, as `sh -c`, `perl -e` and `rundll32` are. */
 export function runsInlineCode(exe: string | null, argv: readonly string[]): boolean {
   const program = knownProgram(exe, argv);
   if (program === null || (program.role !== 'shell' && program.role !== 'interpreter')) return false;
-  if (textFilters.has(programName(exe, argv)) || typeof program.code === 'string') return false;
+  if (textFilters.has(programName(exe, argv)) || program.code === 'values') return false;
+  if (program.code === 'all') return argv.length > 1;
   const { options } = program.code;
   return argv.slice(1).some((argument) => options.some((option) => gives(argument, option)));
 }

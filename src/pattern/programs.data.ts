@@ -4,7 +4,17 @@
 // manual for its options; MITRE ATT&CK T1059, T1105, T1222 for the roles.
 
 /** What a program is to somebody who judges it. */
-export type ProgramRole = 'shell' | 'interpreter' | 'downloader' | 'remote' | 'permission' | 'tool';
+export type ProgramRole =
+  | 'shell'
+  | 'interpreter'
+  | 'downloader'
+  | 'remote'
+  | 'permission'
+  /** Changes what starts, what is kept, logged or let in: T1543, T1053, T1112, T1136, T1562. */
+  | 'configuration'
+  /** Says who and what is there, which services know without asking: T1033, T1082, T1087, T1482. */
+  | 'discovery'
+  | 'tool';
 
 /**
  * Which arguments are code. `all` = every one; `values` = none, but their numbers mean something. Otherwise what follows (or is glued to) one of `options`, and, where `script`
@@ -118,22 +128,126 @@ export const programs: readonly Program[] = [
   {
     names: ['powershell', 'powershell_ise'],
     role: 'shell',
-    code: { options: ['-c', '-e', '-enc', '-command', '-Command', '-EncodedCommand', '-File'], script: true },
+    code: {
+      options: [
+        '-c',
+        '-C',
+        '-e',
+        '-E',
+        '-f',
+        '-F',
+        '/c',
+        '-enc',
+        '-ec',
+        '-command',
+        '-Command',
+        '-EncodedCommand',
+        '-File',
+      ],
+      script: true,
+    },
   },
-  { names: ['wscript', 'cscript', 'mshta', 'msbuild', 'installutil'], role: 'interpreter', code: 'all' },
+  { names: ['wscript', 'cscript', 'mshta', 'msbuild', 'installutil', 'hh'], role: 'interpreter', code: 'all' },
   {
-    names: ['rundll32', 'regsvr32', 'regasm', 'regsvcs', 'odbcconf', 'msxsl', 'cmstp'],
+    names: ['csc', 'vbc', 'jsc', 'ilasm', 'fsi', 'rcsi', 'microsoft.workflow.compiler'],
     role: 'interpreter',
     code: 'all',
   },
-  { names: ['certutil', 'bitsadmin', 'desktopimgdownldr'], role: 'downloader', code: 'all' },
-  { names: ['psexec', 'psexec64', 'winrs', 'wmic', 'mstsc', 'plink'], role: 'remote', code: 'all' },
-  { names: ['schtasks', 'sc', 'reg', 'net', 'net1', 'netsh', 'icacls', 'takeown'], role: 'permission', code: 'values' },
   {
-    names: ['forfiles', 'pcalua', 'procdump', 'procdump64', 'vssadmin', 'wevtutil', 'bcdedit'],
-    role: 'tool',
+    names: [
+      'rundll32',
+      'regsvr32',
+      'regasm',
+      'regsvcs',
+      'odbcconf',
+      'msxsl',
+      'cmstp',
+      'mavinject',
+      'register-cimprovider',
+    ],
+    role: 'interpreter',
     code: 'all',
   },
+  {
+    names: [
+      'msiexec',
+      'control',
+      'presentationhost',
+      'ieexec',
+      'infdefaultinstall',
+      'xwizard',
+      'extexport',
+      'verclsid',
+    ],
+    role: 'interpreter',
+    code: 'all',
+  },
+  {
+    names: [
+      'forfiles',
+      'pcalua',
+      'runscripthelper',
+      'scriptrunner',
+      'syncappvpublishingserver',
+      'tttracer',
+      'dfsvc',
+      'wuauclt',
+    ],
+    role: 'interpreter',
+    code: 'all',
+  },
+  {
+    names: [
+      'fodhelper',
+      'computerdefaults',
+      'eventvwr',
+      'sdclt',
+      'wsreset',
+      'slui',
+      'atbroker',
+      'sethc',
+      'utilman',
+      'osk',
+    ],
+    role: 'interpreter',
+    code: 'all',
+  },
+  {
+    names: ['certutil', 'certreq', 'bitsadmin', 'desktopimgdownldr', 'finger', 'imewdbld', 'mpcmdrun', 'replace'],
+    role: 'downloader',
+    code: 'all',
+  },
+  { names: ['psexec', 'psexec64', 'psexesvc', 'winrs', 'wmic', 'mstsc', 'plink'], role: 'remote', code: 'all' },
+  { names: ['icacls', 'takeown', 'cacls', 'dsacls'], role: 'permission', code: 'values' },
+  { names: ['schtasks', 'sc', 'reg', 'net', 'net1', 'netsh', 'dism', 'pnputil'], role: 'configuration', code: 'all' },
+  {
+    names: ['auditpol', 'wevtutil', 'bcdedit', 'vssadmin', 'fsutil', 'wbadmin', 'diskshadow', 'secedit'],
+    role: 'configuration',
+    code: 'all',
+  },
+  {
+    names: ['esentutl', 'ntdsutil', 'procdump', 'procdump64', 'rdrleakdiag', 'createdump'],
+    role: 'configuration',
+    code: 'all',
+  },
+  {
+    names: [
+      'whoami',
+      'nltest',
+      'quser',
+      'qwinsta',
+      'systeminfo',
+      'tasklist',
+      'dsquery',
+      'csvde',
+      'ldifde',
+      'cmdkey',
+      'setspn',
+    ],
+    role: 'discovery',
+    code: 'values',
+  },
+  { names: ['gpresult', 'ipconfig', 'nbtstat', 'adfind'], role: 'discovery', code: 'values' },
 
   { names: ['zip'], role: 'tool', code: { options: ['-TT', '--unzip-command'], script: false } },
 ];

@@ -57,6 +57,28 @@ export const telltales: readonly Telltale[] = [
     says: 'copies the store of credentials',
     source: 'T1003.002',
   },
+  {
+    text: /[\\/]config[\\/](sam|security|system)\b|\bntds\.dit\b/i,
+    says: 'names the store of credentials',
+    source: 'T1003.002, T1003.003',
+  },
+  {
+    text: /\bsc\b.{0,60} (create|config) .{0,200}binpath=/i,
+    says: 'says what a service runs',
+    source: 'T1543.003',
+  },
+  { text: /\bschtasks\b.{0,40} \/(create|change)\b/i, says: 'installs a job', source: 'T1053.005' },
+  { text: /\bnet1?\b.{0,20} (user|localgroup|group) .{0,120}\/add\b/i, says: 'makes a user', source: 'T1136' },
+  {
+    text: /\breg\b.{0,20} add .{0,200}(\\currentversion\\run|userinitmprlogonscript|image file execution options|\\winlogon|fdenytsconnections|\\currentcontrolset\\services\\)/i,
+    says: 'changes what starts or who is let in',
+    source: 'T1547.001, T1037.001, T1546.012, T1021.001',
+  },
+  {
+    text: /\bwmic\b.{0,200} (process call create|\/node:)/i,
+    says: 'runs or asks something elsewhere',
+    source: 'T1047',
+  },
   { text: /\bvssadmin\b.{0,40} (delete|create) +shadow/i, says: 'handles shadow copies', source: 'T1490, T1003.003' },
   { text: /\bwevtutil\b.{0,20} cl\b|\bclear-eventlog\b/i, says: 'clears a log', source: 'T1070.001' },
   { text: /\bcrontab +-( |$)|\/etc\/cron\.d\//, says: 'installs a job', source: 'T1053.003' },

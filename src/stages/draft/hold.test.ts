@@ -19,6 +19,9 @@ function profileOf(behaviour: Behaviour, count = 1, members: readonly string[] =
   return { scope: 'shop', service: 'web', entries, coverage: [] };
 }
 
+const system = 'c:\\windows\\system32\\';
+const powershell = `${system}windowspowershell\\v1.0\\powershell.exe`;
+
 const rows: readonly (readonly [Behaviour, RegExp | null])[] = [
   [started('/usr/bin/perl', '/bin/sh', 'sh', '-c', 'id; uname -a'), /gave it code/],
   [started('/bin/bash', '/usr/bin/python3.11', 'python3', '-c', 'import os'), /gave it code/],
@@ -28,6 +31,13 @@ const rows: readonly (readonly [Behaviour, RegExp | null])[] = [
   [started('/usr/sbin/cron', '/tmp/x', 'x'), /everybody may write/],
   [started('/usr/sbin/cron', '/opt/.x', 'x'), /hidden/],
   [{ kind: 'outbound', exe: '/memfd:x', proto: 'tcp', peer: 'any', port: '443' }, /memory only/],
+  [started('/tmp/x', '/usr/bin/id', 'id'), /its starter/],
+  [started(powershell, `${system}whoami.exe`, 'whoami', '/user'), /look around/],
+  [started(powershell, `${system}sc.exe`, 'sc', 'stop', 'ikeext'), /change what starts/],
+  [started(`${system}cmd.exe`, `${system}mavinject.exe`, 'mavinject', '1', '/INJECTRUNNING', 'x.dll'), /gave it code/],
+  [started(`${system}services.exe`, `${system}sc.exe`, 'sc', 'config', 'Fax', 'binPath=', 'x'), /what a service runs/],
+  [started(`${system}services.exe`, `${system}reg.exe`, 'reg', 'query', 'HKLM'), null],
+  [started(powershell, `${system}findstr.exe`, 'findstr', 'x'), null],
   // What services do all day.
   [started('/usr/sbin/cron', '/bin/sh', 'sh', '-c', 'run-parts /etc/cron.daily'), null],
   [started('/usr/sbin/logrotate', '/bin/sh', 'sh', '-c', 'service x reload'), null],
@@ -62,4 +72,22 @@ test('what is held is not in the manifest', () => {
     draft({ profile, held, ...names, ...issued }).entries.map(({ behaviour }) => behaviour.kind),
     ['listen'],
   );
+});
+
+test('what is repeated on one occasion only is rare where capture saw many', () => {
+  const burst = started(powershell, `${system}whoami.exe`, 'whoami');
+  const { entries } = profileOf(burst, 9);
+  const profile = (serverSince: string, until: string): Profile => ({
+    scope: 'shop',
+    service: 'web',
+    coverage: [],
+    entries: {
+      ...entries,
+      server: { ...entries['server']!, firstAt: serverSince },
+      it: { ...entries['it']!, lastAt: until },
+    },
+  });
+  assert.equal(heldEntries(profile(at, at)).length, 0);
+  assert.equal(heldEntries(profile('2026-11-19T00:00:00.000Z', '2026-11-21T00:05:00.000Z')).length, 1);
+  assert.equal(heldEntries(profile('2026-11-19T00:00:00.000Z', '2026-11-21T09:00:00.000Z')).length, 0);
 });
