@@ -91,7 +91,8 @@ function roleReasons({ server }: Deviation, { image }: ProcessObservation): read
     reasons.push(reason('child-of-server', `it descends from ${server}, which can be reached from the network`));
   if (role === 'downloader') reasons.push(reason('download-tool', `${name} fetches files from elsewhere`));
   if (role === 'remote') reasons.push(reason('remote-tool', `${name} connects to other machines`));
-  if (role === 'permission' || role === 'configuration') reasons.push(reason('permission-tool', `${name} changes who may do what`));
+  if (role === 'permission' || role === 'configuration')
+    reasons.push(reason('permission-tool', `${name} changes who may do what`));
   return reasons;
 }
 

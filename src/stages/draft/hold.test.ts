@@ -32,6 +32,8 @@ const rows: readonly (readonly [Behaviour, RegExp | null])[] = [
   [started('/usr/sbin/cron', '/opt/.x', 'x'), /hidden/],
   [{ kind: 'outbound', exe: '/memfd:x', proto: 'tcp', peer: 'any', port: '443' }, /memory only/],
   [started('/tmp/x', '/usr/bin/id', 'id'), /its starter/],
+  [started(`${system}cmd.exe`, 'c:\\programdata\\x.exe', 'x'), /everybody may write/],
+  [started(`${system}cmd.exe`, 'c:\\programdata\\maker\\x.exe', 'x'), null],
   [started(powershell, `${system}whoami.exe`, 'whoami', '/user'), /look around/],
   [started(powershell, `${system}sc.exe`, 'sc', 'stop', 'ikeext'), /change what starts/],
   [started(`${system}cmd.exe`, `${system}mavinject.exe`, 'mavinject', '1', '/INJECTRUNNING', 'x.dll'), /gave it code/],
