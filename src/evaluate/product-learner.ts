@@ -1,10 +1,11 @@
 // The product as something that is scored: its own stages, in the order in which manager and sentinel call them.
 import type { Result } from '../kit/result.ts';
+import type { ChangeWindow } from '../model/change.ts';
 import type { Manifest, ManifestEntry } from '../model/manifest.ts';
 import type { Activity, Observed } from '../model/observation.ts';
 import type { Profile } from '../model/profile.ts';
 import { assess } from '../stages/assess/assess.ts';
-import { type ChangeWindow, declaredChange } from '../stages/detect/change-window.ts';
+import { declaredChange } from '../stages/detect/change-window.ts';
 import { detectInChange } from '../stages/detect/detect-in-change.ts';
 import { type CompiledManifest, compileManifest, surprise } from '../stages/detect/detect.ts';
 import { allowEntry, draft } from '../stages/draft/draft.ts';

@@ -3,6 +3,7 @@
 export interface Losses {
   batchesRefused: number;
   activitiesNotKept: number;
+  admittedNotKept: number;
   behavioursNotLearned: number;
   notificationsDropped: number;
   notificationsFailed: number;
@@ -14,6 +15,7 @@ export function noLosses(): Losses {
   return {
     batchesRefused: 0,
     activitiesNotKept: 0,
+    admittedNotKept: 0,
     behavioursNotLearned: 0,
     notificationsDropped: 0,
     notificationsFailed: 0,

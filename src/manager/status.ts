@@ -1,8 +1,10 @@
 // How the manager and its sentinels are, in one answer.
+import { isoTime } from '../kit/clock.ts';
 import type { ManagerStatus, SentinelHealth } from '../model/manager-status.ts';
 import { severityOrder } from '../model/finding.ts';
 import type { Desk } from './desk.ts';
 import { listMembers } from './store/applications.ts';
+import { countOpenChanges } from './store/changes.ts';
 import { listDeliveries } from './store/issues.ts';
 import type { Db } from './store/tables.ts';
 import { listVms } from './store/vms.ts';
@@ -32,6 +34,7 @@ export async function readStatus(desk: Desk, db: Db, identity: Identity): Promis
     },
     alarms: await countAlarms(db),
     pendingAnswers: await countPending(db),
+    changesOpen: await countOpenChanges(db, isoTime(desk.clock.now())),
     manifests: { installed, waiting: deliveries.length - installed },
     sentinels: await readSentinels(desk, db),
     losses: { ...desk.losses, ...(await readWatched(db)) },

@@ -23,6 +23,8 @@ export const AlarmDetail = Type.Object({
   activitiesDropped: Type.Integer({ minimum: 0 }),
   remediations: Type.Array(Remediation),
   pending: Type.Array(PendingAnswer),
+  /** Changes of its service that admitted the same behaviour while their windows were open; nobody took it into the manifest. */
+  changes: Type.Array(Type.Object({ id: Type.String(), until: IsoTime })),
   /** Who closed or allowed it, and when. */
   settled: Type.Union([Type.Object({ by: Type.String(), at: IsoTime }), Type.Null()]),
 });

@@ -4,6 +4,7 @@ import { AlarmDetail, Allowance } from './alarm-detail.ts';
 import { Alarm, AlarmKind, AlarmStatus } from './alarm.ts';
 import { Mode, Scope, Service, Sight } from './application.ts';
 import { AuditEntry } from './audit-entry.ts';
+import { changeEndpoints } from './change-endpoints.ts';
 import { Applied, Declaration, VmReference } from './declaration.ts';
 import { fields, pageFields, pageOf, type Endpoint } from './endpoint.ts';
 import { Severity } from './finding.ts';
@@ -243,10 +244,13 @@ const alarms = {
   },
 } as const satisfies Record<string, Endpoint>;
 
-export const endpoints = { ...inventory, ...intent, ...manifests, ...alarms } as const satisfies Record<
-  string,
-  Endpoint
->;
+export const endpoints = {
+  ...inventory,
+  ...intent,
+  ...manifests,
+  ...changeEndpoints,
+  ...alarms,
+} as const satisfies Record<string, Endpoint>;
 export type Endpoints = typeof endpoints;
 export type EndpointName = keyof Endpoints;
 

@@ -26,6 +26,8 @@ export const Completeness = Type.Object({
   observedSeconds: Type.Number({ minimum: 0 }),
   lossSeconds: Type.Number({ minimum: 0 }),
   missed: Type.Integer({ minimum: 0 }),
+  /** Learned entries that wait for a person, and stand in no manifest until then. */
+  held: Type.Integer({ minimum: 0 }),
   /** When a behaviour was last seen for the first time; null = nothing learned. */
   lastNewAt: Type.Union([IsoTime, Type.Null()]),
   /** What speaks against freezing this picture, in words; empty = nothing does. */

@@ -22,6 +22,7 @@ export const ManagerStatus = Type.Object({
   vms: Type.Object({ running: Count, paused: Count, unreadable: Count, gone: Count, unassigned: Count }),
   alarms: Type.Object({ open: Count, info: Count, minor: Count, serious: Count, critical: Count }),
   pendingAnswers: Count,
+  changesOpen: Count,
   manifests: Type.Object({ installed: Count, waiting: Count }),
   sentinels: Type.Array(SentinelHealth),
   /** Everything that was refused, dropped or not seen since the manager started (observation losses: since ever). */
@@ -30,6 +31,7 @@ export const ManagerStatus = Type.Object({
     observationsMissed: Count,
     batchesRefused: Count,
     activitiesNotKept: Count,
+    admittedNotKept: Count,
     behavioursNotLearned: Count,
     notificationsDropped: Count,
     notificationsFailed: Count,

@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { Mode, Sight } from './application.ts';
 import { Behaviour } from './behaviour.ts';
+import { ChangeWindow, changeWindowsMax } from './change.ts';
 import { IsoTime, Name, VmId } from './name.ts';
 import { Rule } from './rule.ts';
 
@@ -41,6 +42,8 @@ export const Manifest = Type.Object({
   entries: Type.Array(ManifestEntry, { maxItems: 200_000 }),
   /** Standing orders: the service's automatic rules, which the sentinel carries out also while the manager is away. */
   orders: Type.Array(Rule, { maxItems: 100 }),
+  /** Changes that somebody declared and whose time is not over; absent = none. */
+  changes: Type.Optional(Type.Array(ChangeWindow, { maxItems: changeWindowsMax })),
 });
 export type Manifest = Static<typeof Manifest>;
 

@@ -1,7 +1,9 @@
 // A VM together with what Plumbline was asked to do about it.
 import { Type, type Static } from 'typebox';
 import { Mode } from './application.ts';
+import { ChangeCause } from './change.ts';
 import { Delivery } from './delivery.ts';
+import { IsoTime } from './name.ts';
 import { Vm } from './vm.ts';
 
 export const VmView = Type.Object({
@@ -12,5 +14,9 @@ export const VmView = Type.Object({
   mode: Type.Union([Mode, Type.Null()]),
   delivery: Type.Union([Delivery, Type.Null()]),
   openAlarms: Type.Integer({ minimum: 0 }),
+  /** Changes whose time is not over, with how often each admitted something. */
+  changes: Type.Array(
+    Type.Object({ id: Type.String(), cause: ChangeCause, until: IsoTime, admitted: Type.Integer({ minimum: 0 }) }),
+  ),
 });
 export type VmView = Static<typeof VmView>;

@@ -1,17 +1,25 @@
-// What becomes of what a VM did: learned from while its scope is in capture, held against its manifest otherwise.
+// What becomes of what a VM did: learned from while its scope is in capture, held against its manifest otherwise, and while the VM
+// is being changed against what the change brings.
+import type { ChangeWindow } from '../model/change.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { Activity } from '../model/observation.ts';
 import type { RawEvent } from '../model/raw-event.ts';
 import { assess } from '../stages/assess/assess.ts';
-import { type CompiledManifest, detect } from '../stages/detect/detect.ts';
+import { detectInChange } from '../stages/detect/detect-in-change.ts';
+import type { CompiledManifest } from '../stages/detect/detect.ts';
 import { normalise } from '../stages/normalise/normalise.ts';
+import type { ChangeWindows } from './changes/change-windows.ts';
 import type { InForce } from './vault/vault.ts';
 
 export interface JudgeOptions {
   readonly inForce: (vm: string) => InForce<CompiledManifest> | null;
   readonly learn: (vm: string, activity: Activity) => void;
   readonly found: (finding: Finding, manifest: Manifest) => void;
+  readonly changes: Pick<ChangeWindows, 'joined' | 'open' | 'wasAdmitted' | 'admit'>;
+  readonly changing: (vm: string, window: ChangeWindow) => void;
+  /** The finding it would have been, had no change admitted it. */
+  readonly admitted: (change: string, finding: Finding) => void;
 }
 
 /** Distinct reasons kept; the reasons of normalise are few and fixed. */
@@ -44,10 +52,17 @@ export class Judge {
 
   #judge(vm: string, activity: Activity, { manifest, compiled }: InForce<CompiledManifest>): void {
     if (manifest.mode === 'capture') return this.#options.learn(vm, activity);
-    const deviation = detect(compiled, activity);
-    if (deviation === null) return;
+    const { changes, changing, admitted: tellAdmitted, found } = this.#options;
+    const windows = changes.joined(manifest).changes ?? [];
+    const { deviation, admitted, opened } = detectInChange(compiled, windows, activity);
+    const open = opened === null ? null : changes.open(vm, opened);
+    if (open !== null) changing(vm, open);
     const { scope, service, mode } = manifest;
-    this.#options.found(assess(deviation, { scope, service, mode }), manifest);
+    if (admitted !== null) {
+      changes.admit(activity);
+      tellAdmitted((open ?? admitted.window).id, assess(admitted.deviation, { scope, service, mode }));
+    } else if (deviation !== null && !changes.wasAdmitted(activity))
+      found(assess(deviation, { scope, service, mode }), manifest);
   }
 
   #countUnusable(reason: string): void {

@@ -14,6 +14,7 @@ import { type CompiledManifest, compileManifest } from '../stages/detect/detect.
 import type { ManagerEnd, SentinelEnd } from '../wire/link.ts';
 import { AnswerMemory } from './answers/answer-memory.ts';
 import { BlastRadius, type BlastLimits, blastDefaults } from './answers/blast-radius.ts';
+import { ChangeWindows } from './changes/change-windows.ts';
 import { Courier } from './post/courier.ts';
 import { type Database, openDatabase } from './database.ts';
 import { type Door, openDoor } from './door/door.ts';
@@ -106,6 +107,7 @@ class RunningSentinel implements Sentinel {
   readonly #vault: Vault<CompiledManifest>;
   readonly #fleet: Fleet;
   readonly #judge: Judge;
+  readonly #changes: ChangeWindows;
   readonly #orders: StandingOrders;
   readonly #tracings: Tracings;
   readonly #integrity: IntegrityWatch;
@@ -132,6 +134,7 @@ class RunningSentinel implements Sentinel {
     this.#outbox = new Outbox(name, clock);
     this.#spool = new Spool(database, clock, options.spool);
     this.#courier = new Courier(this.#spool, options.manager, log);
+    this.#changes = new ChangeWindows({ database, log });
     this.#vault = new Vault({
       dir: dir.vault,
       generations: new GenerationMemory(database),
@@ -167,6 +170,9 @@ class RunningSentinel implements Sentinel {
       inForce: (vm) => this.#vault.inForce(vm),
       learn: (vm, activity) => this.#outbox.observe(vm, activity),
       found: (finding, manifest) => this.#found(finding, manifest),
+      changes: this.#changes,
+      changing: (vm, window) => this.#outbox.change(vm, window),
+      admitted: (change, finding) => this.#outbox.admit(change, finding),
     });
     this.#tracings = this.#makeTracings();
     const guard = (event: GuardEvent): void => {
@@ -250,6 +256,7 @@ class RunningSentinel implements Sentinel {
     this.#courier.close();
     await Promise.allSettled(this.#running);
     await this.#courier.handOver(lastWordsMs);
+    this.#changes.flush();
     this.#database.close();
   }
 
@@ -273,6 +280,8 @@ class RunningSentinel implements Sentinel {
         guard: (event) => this.#tellGuard(event),
         attached: (vm, sight) => {
           const life = incarnations.begin(vm, sight);
+          // What was changed after the state it went back to is undone.
+          if (life.ok && life.value.began === 'went-back') this.#changes.forget(vm);
           if (life.ok) return life.value;
           log.error('life of a VM not written down', { vm, why: sayProblem(life.error) });
           return { number: 1, began: null };
@@ -288,6 +297,7 @@ class RunningSentinel implements Sentinel {
       return installed;
     }
     const { vm, generation } = installed.value;
+    if (this.#vault.inForce(vm) === null) this.#changes.forget(vm);
     this.#fleet.attend(vm);
     this.#tracings.reconcile(this.#fleet.all());
     this.#post.hurry();
@@ -305,6 +315,7 @@ class RunningSentinel implements Sentinel {
   }
 
   #recheck(): void {
+    this.#changes.flush();
     const nowMs = this.#options.clock.monotonic();
     const thorough = nowMs - this.#thoroughAtMs >= thoroughEveryMs;
     if (thorough) this.#thoroughAtMs = nowMs;
@@ -335,7 +346,10 @@ class RunningSentinel implements Sentinel {
       startTracer: startTracer ?? startTracerProcess,
       holdMs: holdMs ?? holdMsDefault,
       lostMs: lostSightMs ?? lostSightMsDefault,
-      inForce: (vm) => this.#vault.inForce(vm)?.manifest ?? null,
+      inForce: (vm) => {
+        const manifest = this.#vault.inForce(vm)?.manifest;
+        return manifest === undefined ? null : this.#changes.joined(manifest);
+      },
       settled: (id) => this.#executor.settled(id),
       prepare: async (watch) => {
         const monitor = await this.#monitorOf(watch);

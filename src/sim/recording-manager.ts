@@ -15,6 +15,8 @@ import {
 import type { ManagerEnd } from '../wire/link.ts';
 import { type BatchAck, type Order, payloadTypes, type SentinelBatch, type Withdrawal } from '../wire/messages.ts';
 
+type Told = 'findings' | 'guard' | 'remediations' | 'coverage' | 'observed' | 'changes' | 'admitted';
+
 export class RecordingManager implements ManagerEnd {
   readonly batches: SentinelBatch[] = [];
   readonly trusted: TrustedKeys;
@@ -50,8 +52,8 @@ export class RecordingManager implements ManagerEnd {
   }
 
   /** Everything of one kind that was told so far. */
-  told<K extends 'findings' | 'guard' | 'remediations' | 'coverage' | 'observed'>(what: K): SentinelBatch[K][number][] {
-    return this.batches.flatMap((batch) => batch[what] as SentinelBatch[K][number][]);
+  told<K extends Told>(what: K): NonNullable<SentinelBatch[K]>[number][] {
+    return this.batches.flatMap((batch) => (batch[what] ?? []) as NonNullable<SentinelBatch[K]>[number][]);
   }
 
   #seal(payloadType: string, value: Json | Manifest | Order | Withdrawal): SealedManifest {

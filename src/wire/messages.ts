@@ -1,6 +1,7 @@
 // What a sentinel and a manager say to each other. A batch is numbered and stays in the sentinel's spool until the manager
 // has stored it; an instruction is signed, so that whoever carries it cannot change it.
 import { Type, type Static } from 'typebox';
+import { ChangeWindow } from '../model/change.ts';
 import { Finding } from '../model/finding.ts';
 import { GuardEvent } from '../model/guard-event.ts';
 import { IsoTime, VmId } from '../model/name.ts';
@@ -30,6 +31,20 @@ export const SentinelBatch = Type.Object({
     }),
   ),
   guard: Type.Array(GuardEvent, { maxItems: 10_000 }),
+  /** Changes that were seen to begin; one told before with the same id goes on. */
+  changes: Type.Optional(Type.Array(Type.Object({ vm: VmId, window: ChangeWindow }), { maxItems: 10_000 })),
+  /** What the window of a change admitted although no manifest allows it, with the finding it would have been. */
+  admitted: Type.Optional(
+    Type.Array(
+      Type.Object({
+        change: Type.String({ maxLength: 64 }),
+        finding: Finding,
+        count: Type.Integer({ minimum: 1 }),
+        lastAt: IsoTime,
+      }),
+      { maxItems: 10_000 },
+    ),
+  ),
   remediations: Type.Array(Remediation, { maxItems: 10_000 }),
 });
 export type SentinelBatch = Static<typeof SentinelBatch>;

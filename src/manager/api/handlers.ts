@@ -23,6 +23,7 @@ import { listAudit } from '../store/audit.ts';
 import { listGenerations } from '../store/issues.ts';
 import { listRemediations } from '../store/remediations.ts';
 import type { Db } from '../store/tables.ts';
+import { changeHandlers } from './change-handlers.ts';
 import { preview } from './preview.ts';
 
 /** A call by somebody whose name is known; the input has passed its schema. */
@@ -39,6 +40,7 @@ export function makeHandlers(desk: Desk, identity: Identity): Handlers {
   return {
     ...readers(desk, identity),
     ...intentWriters(desk),
+    ...changeHandlers(desk),
     ...alarmWriters(desk),
   };
 }
@@ -76,12 +78,12 @@ function readers(desk: Desk, identity: Identity): Readers {
     });
   return {
     status: async () => await store.read(async (db) => await readStatus(desk, db, identity)),
-    listVms: async (filter) => await store.read(async (db) => await viewVms(db, filter)),
+    listVms: async (filter) => await store.read(async (db) => await viewVms(db, filter, isoTime(desk.clock.now()))),
     getVm: async ({ vm }) =>
       await look(desk, async (db) => {
         const found = await theVm(db, vm);
         if (!found.ok) return found;
-        const [shown] = await viewVms(db, { id: found.value.id });
+        const [shown] = await viewVms(db, { id: found.value.id }, isoTime(desk.clock.now()));
         return shown === undefined ? fail(problem('not-found', `No VM is called ${vm}.`)) : ok(shown);
       }),
     listScopes: async () => await store.read(listScopes),

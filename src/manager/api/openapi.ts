@@ -6,12 +6,14 @@ import { Alarm } from '../../model/alarm.ts';
 import { Announcement } from '../../model/announcement.ts';
 import { Member, Mode, Scope, Service } from '../../model/application.ts';
 import { AuditEntry } from '../../model/audit-entry.ts';
+import { Change, ChangeWindow } from '../../model/change.ts';
 import { Behaviour } from '../../model/behaviour.ts';
 import { Applied, Declaration } from '../../model/declaration.ts';
 import { Delivery } from '../../model/delivery.ts';
 import { Deviation } from '../../model/deviation.ts';
 import { ProblemReply } from '../../model/endpoint.ts';
 import { Finding, Severity } from '../../model/finding.ts';
+import { Decided, EntryDecision, HeldEntry } from '../../model/held-entry.ts';
 import { Completeness, Learning, ModeChange } from '../../model/learning.ts';
 import { ManagerStatus } from '../../model/manager-status.ts';
 import { Generation, ManifestReading } from '../../model/manifest-reading.ts';
@@ -33,14 +35,19 @@ const nouns: Readonly<Record<string, TSchema>> = {
   Applied,
   AuditEntry,
   Behaviour,
+  Change,
+  ChangeWindow,
   Completeness,
   Coverage,
+  Decided,
   Declaration,
   Delivery,
   Deviation,
+  EntryDecision,
   Finding,
   Generation,
   HeldAttempt,
+  HeldEntry,
   Learning,
   ManagerStatus,
   Manifest,

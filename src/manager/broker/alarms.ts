@@ -3,7 +3,10 @@ import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { AlarmDetail } from '../../model/alarm-detail.ts';
 import type { Alarm } from '../../model/alarm.ts';
+import { behaviourId } from '../../pattern/behaviour-id.ts';
+import { behaviourOf } from '../../pattern/behaviour-of.ts';
 import type { Turn } from '../audit/change.ts';
+import { listAdmitting } from '../store/changes.ts';
 import { activitiesOf, alarmById, pendingOf, settleAlarm, settledOf } from '../store/alarms.ts';
 import { remediationsOfAlarm } from '../store/remediations.ts';
 import type { Db } from '../store/tables.ts';
@@ -25,8 +28,15 @@ export async function readAlarm(db: Db, id: string): Promise<Result<AlarmDetail>
     activitiesDropped,
     remediations: await remediationsOfAlarm(db, id),
     pending: await pendingOf(db, id),
+    changes: await changesThatAdmitted(db, alarm.value),
     settled,
   });
+}
+
+async function changesThatAdmitted(db: Db, { finding, scope, service }: Alarm): Promise<AlarmDetail['changes']> {
+  if (finding === null || scope === null || service === null) return [];
+  const entry = behaviourId(behaviourOf(finding.deviation.activity));
+  return await listAdmitting(db, { scope, service }, entry);
 }
 
 export async function closeAlarm(turn: Turn, id: string): Promise<Result<Alarm>> {

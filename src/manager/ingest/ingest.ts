@@ -8,6 +8,7 @@ import { SentinelBatch, type BatchAck } from '../../wire/messages.ts';
 import { change, type Turn } from '../audit/change.ts';
 import type { Desk } from '../desk.ts';
 import { countBatch, isStored, rememberBatch } from '../store/batches.ts';
+import { takeChanges } from './changes.ts';
 import { takeFindings } from './findings.ts';
 import { takeGuardEvents } from './guard-events.ts';
 import { takeInventory } from './inventory.ts';
@@ -73,6 +74,7 @@ async function takeParts(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<
   if (!inventory.ok) return inventory;
   await takeObserved(desk, turn, batch);
   await takeCoverage(turn, batch);
+  await takeChanges(desk, turn, batch);
   await takeFindings(desk, turn, batch);
   await takeGuardEvents(desk, turn, batch);
   await takeRemediations(turn, batch);

@@ -15,7 +15,13 @@ export interface Verdict {
   readonly lossy: boolean;
 }
 
-export function judgeCapture(profile: Profile, approved: readonly ManifestEntry[], nowIso: string): Verdict {
+/** `held` = how many of the learned entries wait for a person. */
+export function judgeCapture(
+  profile: Profile,
+  approved: readonly ManifestEntry[],
+  held: number,
+  nowIso: string,
+): Verdict {
   const learned = Object.values(profile.entries);
   const entries = learned.length + approved.length;
   const sum = (pick: (coverage: Profile['coverage'][number]) => number) =>
@@ -27,7 +33,7 @@ export function judgeCapture(profile: Profile, approved: readonly ManifestEntry[
     (latest, entry) => (latest === null || entry.firstAt > latest ? entry.firstAt : latest),
     null,
   );
-  const nothingLearned = entries === 0;
+  const nothingLearned = entries <= held;
   const lossy = observedSeconds === 0 || lossSeconds > observedSeconds * lossShareMax;
   const doubts = [
     ...(nothingLearned ? ['nothing was learned'] : []),
@@ -35,6 +41,7 @@ export function judgeCapture(profile: Profile, approved: readonly ManifestEntry[
     ...(observedSeconds > 0 && lossy
       ? [`${seconds(lossSeconds)} of ${seconds(observedSeconds)} watched may have missed something`]
       : []),
+    ...(held > 0 ? [`${held} of the learned entries look like an attack and wait for a person`] : []),
     ...(missed > 0 ? [`${missed} observations are known to be missing`] : []),
     ...dueJobs(profile).map(
       ({ place, period, because }) =>
@@ -45,7 +52,7 @@ export function judgeCapture(profile: Profile, approved: readonly ManifestEntry[
       : []),
   ];
   return {
-    completeness: { entries, observedSeconds, lossSeconds, missed, lastNewAt, doubts },
+    completeness: { entries, observedSeconds, lossSeconds, missed, held, lastNewAt, doubts },
     nothingLearned,
     lossy,
   };

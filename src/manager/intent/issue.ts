@@ -13,6 +13,7 @@ import type { Seals } from '../signing/seals.ts';
 import { scopeNamed } from '../store/applications.ts';
 import { lastGeneration, saveIssue } from '../store/issues.ts';
 import { readApprovals, readProfile } from '../store/profiles.ts';
+import { declaredChanges, withheldIds } from './draft-ground.ts';
 
 export interface Issued {
   readonly vm: string;
@@ -72,7 +73,8 @@ async function issueToMember(
   reason: string,
 ): Promise<Result<Issued>> {
   const generation = (await lastGeneration(turn.db, member.vm)) + 1;
-  const manifest: Manifest = draft({
+  const changes = await declaredChanges(turn.db, { scope: scope.name, service: service.name, vm: member.vm }, turn.at);
+  const drafted = draft({
     profile,
     scope: scope.name,
     service: service.name,
@@ -85,7 +87,10 @@ async function issueToMember(
     generation,
     issuedAt: turn.at,
     approved: await readApprovals(turn.db, scope.name, service.name, member.vm),
+    held: await withheldIds(turn.db, profile),
   });
+  // Left out where there is none, so that a manifest of an older manager is the same one.
+  const manifest: Manifest = changes.length === 0 ? drafted : { ...drafted, changes };
   const delivery = await saveIssue(turn.db, {
     vm: member.vm,
     generation,

@@ -9,6 +9,7 @@ import type { Seals } from '../signing/seals.ts';
 import { saveMode } from '../store/applications.ts';
 import { readApprovals, readProfile } from '../store/profiles.ts';
 import { judgeCapture, lossShareMax, type Verdict } from './completeness.ts';
+import { countHeld } from './draft-ground.ts';
 import { issueToService } from './issue.ts';
 import { theScope } from './scopes.ts';
 
@@ -54,7 +55,8 @@ async function judgeServices(turn: Turn, scope: Scope): Promise<ReadonlyMap<stri
   for (const service of scope.services) {
     const profile = await readProfile(turn.db, scope.name, service.name);
     const approved = await readApprovals(turn.db, scope.name, service.name, null);
-    verdicts.set(service.name, judgeCapture(profile, approved, turn.at));
+    const held = await countHeld(turn.db, profile);
+    verdicts.set(service.name, judgeCapture(profile, approved, held, turn.at));
   }
   return verdicts;
 }

@@ -1,6 +1,7 @@
 // What the API shows of intent: the inventory with its membership, how learning goes, and manifests with their history.
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
+import type { Change } from '../../model/change.ts';
 import type { Delivery } from '../../model/delivery.ts';
 import type { Learning } from '../../model/learning.ts';
 import type { ManifestReading } from '../../model/manifest-reading.ts';
@@ -17,7 +18,9 @@ import { issueOf, listDeliveries, listGenerations, type Issue } from '../store/i
 import { readApprovals, readCoverage, readCurve, readProfile } from '../store/profiles.ts';
 import type { Db } from '../store/tables.ts';
 import { listVms } from '../store/vms.ts';
+import { viewChanges } from './changes.ts';
 import { countEntries, judgeCapture } from './completeness.ts';
+import { countHeld } from './draft-ground.ts';
 
 /** One day of minutes. */
 const curveMinutesShown = 1440;
@@ -25,19 +28,26 @@ const curveMinutesShown = 1440;
 export async function viewVms(
   db: Db,
   filter: { readonly scope?: string; readonly unassigned?: boolean; readonly id?: string },
+  nowIso: string,
 ): Promise<VmView[]> {
+  const open = await viewChanges(db, { open: true }, nowIso);
   const members = new Map((await listMembers(db)).map((member) => [member.vm, member]));
   const modes = new Map((await listScopes(db)).map((scope) => [scope.name, scope.mode]));
   const deliveries = new Map((await listDeliveries(db)).map((delivery) => [delivery.vm, delivery]));
-  const open = await db
+  const openAlarmRows = await db
     .selectFrom('alarms')
     .select(['vm', (eb) => eb.fn.countAll().as('count')])
     .where('status', '=', 'open')
     .groupBy('vm')
     .execute();
-  const openAlarms = new Map(open.map((row) => [row.vm, Number(row.count)]));
+  const openAlarms = new Map(openAlarmRows.map((row) => [row.vm, Number(row.count)]));
   return (await listVms(db))
-    .map((vm) => view(vm, members.get(vm.id), modes, deliveries.get(vm.id), openAlarms.get(vm.id) ?? 0))
+    .map((vm) => ({
+      ...view(vm, members.get(vm.id), modes, deliveries.get(vm.id), openAlarms.get(vm.id) ?? 0),
+      changes: open.flatMap((change) =>
+        change.members.some((member) => member.vm === vm.id) ? [briefly(change)] : [],
+      ),
+    }))
     .filter(
       (vm) =>
         (filter.id === undefined || vm.id === filter.id) &&
@@ -52,7 +62,7 @@ function view(
   modes: ReadonlyMap<string, VmView['mode']>,
   delivery: Delivery | undefined,
   openAlarms: number,
-): VmView {
+): Omit<VmView, 'changes'> {
   return {
     ...vm,
     scope: member?.scope ?? null,
@@ -61,6 +71,10 @@ function view(
     delivery: delivery ?? null,
     openAlarms,
   };
+}
+
+function briefly({ id, cause, until, admitted }: Change): VmView['changes'][number] {
+  return { id, cause, until, admitted: admitted.times };
 }
 
 export async function readLearning(db: Db, name: string, nowIso: string): Promise<Result<Learning>> {
@@ -73,7 +87,7 @@ export async function readLearning(db: Db, name: string, nowIso: string): Promis
     services.push({
       service: service.name,
       entries: countEntries(profile),
-      completeness: judgeCapture(profile, approved, nowIso).completeness,
+      completeness: judgeCapture(profile, approved, await countHeld(db, profile), nowIso).completeness,
       coverage: profile.coverage,
       curve: await readCurve(db, name, service.name, curveMinutesShown),
     });

@@ -1,5 +1,6 @@
 // How the tables came to be, step by step. A step that was released is never changed; a new one is added. Written in what
 // SQLite and PostgreSQL have in common.
+import { makeChangeTables } from './change-tables.ts';
 import type { ColumnDefinitionBuilder, CreateTableBuilder, Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
@@ -203,4 +204,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first': { up: makeFirst },
   '0002-sight': { up: addSight },
   '0003-steps': { up: nameSteps },
+  '0004-changes': { up: makeChangeTables },
 };

@@ -128,6 +128,16 @@ export async function readApprovals(
   return rows.map((row) => fromDoc(row.doc));
 }
 
+export async function removeApproval(db: Db, scope: string, service: string, entry: string): Promise<void> {
+  await db
+    .deleteFrom('approvals')
+    .where('scope', '=', scope)
+    .where('service', '=', service)
+    .where('vm', '=', '')
+    .where('id', '=', entry)
+    .execute();
+}
+
 export async function saveApproval(
   db: Db,
   scope: string,

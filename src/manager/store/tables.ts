@@ -4,12 +4,15 @@ import type { Kysely } from 'kysely';
 import type { Alarm, AlarmKind, AlarmStatus } from '../../model/alarm.ts';
 import type { Mode, Sight } from '../../model/application.ts';
 import type { AuditEntry } from '../../model/audit-entry.ts';
+import type { ChangeCause, ChangeWindow } from '../../model/change.ts';
+import type { EntryVerdict } from '../../model/held-entry.ts';
 import type { ManifestEntry, SealedManifest } from '../../model/manifest.ts';
 import type { Activity } from '../../model/observation.ts';
 import type { ProfileEntry } from '../../model/profile.ts';
 import type { Action, Remediation, RemediationState } from '../../model/remediation.ts';
 import type { Rule } from '../../model/rule.ts';
 import type { Vm } from '../../model/vm.ts';
+import type { AdmittedBehaviour } from './changes.ts';
 import type { Doc } from './doc.ts';
 
 type Text<T extends string = string> = T;
@@ -87,6 +90,25 @@ export interface Tables {
     outcome: Text<AuditEntry['outcome']>;
     detail: Text;
   };
+  /** `vm` is empty for a change that holds for the whole service. */
+  changes: {
+    id: Text;
+    scope: Text;
+    service: Text;
+    vm: Text;
+    cause: Text<ChangeCause>;
+    by: Text;
+    fromAt: Text;
+    until: Text;
+    closedBy: Text | null;
+    closedAt: Text | null;
+    notKept: number;
+    doc: Doc<ChangeWindow>;
+  };
+  /** What each change admitted. */
+  admitted: { change: Text; entry: Text; doc: Doc<AdmittedBehaviour> };
+  /** What people decided about entries that waited. */
+  decisions: { scope: Text; service: Text; entry: Text; verdict: Text<EntryVerdict>; by: Text; at: Text };
   sentinels: { name: Text; lastBatchAt: Text | null; batches: number; repeated: number };
   /** Which batches are stored, by number and content. */
   batches: { sentinel: Text; seq: number; digest: Text };

@@ -1,5 +1,6 @@
 // What has come together since the last batch: repetitions counted, bounded per VM, ready to be made into the next one.
 import { type Clock, isoTime } from '../../kit/clock.ts';
+import type { ChangeWindow } from '../../model/change.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { Activity, Observed } from '../../model/observation.ts';
 import type { Coverage } from '../../model/profile.ts';
@@ -24,6 +25,8 @@ export class Outbox {
   #observed = new Map<string, Map<string, Counted<Activity>>>();
   #findings = new Map<string, Counted<Finding>>();
   #guard: GuardEvent[] = [];
+  #changes: { vm: string; window: ChangeWindow }[] = [];
+  #admitted = new Map<string, Counted<{ change: string; finding: Finding }>>();
   #remediations = new Map<string, Remediation>();
   #vms: readonly Vm[] | null = null;
   #coverage = new Map<string, Coverage>();
@@ -49,6 +52,16 @@ export class Outbox {
   find(finding: Finding): void {
     const { activity, at } = finding.deviation;
     this.#count(this.#findings, `${finding.group} ${fingerprintOf(activity)}`, finding, at);
+  }
+
+  change(vm: string, window: ChangeWindow): void {
+    if (this.#changes.length < itemsMax) this.#changes.push({ vm, window });
+    else this.#refused += 1;
+  }
+
+  admit(change: string, finding: Finding): void {
+    const { activity, at } = finding.deviation;
+    this.#count(this.#admitted, `${change} ${fingerprintOf(activity)}`, { change, finding }, at);
   }
 
   guard(event: GuardEvent): void {
@@ -84,7 +97,8 @@ export class Outbox {
 
   /** More than seconds watched, which can wait. */
   get worthSending(): boolean {
-    return this.urgent || this.#observed.size > 0 || this.#vms !== null;
+    const isChanging = this.#changes.length > 0 || this.#admitted.size > 0;
+    return this.urgent || isChanging || this.#observed.size > 0 || this.#vms !== null;
   }
 
   /**
@@ -92,8 +106,7 @@ export class Outbox {
    * that a full disk loses nothing; both are called without anything in between.
    */
   next(): NewBatch | null {
-    const empty = !this.urgent && this.#observed.size === 0 && this.#vms === null && this.#coverage.size === 0;
-    if (empty) return null;
+    if (!this.worthSending && this.#coverage.size === 0) return null;
     const findings = [...this.#findings.values()];
     const repeated = findings
       .filter(({ count }) => count > 1)
@@ -109,6 +122,8 @@ export class Outbox {
       findings: findings.map(({ value }) => value),
       ...(repeated.length === 0 ? {} : { repeated }),
       guard: this.#guard,
+      ...(this.#changes.length === 0 ? {} : { changes: this.#changes }),
+      ...(this.#admitted.size === 0 ? {} : { admitted: [...this.#admitted.values()].map(asAdmitted) }),
       remediations: [...this.#remediations.values()],
     };
   }
@@ -117,6 +132,8 @@ export class Outbox {
     this.#observed = new Map();
     this.#findings = new Map();
     this.#guard = [];
+    this.#changes = [];
+    this.#admitted = new Map();
     this.#remediations = new Map();
     this.#vms = null;
     this.#coverage = new Map();
@@ -136,6 +153,10 @@ export class Outbox {
     into.set(key, { value, count: 1, lastAt: at });
     return true;
   }
+}
+
+function asAdmitted({ value, count, lastAt }: Counted<{ change: string; finding: Finding }>) {
+  return { ...value, count, lastAt };
 }
 
 function asObserved({ value, count, lastAt }: Counted<Activity>): Observed {

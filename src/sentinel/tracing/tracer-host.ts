@@ -112,7 +112,7 @@ export class TracerHost {
 
   /** A manifest that cannot be used leaves the one before in place: the vault has refused it before it came here. */
   #judgeBy(manifest: Manifest): void {
-    const judge = inlineJudge(manifest);
+    const judge = inlineJudge(manifest, this.#judge);
     if (judge.ok) this.#judge = judge.value;
   }
 

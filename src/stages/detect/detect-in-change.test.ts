@@ -1,11 +1,12 @@
 // Changes of what is installed: what opens a window, what comes through it, and what does not.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ChangeWindow } from '../../model/change.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { Activity, ProcessObservation } from '../../model/observation.ts';
 import { behaviourId } from '../../pattern/behaviour-id.ts';
 import { behaviourOf } from '../../pattern/behaviour-of.ts';
-import { type ChangeWindow, declaredChange, installation, windowMs } from './change-window.ts';
+import { declaredChange, installation, windowMs } from './change-window.ts';
 import { type CompiledManifest, compileManifest } from './detect.ts';
 import { detectInChange } from './detect-in-change.ts';
 
@@ -146,4 +147,43 @@ test('without a clock no window opens', () => {
   const unknown = '1970-01-01T00:00:00.000Z';
   const { opened } = detectInChange(manifest, [], { ...start(0, dpkg, '/usr/bin/dpkg', install), at: unknown });
   assert.equal(opened, null);
+});
+
+test('what a window admits is told with what it would have been and by which change', () => {
+  const began = detectInChange(manifest, [], start(1, dpkg, '/usr/bin/dpkg', install));
+  assert.equal(began.admitted?.window, began.opened);
+  const used = detectInChange(manifest, began.windows, start(2, [scheduler], '/usr/bin/newtool', 'newtool'));
+  assert.equal(used.admitted?.window.id, began.opened?.id);
+  assert.equal(used.admitted?.deviation.activity.image?.exe, '/usr/bin/newtool');
+  const known = detectInChange(manifest, began.windows, start(3, dpkg, '/usr/bin/dpkg', 'dpkg -l'));
+  assert.deepEqual([known.deviation, known.admitted], [null, null]);
+});
+
+test('a declared port is for the programs of the change alone, and nobody declares whom they may call', () => {
+  const at = (seconds: number): string => new Date(began + seconds * 1000).toISOString();
+  const declared = declaredChange({
+    from: at(0),
+    until: at(9),
+    packages: ['newtool'],
+    programs: ['/opt/new/bin/serve'],
+    ports: [9000],
+  });
+  const socket = (exe: string | null, kind: 'listen' | 'inbound' | 'outbound', port: number): Activity => {
+    const image = exe === null ? null : { exe, deleted: false, argv: [exe], uid: 0, euid: 0 };
+    const local = { proto: 'tcp', localAddr: '10.0.0.5', localPort: port } as const;
+    const seen = { vm: 'name:web1', at: at(1), evidence: 'outside', pid: 7, image, ...local } as const;
+    return kind === 'listen' ? { ...seen, kind } : { ...seen, kind, remoteAddr: '10.0.0.9', remotePort: port };
+  };
+  const cases: readonly (readonly [boolean, Activity])[] = [
+    [true, socket('/opt/new/bin/serve', 'listen', 9000)],
+    [true, socket('/usr/sbin/newtool', 'listen', 9000)],
+    [true, socket('/usr/sbin/newtool', 'inbound', 9000)],
+    [false, socket('/usr/sbin/newtool', 'listen', 9001)],
+    [false, socket('/usr/sbin/other', 'listen', 9000)],
+    [false, socket('/tmp/newtool', 'listen', 9000)],
+    [false, socket(null, 'listen', 9000)],
+    [false, socket('/usr/sbin/newtool', 'outbound', 9000)],
+  ];
+  for (const [isAdmitted, activity] of cases)
+    assert.equal(detectInChange(manifest, [declared], activity).deviation === null, isAdmitted, activity.kind);
 });

@@ -1,11 +1,14 @@
 // Detection while the machine is being changed: what a declared or observed change brings is no deviation, everything else is.
+import type { ChangeWindow } from '../../model/change.ts';
 import type { Deviation } from '../../model/deviation.ts';
 import type { Activity } from '../../model/observation.ts';
-import { type ChangeWindow, installation, isPartOfChange, observedChange, withWindow } from './change-window.ts';
+import { installation, observedChange, windowAdmitting, withWindow } from './change-window.ts';
 import { type CompiledManifest, detect, isKnownStart } from './detect.ts';
 
 export interface DetectedInChange {
   readonly deviation: Deviation | null;
+  /** What would have been a deviation, and the window that admits it: nothing is let through without being told. */
+  readonly admitted: { readonly deviation: Deviation; readonly window: ChangeWindow } | null;
   /** To be given with the next activity of the same VM. */
   readonly windows: readonly ChangeWindow[];
   /** The activity began a change; whoever watches the VM should be told. */
@@ -23,9 +26,10 @@ export function detectInChange(
 ): DetectedInChange {
   const opened = openedBy(manifest, activity);
   const open = opened === null ? windows : withWindow(windows, opened);
-  const deviation = opened === null ? detect(manifest, activity) : null;
-  const isExpected = deviation !== null && isPartOfChange(open, activity);
-  return { deviation: isExpected ? null : deviation, windows: open, opened };
+  const deviation = detect(manifest, activity);
+  const window = deviation === null ? null : (opened ?? windowAdmitting(open, activity));
+  const admitted = deviation === null || window === null ? null : { deviation, window };
+  return { deviation: admitted === null ? deviation : null, admitted, windows: open, opened };
 }
 
 function openedBy(manifest: CompiledManifest, activity: Activity): ChangeWindow | null {
