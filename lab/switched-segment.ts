@@ -49,6 +49,8 @@ export interface SwitchedSegment {
   run(...argv: readonly string[]): Promise<string>;
   /** The VM's device goes and comes back under the same name, as when a VM is restarted. */
   replug(mac?: string): Promise<void>;
+  /** A device that is up on the inspection bridge beside the wire, as if there were a second way; nothing is at its other end. */
+  addSecondWire(): Promise<void>;
   /** The switch's daemon is killed and started again; only Open vSwitch has one. */
   restartDaemon(): Promise<void>;
   stop(): Promise<void>;
@@ -121,6 +123,11 @@ class Segment implements SwitchedSegment {
     if (this.kind === 'ovs') await this.#vsctl('del-port', bridgeName, port);
     await this.run('ip', 'link', 'delete', port);
     await this.#join('vm', mac);
+  }
+
+  async addSecondWire(): Promise<void> {
+    await this.run('ip', 'link', 'add', 'segsecond', 'type', 'veth', 'peer', 'name', 'segnowhere');
+    await this.#plug('segsecond', inspection.bridge);
   }
 
   async restartDaemon(): Promise<void> {
