@@ -4,21 +4,12 @@ import { type Result, ok } from '../../kit/result.ts';
 import type { Deviation } from '../../model/deviation.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { Activity, ProcessObservation } from '../../model/observation.ts';
-import { admits } from '../../pattern/behaviour-pattern.ts';
-import { behaviourOf, effectiveUser } from '../../pattern/behaviour-of.ts';
-import { isHelper } from '../../pattern/front-ends.ts';
+import { effectiveUser } from '../../pattern/behaviour-of.ts';
 import { matchesPath } from '../../pattern/path-pattern.ts';
-import { knownProgram } from '../../pattern/program.ts';
 import { matchesUser } from '../../pattern/user-pattern.ts';
-import {
-  type CompiledEntry,
-  type EntryIndex,
-  behaviourText,
-  candidates,
-  indexEntries,
-  withExe,
-} from './entry-index.ts';
-import { nearestEntry } from './nearest.ts';
+import { deviates } from './decision.ts';
+import { DecisionMemory } from './decision-memory.ts';
+import { type EntryIndex, indexEntries, withExe } from './entry-index.ts';
 import { bitsOf, usageOf } from './surprise.ts';
 
 declare const compiled: unique symbol;
@@ -33,19 +24,41 @@ interface Compiled {
   readonly generation: number;
   readonly index: EntryIndex;
   readonly usage: ReturnType<typeof usageOf>;
+  readonly memory: DecisionMemory;
 }
 
 /** A problem when an entry is not in the language: such a manifest allows nothing and must not be used. */
-export function compileManifest(manifest: Manifest): Result<CompiledManifest> {
-  const index = indexEntries(manifest.entries);
-  if (!index.ok) return index;
-  const value: Compiled = { generation: manifest.generation, index: index.value, usage: usageOf(index.value) };
+export function compileManifest({ generation, entries }: Manifest): Result<CompiledManifest> {
+  const indexed = indexEntries(entries);
+  if (!indexed.ok) return indexed;
+  const index = indexed.value;
+  const value: Compiled = { generation, index, usage: usageOf(index), memory: new DecisionMemory(index) };
   return ok(value as unknown as CompiledManifest);
 }
 
+/** An activity that a manifest has numbered, so that asking it again is one look-up. */
+export interface InternedActivity {
+  readonly activity: Activity;
+  readonly number: number;
+  /** Whose number it is; to another manifest it says nothing. */
+  readonly memory: DecisionMemory;
+}
+
+export function intern(manifest: CompiledManifest, activity: Activity): InternedActivity {
+  const { memory } = manifest as unknown as Compiled;
+  return { activity, number: memory.numberOf(activity), memory };
+}
+
 export function detect(manifest: CompiledManifest, activity: Activity): Deviation | null {
-  const { generation, index } = manifest as unknown as Compiled;
-  if (allowingEntry(index, activity) !== null || (activity.kind === 'process' && isHelper(activity))) return null;
+  return detectInterned(manifest, intern(manifest, activity));
+}
+
+/** As `detect`, for an activity that is asked about again and again. */
+export function detectInterned(manifest: CompiledManifest, interned: InternedActivity): Deviation | null {
+  const { memory, index, generation } = manifest as unknown as Compiled;
+  const { activity, number } = interned;
+  if (interned.memory !== memory) return detect(manifest, activity);
+  if (memory.decide(number, activity) !== deviates) return null;
   const server = serverBehind(index, activity);
   return {
     kind: activity.kind,
@@ -54,14 +67,15 @@ export function detect(manifest: CompiledManifest, activity: Activity): Deviatio
     activity,
     generation,
     ...(server === null ? {} : { server }),
-    nearest: nearestEntry(index, activity),
+    nearest: memory.nearest(number, activity),
   };
 }
 
 /** How unusual an activity is for the VM, in bits, whether it is allowed or not (surprise.ts). */
 export function surprise(manifest: CompiledManifest, activity: Activity): number {
-  const { index, usage } = manifest as unknown as Compiled;
-  return bitsOf(usage.get(activity.kind), allowingEntry(index, activity));
+  const { index, usage, memory } = manifest as unknown as Compiled;
+  const entry = index.entries[memory.decide(memory.numberOf(activity), activity)] ?? null;
+  return bitsOf(usage.get(activity.kind), entry);
 }
 
 /** Whether this parent may start this executable as this user, whatever its arguments. Unknown parents and users are not known. */
@@ -74,23 +88,6 @@ export function isKnownStart(manifest: CompiledManifest, activity: ProcessObserv
     if (pattern.kind === 'process' && pattern.exe !== '?' && pattern.parent !== '?' && pattern.user !== 'any')
       if (matchesUser(pattern.user, user) && matchesPath(pattern.parent, parent)) return true;
   return false;
-}
-
-function allowingEntry(index: EntryIndex, activity: Activity): CompiledEntry | null {
-  const same = index.texts.get(behaviourText(behaviourOf(activity)));
-  if (same !== undefined) return same;
-  const asked = adopted(activity);
-  for (const entry of candidates(index, activity)) if (admits(entry.pattern, asked)) return entry;
-  return null;
-}
-
-/**
- * A process whose parent has ended is adopted by init, and who started it can no longer be told: its parent counts as unknown.
- * Not for programs whose arguments are code, since any process can have itself adopted.
- */
-function adopted(activity: Activity): Activity {
-  if (activity.kind !== 'process' || activity.ppid !== 1) return activity;
-  return knownProgram(activity.image.exe, activity.image.argv) === null ? { ...activity, parent: null } : activity;
 }
 
 function serverBehind(index: EntryIndex, activity: Activity): string | null {

@@ -19,7 +19,7 @@ import { matchesPeer, printPeer } from '../../pattern/peer-pattern.ts';
 import { matchesPort, printPort } from '../../pattern/port-pattern.ts';
 import { type Template, matchesTemplate } from '../../pattern/template.ts';
 import { matchesUser, printUser } from '../../pattern/user-pattern.ts';
-import { servicePort } from './entry-index.ts';
+import { servicePort } from './socket-index.ts';
 
 const textMax = 400;
 const argumentsShownMax = 6;

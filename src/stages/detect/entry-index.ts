@@ -1,5 +1,6 @@
-// The entries of a manifest, parsed and arranged so that asking whether one activity is allowed looks at few of them.
-import { type Problem, problem } from '../../kit/problem.ts';
+// The entries of a manifest, checked and arranged so that asking about one activity looks at few of them.
+import { AgingMap } from '../../kit/aging-map.ts';
+import { problem } from '../../kit/problem.ts';
 import { type Result, fail, ok } from '../../kit/result.ts';
 import type { Behaviour } from '../../model/behaviour.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
@@ -10,102 +11,108 @@ import type {
   ProcessObservation,
 } from '../../model/observation.ts';
 import { type BehaviourPattern, parseBehaviour } from '../../pattern/behaviour-pattern.ts';
-import type { PathPattern } from '../../pattern/path-pattern.ts';
+import { parsePort } from '../../pattern/port-pattern.ts';
+import { Chains } from './chains.ts';
+import { PatternTexts } from './pattern-texts.ts';
+import { ProcessIndex } from './process-index.ts';
+import { SocketIndex, servicePort } from './socket-index.ts';
 
 export interface CompiledEntry {
   readonly id: string;
   readonly behaviour: Behaviour;
   readonly pattern: BehaviourPattern;
-  /** How often it was seen while it was learned; 0 = it was not learned. */
-  readonly count: number;
 }
 
-type Buckets = ReadonlyMap<string, readonly CompiledEntry[]>;
-
 export interface EntryIndex {
-  /** Every behaviour by its one text: what was learned comes back as the same behaviour nearly always. */
-  readonly texts: ReadonlyMap<string, CompiledEntry>;
-  readonly all: Buckets;
-  readonly byExe: Buckets;
-  readonly byParent: Buckets;
-  readonly byPort: Buckets;
+  readonly entries: readonly ManifestEntry[];
+  readonly patterns: PatternTexts;
+  readonly processes: ProcessIndex;
+  readonly sockets: SocketIndex;
+  readonly near: Near;
   /** Executables with at least one listener or caller. */
   readonly servers: ReadonlySet<string>;
 }
 
-export function indexEntries(entries: readonly ManifestEntry[]): Result<EntryIndex> {
-  const texts = new Map<string, CompiledEntry>();
-  const servers = new Set<string>();
-  const maps = { all: new Map(), byExe: new Map(), byParent: new Map(), byPort: new Map() } satisfies Record<
-    string,
-    Map<string, CompiledEntry[]>
-  >;
-  for (const { id, behaviour, provenance } of entries) {
-    const parsed = parseBehaviour(behaviour);
-    if (!parsed.ok) return fail(unreadable(id, parsed.error));
-    const pattern = parsed.value;
-    const entry: CompiledEntry = { id, behaviour, pattern, count: provenance.count ?? 0 };
-    const { kind } = pattern;
-    texts.set(behaviourText(behaviour), entry);
-    add(maps.all, kind, entry);
-    add(maps.byExe, `${kind} ${bucketOf(pattern.exe)}`, entry);
-    if (pattern.kind === 'process') {
-      add(maps.byParent, bucketOf(pattern.parent), entry);
-      continue;
-    }
-    const { low, high } = pattern.port;
-    add(maps.byPort, portBucket(kind, pattern.proto, low === high ? low : wide), entry);
-    if (kind !== 'outbound') servers.add(bucketOf(pattern.exe));
-  }
-  servers.delete(wide);
-  return ok({ texts, ...maps, servers });
+/** Finds what comes near, in the manifest's order. */
+interface Near {
+  readonly byKind: Chains<string>;
+  readonly byExe: Chains<string>;
+  readonly byParent: Chains<string>;
+  readonly byPort: Chains<string>;
+  /** Whole patterns of entries that something came near to; most entries never are. */
+  readonly parsed: AgingMap<number, BehaviourPattern>;
 }
 
-function unreadable(id: string, cause: Problem): Problem {
-  return problem('unreadable', `Manifest entry ${id} cannot be used: ${cause.message}`, cause.mend);
+/** Of each age: several searches' worth. */
+const parsedMax = 2048;
+
+/** A problem when an entry is not in the language. */
+export function indexEntries(entries: readonly ManifestEntry[]): Result<EntryIndex> {
+  const patterns = new PatternTexts();
+  for (const { id, behaviour } of entries) {
+    const taken = patterns.take(behaviour);
+    if (taken.ok) continue;
+    const { message, mend } = taken.error;
+    return fail(problem('unreadable', `Manifest entry ${id} cannot be used: ${message}`, mend));
+  }
+  const behaviours = entries.map(({ behaviour }) => behaviour);
+  const chain = (): Chains<string> => new Chains(entries.length);
+  const near = {
+    byKind: chain(),
+    byExe: chain(),
+    byParent: chain(),
+    byPort: chain(),
+    parsed: new AgingMap<number, BehaviourPattern>(parsedMax),
+  };
+  const servers = new Set<string>();
+  // Each goes to the front of its chains, so that these run in the manifest's order.
+  for (const [fromEnd, behaviour] of behaviours.toReversed().entries()) {
+    arrange(near, patterns, behaviour, entries.length - 1 - fromEnd);
+    const server = patterns.onlyPath(behaviour.exe);
+    if ((behaviour.kind === 'inbound' || behaviour.kind === 'listen') && server !== null) servers.add(server);
+  }
+  const processes = new ProcessIndex(behaviours, patterns);
+  const sockets = new SocketIndex(behaviours, patterns);
+  return ok({ entries, patterns, processes, sockets, near, servers });
+}
+
+function arrange(
+  { byKind, byExe, byParent, byPort }: Near,
+  patterns: PatternTexts,
+  behaviour: Behaviour,
+  at: number,
+): void {
+  const { kind } = behaviour;
+  byKind.add(kind, at);
+  byExe.add(`${kind} ${patterns.onlyPath(behaviour.exe) ?? wide}`, at);
+  if (kind === 'process') byParent.add(patterns.onlyPath(behaviour.parent) ?? wide, at);
+  else byPort.add(portBucket(kind, behaviour.proto, onlyPort(behaviour.port) ?? wide), at);
 }
 
 /** Bucket of what is not one literal value. No path is empty, so it is nobody's name. */
 const wide = '';
 
-function bucketOf(path: PathPattern): string {
-  return path === '?' ? wide : (path.literal ?? wide);
+function onlyPort(text: string): number | null {
+  const port = parsePort(text);
+  return port.ok && port.value.low === port.value.high ? port.value.low : null;
 }
 
 function portBucket(kind: string, proto: string, port: number | typeof wide): string {
   return `${kind} ${proto} ${port}`;
 }
 
-function add(buckets: Map<string, CompiledEntry[]>, key: string, entry: CompiledEntry): void {
-  const bucket = buckets.get(key);
-  if (bucket === undefined) buckets.set(key, [entry]);
-  else bucket.push(entry);
-}
-
-/** Equal behaviours have equal texts; cheaper than an id and never shown. */
-export function behaviourText(behaviour: Behaviour): string {
-  const { kind, exe } = behaviour;
-  if (kind === 'process') return JSON.stringify([kind, exe, behaviour.user, behaviour.parent, behaviour.argv]);
-  return JSON.stringify([kind, exe, behaviour.proto, behaviour.port, kind === 'listen' ? null : behaviour.peer]);
-}
-
-/** The entries that may admit the activity; all others surely do not. */
-export function* candidates(index: EntryIndex, activity: Activity): Generator<CompiledEntry> {
-  if (activity.kind === 'process') yield* withExe(index, activity);
-  else yield* withPort(index, activity);
-}
-
 /** Entries of the same kind whose executable may be this one. An unknown executable may be any. */
-export function* withExe(index: EntryIndex, activity: Activity): Generator<CompiledEntry> {
-  const exe = activity.image?.exe ?? null;
-  if (exe === null) return yield* index.all.get(activity.kind) ?? [];
-  yield* index.byExe.get(`${activity.kind} ${exe}`) ?? [];
-  yield* index.byExe.get(`${activity.kind} ${wide}`) ?? [];
+export function* withExe(index: EntryIndex, { kind, image }: Activity): Generator<CompiledEntry> {
+  const { byKind, byExe } = index.near;
+  const exe = image?.exe ?? null;
+  if (exe === null) return yield* compiled(index, byKind.of(kind));
+  yield* compiled(index, byExe.of(`${kind} ${exe}`));
+  yield* compiled(index, byExe.of(`${kind} ${wide}`));
 }
 
-export function* withParent(index: EntryIndex, activity: ProcessObservation): Generator<CompiledEntry> {
-  const exe = activity.parent?.exe ?? null;
-  if (exe !== null) yield* index.byParent.get(exe) ?? [];
+export function* withParent(index: EntryIndex, { parent }: ProcessObservation): Generator<CompiledEntry> {
+  const exe = parent?.exe ?? null;
+  if (exe !== null) yield* compiled(index, index.near.byParent.of(exe));
 }
 
 export function* withPort(
@@ -113,11 +120,25 @@ export function* withPort(
   activity: ConnectionObservation | ListenObservation,
 ): Generator<CompiledEntry> {
   const { kind, proto } = activity;
-  yield* index.byPort.get(portBucket(kind, proto, servicePort(activity))) ?? [];
-  yield* index.byPort.get(portBucket(kind, proto, wide)) ?? [];
+  yield* compiled(index, index.near.byPort.of(portBucket(kind, proto, servicePort(activity))));
+  yield* compiled(index, index.near.byPort.of(portBucket(kind, proto, wide)));
 }
 
-/** The port that names the service: the other side's when the VM calls, its own otherwise. */
-export function servicePort(activity: ConnectionObservation | ListenObservation): number {
-  return activity.kind === 'outbound' ? activity.remotePort : activity.localPort;
+function* compiled({ entries, near: { parsed } }: EntryIndex, places: Iterable<number>): Generator<CompiledEntry> {
+  for (const at of places) {
+    const entry = entries[at];
+    if (entry === undefined) continue;
+    const { id, behaviour } = entry;
+    const before = parsed.get(at);
+    const pattern = before === undefined ? parseBehaviour(behaviour) : ok(before);
+    if (!pattern.ok) continue;
+    if (before === undefined) parsed.set(at, pattern.value);
+    yield { id, behaviour, pattern: pattern.value };
+  }
+}
+
+/** What takes several executables or ports comes after what names the one. Nothing names an executable that is not known. */
+export function isWide({ patterns }: EntryIndex, behaviour: Behaviour, { image }: Activity): boolean {
+  if (behaviour.kind !== 'process') return onlyPort(behaviour.port) === null;
+  return image?.exe !== null && patterns.onlyPath(behaviour.exe) === null;
 }

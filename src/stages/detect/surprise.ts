@@ -2,7 +2,8 @@
 // Summed over a stretch of time it tells somebody else at work who uses only what is known.
 import { frequenciesOf, missingMass, observationsIn, richness } from '../../kit/unseen-species.ts';
 import type { Activity } from '../../model/observation.ts';
-import type { CompiledEntry, EntryIndex } from './entry-index.ts';
+import type { ManifestEntry } from '../../model/manifest.ts';
+import type { EntryIndex } from './entry-index.ts';
 
 type Kind = Activity['kind'];
 
@@ -15,12 +16,14 @@ export interface Usage {
 
 export function usageOf(index: EntryIndex): ReadonlyMap<Kind, Usage> {
   return new Map(
-    [...index.all].map(([kind, entries]) => {
-      const frequencies = frequenciesOf(entries.map(({ count }) => count).filter((count) => count > 0));
+    [...Map.groupBy(index.entries, ({ behaviour }) => behaviour.kind)].map(([kind, entries]) => {
+      const frequencies = frequenciesOf(
+        entries.map(({ provenance }) => provenance.count ?? 0).filter((count) => count > 0),
+      );
       // One observation more, of something new: so that little seen never passes for all seen.
       const observations = observationsIn(frequencies) + 1;
       const missing = (missingMass(frequencies) * (observations - 1) + 1) / observations;
-      return [kind as Kind, { observations, missing, richness: Math.max(1, richness(frequencies)) }];
+      return [kind, { observations, missing, richness: Math.max(1, richness(frequencies)) }];
     }),
   );
 }
@@ -30,10 +33,10 @@ export function usageOf(index: EntryIndex): ReadonlyMap<Kind, Usage> {
  * with as many as there are estimated to be, so that naming it costs no less than naming a rare known one. `entry` null = nothing
  * allows it.
  */
-export function bitsOf(usage: Usage | undefined, entry: CompiledEntry | null): number {
+export function bitsOf(usage: Usage | undefined, entry: ManifestEntry | null): number {
   if (usage === undefined) return 0;
   const { observations, missing, richness: species } = usage;
-  const times = entry?.count ?? 0;
+  const times = entry?.provenance.count ?? 0;
   const probability = times === 0 ? missing / species : (times / observations) * (1 - missing);
   return -Math.log2(Math.max(probability, Number.MIN_VALUE));
 }
