@@ -41,13 +41,15 @@ function shortTime(iso) {
   return new Date(iso).toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium' });
 }
 
-function showTotals(status) {
-  const { alarms, vms, manifests, sentinels, losses, pendingAnswers } = status;
+function showTotals(status, held) {
+  const { alarms, vms, manifests, sentinels, losses, pendingAnswers, changesOpen } = status;
   const away = sentinels.filter((sentinel) => !sentinel.attached).length;
   const lost = Object.entries(losses).filter(([, count]) => count > 0);
   const totals = [
     ['open alarms', alarms.open, alarms.critical > 0],
     ['answers waiting', pendingAnswers, pendingAnswers > 0],
+    ['entries waiting', held.length, held.length > 0],
+    ['changes open', changesOpen, false],
     ['VMs running', vms.running, false],
     ['unreadable', vms.unreadable, vms.unreadable > 0],
     ['manifests waiting', manifests.waiting, manifests.waiting > 0],
@@ -126,6 +128,41 @@ function heldLine({ id, name, held }) {
       ),
     );
   return bar;
+}
+
+/** Entries that stand in no manifest until somebody decides; the page shows the most dangerous. */
+const heldMax = 50;
+
+function showHeld(held) {
+  byId('held-heading').hidden = held.length === 0;
+  byId('held').replaceChildren(
+    ...held.slice(0, heldMax).map((entry) =>
+      make(
+        'li',
+        '',
+        make('code', '', `${entry.scope}/${entry.service}`),
+        ` ${sayBehaviour(entry.behaviour)}`,
+        make('div', 'state waiting', entry.why),
+        make(
+          'div',
+          'actions',
+          button('accept', () => decide(entry, 'accepted'), false),
+          button('reject', () => decide(entry, 'rejected'), false),
+        ),
+      ),
+    ),
+  );
+}
+
+function sayBehaviour({ kind, exe, argv, proto, peer, port }) {
+  if (kind === 'process') return `${exe}: ${argv.join(' ')}`;
+  return [exe, kind, proto, peer, `port ${port}`].filter(Boolean).join(' ');
+}
+
+async function decide({ id, scope, service, behaviour }, verdict) {
+  const path = `/scopes/${encodeURIComponent(scope)}/services/${encodeURIComponent(service)}/held-entries`;
+  if (window.confirm(`${verdict} for ${scope}/${service}: ${sayBehaviour(behaviour)}?`))
+    await ask(path, 'POST', { entries: [id], verdict });
 }
 
 function showAlarms(details) {
@@ -240,14 +277,16 @@ async function refresh() {
     again = false;
     try {
       const filter = settledBox.checked ? '' : '&status=open';
-      const [status, scopes, vms, alarms] = await Promise.all([
+      const [status, scopes, vms, held, alarms] = await Promise.all([
         ask('/status'),
         ask('/scopes'),
         ask('/vms'),
+        ask('/held-entries'),
         ask(`/alarms?limit=${listMax}${filter}`),
       ]);
       const details = await Promise.all(alarms.items.map(detailOf));
-      showTotals(status);
+      showTotals(status, held);
+      showHeld(held);
       showScopes(scopes, vms);
       showAlarms(details);
     } catch (thrown) {

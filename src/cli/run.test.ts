@@ -137,6 +137,14 @@ const grammar: readonly (readonly [string, readonly string[]])[] = [
   ['manifest diff web1 --from 1 --to 2', ['diffManifest {"vm":"web1","from":1,"to":2}']],
   ['manifest verify web1', ['getManifest {"vm":"web1"}']],
   ['manifest verify m.json', ['start verifyManifest "/state" {"payload":"x"} null']],
+  ['manifest held shop/web --all', ['listHeld {"scope":"shop","service":"web","decided":true}']],
+  ['manifest accept 3f2a', ['listHeld {"decided":true}']],
+  ['change list --vm web1 --open', ['listChanges {"vm":"web1","open":true}']],
+  ['change close 3f2a', ['listChanges']],
+  [
+    'change open --service shop/web --packages nginx,jq --minutes 10',
+    ['openChange {"scope":"shop","service":"web","packages":["nginx","jq"],"programs":[],"ports":[],"minutes":10}'],
+  ],
   ['alarms', ['listAlarms {"status":"open","limit":100}']],
   [
     'alarms --scope shop --status all --severity serious --limit 5',

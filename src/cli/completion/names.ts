@@ -35,6 +35,12 @@ const sources: Readonly<Record<string, Source>> = {
         scope.services.map(({ name, description }) => ({ value: `${scope.name}/${name}`, says: visible(description) })),
       ),
     ),
+  change: async (manager) =>
+    map(await manager.listChanges(), (changes) =>
+      changes.map(({ id, cause, scope, service }) => ({ value: id, says: `${cause}, ${scope}/${service}` })),
+    ),
+  entry: async (manager) =>
+    map(await manager.listHeld(), (entries) => entries.map(({ id, why }) => ({ value: id, says: visible(why) }))),
   alarm: async (manager) =>
     map(await manager.listAlarms({ status: 'open', limit: alarmsOffered }), ({ items }) =>
       items.map(({ id, title }) => ({ value: id, says: visible(title) })),

@@ -41,7 +41,7 @@ export function printAlarmLine(alarm: Alarm, page: Page): string {
 }
 
 export function printAlarm(detail: AlarmDetail, page: Page): string {
-  const { alarm, activities, activitiesDropped, remediations, pending, settled } = detail;
+  const { alarm, activities, activitiesDropped, remediations, pending, changes, settled } = detail;
   const place = [alarm.scope, alarm.service].filter((part) => part !== null).join('/');
   const lines = [
     page.paint('heading', visible(alarm.title)),
@@ -58,6 +58,13 @@ export function printAlarm(detail: AlarmDetail, page: Page): string {
     ...section(
       'Answered',
       remediations.map((remediation) => sayRemediation(remediation, page)),
+    ),
+    ...section(
+      'Admitted before',
+      changes.map(
+        ({ id, until }) =>
+          `by change ${visible(id.slice(0, 8))} until ${sayTime(until)}, and taken into no manifest: plumbline manifest accept --change ${visible(id.slice(0, 8))}`,
+      ),
     ),
     ...section(
       'Waiting for a person',

@@ -108,11 +108,15 @@ function incompleteness({ complete, notes }: PsView, page: Page): string[] {
   return [page.paint('warn', 'Not everything could be read:'), ...notesSaid];
 }
 
-function reasons(vms: readonly Vm[]): string {
+function reasons(vms: readonly (Vm & Partial<Pick<VmView, 'changes'>>)[]): string {
   return vms
-    .flatMap(({ name, why, trace, held }) => [
+    .flatMap(({ name, why, trace, held, changes = [] }) => [
       ...(why === undefined ? [] : [`${visible(name)}: ${visible(why)}`]),
       ...(trace === undefined ? [] : [`${visible(name)}: ${sayTrace(trace)}`]),
+      ...changes.map(
+        ({ id, cause, until, admitted }) =>
+          `${visible(name)}: being changed (${cause}, ${visible(id.slice(0, 8))}) until ${sayTime(until)}, ${admitted} admitted`,
+      ),
       ...(held === undefined ? [] : [`${visible(name)}: held until ${sayTime(held.until)}: ${visible(held.what)}`]),
     ])
     .map((line) => `\n${line}`)

@@ -2,7 +2,9 @@
 import type { Verb } from '../verb.ts';
 import { alarmVerbs } from './alarm-verbs.ts';
 import { applyVerb } from './apply-verb.ts';
+import { changeVerbs } from './change-verbs.ts';
 import { completeVerb, completionVerb } from './completion-verbs.ts';
+import { heldEntryVerbs } from './held-entry-verbs.ts';
 import { heldVerbs } from './held-verbs.ts';
 import { evaluateVerb } from './evaluate-verb.ts';
 import { integrityVerbs } from './integrity-verbs.ts';
@@ -31,6 +33,8 @@ const spoken: readonly Verb[] = [
   applyVerb,
   ...modeVerbs,
   ...manifestVerbs,
+  ...heldEntryVerbs,
+  ...changeVerbs,
   ...alarmVerbs,
   ...heldVerbs,
   replayVerb,
