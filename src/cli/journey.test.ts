@@ -182,13 +182,20 @@ test('an alarm is explained, answered, allowed and gone', async () => {
   assert.equal(answered.state, 'done');
   sentinel.answer('unconfirmed', 'still running');
   assert.equal((await plumbline(`respond ${start} resume`)).code, 1);
+  const doubtful = (await done<{ items: Alarm[] }>('alarms')).items.find(({ kind }) => kind === 'guard');
+  assert.match(doubtful?.title ?? '', /Nobody can say whether an answer took effect: resume: still running/);
+  await done(`close ${doubtful?.id}`);
 
   const preview = await done<Allowance>(`allow ${start} --preview`);
   assert.equal(preview.preview, true);
   assert.equal((await done<{ items: Alarm[] }>('alarms')).items.length, 1);
   await done(`allow ${start}`);
   assert.deepEqual((await done<{ items: Alarm[] }>('alarms')).items, []);
-  assert.equal((await done<{ items: Alarm[] }>('alarms --status all')).items[0]?.status, 'allowed');
+  const all = (await done<{ items: Alarm[] }>('alarms --status all')).items;
+  assert.deepEqual(all.map(({ kind, status }) => `${kind} ${status}`).toSorted(), [
+    'deviation allowed',
+    'guard closed',
+  ]);
   assert.equal((await done<{ total: number }>('remediations')).total, 2);
 
   await sleep(50);
@@ -247,7 +254,7 @@ test('people get tables that fit, and nothing a guest wrote reaches the terminal
     // oxlint-disable-next-line no-control-regex -- what is looked for
     assert.doesNotMatch(out, /[\u0000-\u0009\u000b-\u001f\u007f]/, typed);
   }
-  const [alarm] = (await done<{ items: Alarm[] }>('alarms --status all')).items;
+  const alarm = (await done<{ items: Alarm[] }>('alarms --status all')).items.find(({ kind }) => kind === 'deviation');
   const { out } = await plumbline(`alarm ${alarm?.id}`, { json: false });
   assert.match(out, /id\\x1b\[2J/);
   assert.match(out, /Why this risk:\n {3}\+75 {2}never allowed/);

@@ -13,7 +13,9 @@ import { credentialsOf, makeToken } from './api/admission.ts';
 import { makeEventStream } from './api/events.ts';
 import { makeHandlers } from './api/handlers.ts';
 import { makeServer, type ApiServer } from './api/server.ts';
-import { settleInterrupted } from './broker/carry-out.ts';
+import { makeSentinelCarrier, settleInterrupted } from './broker/carry-out.ts';
+import { startPlanRunner, type PlanRunner } from './broker/plan-runner.ts';
+import { raiseUnconfirmed } from './broker/unconfirmed.ts';
 import { defaultPort, sizeMegabytesMaxDefault, type Configuration } from './configuration.ts';
 import type { Desk } from './desk.ts';
 import { makeIngest } from './ingest/ingest.ts';
@@ -75,6 +77,7 @@ async function startIn(state: StateDirectory, settings: ManagerSettings): Promis
     closing.abort();
     await api.close();
     await deliverer.close();
+    await wired.runner.close();
     wired.stopNotifier();
     await store.value.close();
   };
@@ -89,6 +92,7 @@ async function startIn(state: StateDirectory, settings: ManagerSettings): Promis
   }
   identity.address = listening.value;
   deliverer.wake();
+  wired.runner.wake();
   settings.log.info('the manager listens', { address: listening.value });
   return ok({
     address: listening.value,
@@ -109,6 +113,7 @@ interface Wired {
   readonly api: ApiServer;
   readonly deliverer: Deliverer;
   readonly identity: Identity;
+  readonly runner: PlanRunner;
   stopNotifier(): void;
 }
 
@@ -122,7 +127,10 @@ async function wire(
   const { clock, log, version, configuration } = settings;
   const announcements = makeAnnouncements(log);
   const losses = noLosses();
-  const sentinels = makeAttachedSentinels((name) => deliverer.greet(name));
+  const sentinels = makeAttachedSentinels((name) => {
+    deliverer.greet(name);
+    runner.wake();
+  });
   const desk: Desk = {
     store,
     clock,
@@ -135,6 +143,11 @@ async function wire(
     newId: () => randomBytes(6).toString('hex'),
   };
   const deliverer: Deliverer = startDelivery(desk);
+  const runner = startPlanRunner({
+    desk,
+    carrier: makeSentinelCarrier(desk),
+    unconfirmed: async (turn, run) => await raiseUnconfirmed(desk, turn, run),
+  });
   const identity: Identity = { version, startedAt: isoTime(clock.now()), address: null };
   const api = await makeServer({
     handlers: makeHandlers(desk, identity),
@@ -147,7 +160,7 @@ async function wire(
     queueMax: 1000,
     retryMsFirst: 500,
   });
-  return { desk, api, deliverer, identity, stopNotifier };
+  return { desk, api, deliverer, identity, runner, stopNotifier };
 }
 
 function receiversOf({ notify }: Configuration): Receiver[] {

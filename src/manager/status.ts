@@ -69,11 +69,9 @@ async function countAlarms(db: Db): Promise<ManagerStatus['alarms']> {
 
 async function countPending(db: Db): Promise<number> {
   const { count } = await db
-    .selectFrom('pendingAnswers')
-    .innerJoin('alarms', 'alarms.id', 'pendingAnswers.alarm')
+    .selectFrom('plans')
     .select((eb) => eb.fn.countAll().as('count'))
-    .where('pendingAnswers.answeredBy', 'is', null)
-    .where('alarms.status', '=', 'open')
+    .where('state', '=', 'waiting-approval')
     .executeTakeFirstOrThrow();
   return Number(count);
 }

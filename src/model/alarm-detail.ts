@@ -8,6 +8,8 @@ import { Action, Remediation } from './remediation.ts';
 
 /** A rule asked for this answer, and asked that a person agrees first. */
 export const PendingAnswer = Type.Object({
+  /** The plan it is a step of. */
+  plan: Type.String({ maxLength: 64 }),
   action: Action,
   since: IsoTime,
   /** Who agreed; null = still waiting. */

@@ -1,6 +1,7 @@
 // Applications as the user groups them: a scope is an application, a service a tier of it, a member a VM in a service.
 import { Type, type Static } from 'typebox';
 import { Name, VmId } from './name.ts';
+import { ResponsePolicy } from './response-policy.ts';
 import { Rule } from './rule.ts';
 
 /** capture = learn; detect = alarm only; protect = alarm and let the rules act. */
@@ -27,6 +28,8 @@ export const Service = Type.Object({
   /** Named as members before any VM of that name or id appeared; each joins when it does. */
   awaited: Type.Array(Type.String({ maxLength: 256 }), { maxItems: 10_000 }),
   rules: Type.Array(Rule, { maxItems: 100 }),
+  /** How far answers may go; absent = the limits every service has. */
+  response: Type.Optional(ResponsePolicy),
   /** How closely its members are watched; a rule that acts inline has them traced in protect whatever stands here. */
   sight: Sight,
 });

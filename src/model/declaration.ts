@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { Mode, Sight } from './application.ts';
 import { Name } from './name.ts';
+import { ResponsePolicy } from './response-policy.ts';
 import { Rule } from './rule.ts';
 
 /** How a person names a VM: by its name, its id, or the pid of its QEMU process. */
@@ -21,6 +22,8 @@ export const DeclaredService = Type.Object(
     rules: Type.Optional(Type.Array(DeclaredRule, { maxItems: 100 })),
     /** Absent = leave it as it is; a new service begins with sweeps. */
     sight: Type.Optional(Sight),
+    /** Absent = leave it as it is; empty = the limits every service has. */
+    response: Type.Optional(ResponsePolicy),
   },
   strict,
 );

@@ -13,7 +13,9 @@ import { ManagerStatus } from './manager-status.ts';
 import { Generation, ManifestReading } from './manifest-reading.ts';
 import { ManifestDiff } from './manifest.ts';
 import { Name } from './name.ts';
-import { HeldAnswer, Remediation, RemediationState, VmAction } from './remediation.ts';
+import { PersonsAction, planEndpoints } from './plan-endpoints.ts';
+import { HeldAnswer, Remediation, RemediationState } from './remediation.ts';
+import { ResponsePolicy } from './response-policy.ts';
 import { Rule } from './rule.ts';
 import { VmView } from './vm-view.ts';
 
@@ -80,9 +82,13 @@ const intent = {
   changeService: {
     method: 'PATCH',
     path: '/scopes/:scope/services/:service',
-    summary: 'Describe a service anew, or have its members watched more or less closely',
+    summary: 'Describe a service anew, have its members watched more or less closely, or say how far answers may go',
     params: inService,
-    body: fields({ description: Type.Optional(description), sight: Type.Optional(Sight) }),
+    body: fields({
+      description: Type.Optional(description),
+      sight: Type.Optional(Sight),
+      response: Type.Optional(ResponsePolicy),
+    }),
     reply: Service,
   },
   deleteService: {
@@ -211,7 +217,10 @@ const alarms = {
     path: '/alarms/:alarm/respond',
     summary: 'Act on the VM of an alarm, or agree to the answer a rule proposed',
     params: ofAlarm,
-    body: fields({ action: VmAction }),
+    body: fields({
+      action: PersonsAction,
+      evidence: Type.Optional(Type.Enum(['first', 'none'])),
+    }),
     reply: Remediation,
   },
   closeAlarm: {
@@ -250,6 +259,7 @@ export const endpoints = {
   ...manifests,
   ...changeEndpoints,
   ...alarms,
+  ...planEndpoints,
 } as const satisfies Record<string, Endpoint>;
 export type Endpoints = typeof endpoints;
 export type EndpointName = keyof Endpoints;

@@ -4,6 +4,7 @@ import { Mode, Sight } from './application.ts';
 import { Behaviour } from './behaviour.ts';
 import { ChangeWindow, changeWindowsMax } from './change.ts';
 import { IsoTime, Name, VmId } from './name.ts';
+import { ResponsePolicy } from './response-policy.ts';
 import { Rule } from './rule.ts';
 
 /** In falling weight: declared > package > knowledge > learned > approved by whom. */
@@ -42,6 +43,8 @@ export const Manifest = Type.Object({
   entries: Type.Array(ManifestEntry, { maxItems: 200_000 }),
   /** Standing orders: the service's automatic rules, which the sentinel carries out also while the manager is away. */
   orders: Type.Array(Rule, { maxItems: 100 }),
+  /** How far the orders may go; absent = the limits every service has. */
+  response: Type.Optional(ResponsePolicy),
   /** Changes that somebody declared and whose time is not over; absent = none. */
   changes: Type.Optional(Type.Array(ChangeWindow, { maxItems: changeWindowsMax })),
 });

@@ -1,6 +1,7 @@
 // An answer to a deviation: planned, carried out, verified by reading back, and how to undo it.
 import { Type, type Static } from 'typebox';
 import { IsoTime, VmId } from './name.ts';
+import { NetworkMeasure } from './network-measure.ts';
 
 export const vmActions = ['alert', 'suspend', 'resume', 'snapshot', 'power-off'] as const;
 /** What can be done to a whole VM; `alert` does nothing to it. */
@@ -15,9 +16,19 @@ export const inlineActions = ['block', 'kill', 'hold'] as const;
 export const InlineAction = Type.Enum([...inlineActions]);
 export type InlineAction = Static<typeof InlineAction>;
 
-/** release = the answer to an attempt that is held. */
-export const Action = Type.Enum([...vmActions, ...inlineActions, 'release']);
+export const networkActions = ['quarantine', 'block-flow', 'capture', 'reroute'] as const;
+/** What is done about a VM on the network, outside it: the kinds of `NetworkMeasure`. */
+export const NetworkAction = Type.Enum([...networkActions]);
+export type NetworkAction = Static<typeof NetworkAction>;
+
+/** release = the answer to an attempt that is held; lift = take back a measure on the network. */
+export const Action = Type.Enum([...vmActions, ...inlineActions, ...networkActions, 'release', 'lift']);
 export type Action = Static<typeof Action>;
+
+export const plannedActions = ['suspend', 'resume', 'snapshot', 'power-off', ...networkActions, 'lift'] as const;
+/** What a plan can be made of: everything that changes a VM or its network from outside. */
+export const PlannedAction = Type.Enum([...plannedActions]);
+export type PlannedAction = Static<typeof PlannedAction>;
 
 /** What a held attempt may be answered. */
 export const HeldAnswer = Type.Enum(['allow', 'block', 'kill']);
@@ -30,13 +41,18 @@ export const Step = Type.Object({
   action: Action,
   why: Type.String({ maxLength: 1000 }),
   expect: Type.String({
-    description: 'what is read back: paused, running, snapshot NAME exists, gone, refused, ended, decided',
+    description:
+      'what is read back: paused, running, snapshot NAME exists, gone, refused, ended, decided, in force, lifted',
   }),
   undo: Type.Union([Action, Type.Null()]),
   /** Name of the snapshot to make; only for action snapshot. */
   snapshot: Type.Optional(Type.String({ maxLength: 64 })),
   /** What the held attempt is answered; only for action release. */
   answer: Type.Optional(HeldAnswer),
+  /** What the switch is given; only for actions on the network. */
+  measure: Type.Optional(NetworkMeasure),
+  /** Id of the remediation whose measure is taken back; only for action lift. */
+  lifts: Type.Optional(Type.String({ maxLength: 64 })),
 });
 export type Step = Static<typeof Step>;
 
@@ -47,6 +63,8 @@ export type RemediationState = Static<typeof RemediationState>;
 export const Remediation = Type.Object({
   id: Type.String({ maxLength: 64 }),
   step: Step,
+  /** The plan it is a step of; absent = it stands alone. */
+  plan: Type.Optional(Type.String({ maxLength: 64 })),
   /** standing-order = the sentinel alone; person = somebody asked for it; inline = at the attempt itself, inside the guest. */
   origin: Type.Enum(['standing-order', 'person', 'inline']),
   by: Type.String({ maxLength: 256 }),

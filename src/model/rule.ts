@@ -2,14 +2,14 @@
 import { Type, type Static } from 'typebox';
 import { DeviationKind } from './deviation.ts';
 import { Severity } from './finding.ts';
-import { Action, InlineAction, VmAction } from './remediation.ts';
+import { Action, InlineAction, NetworkAction, VmAction } from './remediation.ts';
 
 /** any = any deviation from the manifest; tampering = the guest's kernel, processes or sockets are not what they say. */
 export const RuleSubject = Type.Union([DeviationKind, Type.Enum(['any', 'tampering'])]);
 export type RuleSubject = Static<typeof RuleSubject>;
 
 /** What a rule may ask for. */
-export const RuleAction = Type.Union([VmAction, InlineAction]);
+export const RuleAction = Type.Union([VmAction, InlineAction, NetworkAction]);
 export type RuleAction = Static<typeof RuleAction>;
 
 export const Rule = Type.Object({
@@ -18,6 +18,18 @@ export const Rule = Type.Object({
   action: RuleAction,
   /** automatic = done at once, by the sentinel alone if the manager is away; approval = waits for a person. */
   approval: Type.Enum(['automatic', 'approval']),
+  /** What belongs to the same answer. Whatever stands here, a plan isolates first, then collects evidence, then stops. */
+  also: Type.Optional(Type.Array(Type.Union([VmAction, NetworkAction]), { maxItems: 8 })),
+  /** How long a person is waited for; 60 unless given. */
+  deadlineMinutes: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_080 })),
+  /** What counts as the answer when nobody gave one in time; deny unless given. */
+  unanswered: Type.Optional(Type.Enum(['deny', 'approve'])),
+  /** After so long it is undone by itself. A blocked flow always expires, after an hour unless given. */
+  expiresMinutes: Type.Optional(Type.Integer({ minimum: 1, maximum: 43_200 })),
+  /** none = nothing is kept before the VM is ended; otherwise a snapshot is, where one can be made. */
+  evidence: Type.Optional(Type.Enum(['first', 'none'])),
+  /** Planned, recorded and shown, and not done. */
+  dryRun: Type.Optional(Type.Boolean()),
 });
 export type Rule = Static<typeof Rule>;
 
@@ -26,11 +38,20 @@ export function isInline(action: Action): action is InlineAction {
 }
 
 /** Why a rule could never be carried out; null when it can. */
-export function faultOf({ on, action, approval }: Rule): string | null {
+export function faultOf(rule: Rule): string | null {
+  return waitingFault(rule) ?? inlineFault(rule);
+}
+
+function waitingFault({ approval, deadlineMinutes, unanswered }: Rule): string | null {
+  if (approval === 'approval' || (deadlineMinutes === undefined && unanswered === undefined)) return null;
+  return 'an automatic answer waits for nobody; leave deadlineMinutes and unanswered out, or ask for approval';
+}
+
+function inlineFault({ on, action, approval, dryRun }: Rule): string | null {
   if (!isInline(action)) return null;
   if (approval !== 'automatic')
     return `${action} answers at the attempt itself and cannot wait for consent; make it automatic${action === 'hold' ? '' : ', or use hold'}`;
   if (on === 'inbound') return `${action} cannot answer inbound connections: the guest's kernel has made them already`;
   if (on === 'tampering') return `${action} cannot answer tampering, which is found when it has happened`;
-  return null;
+  return dryRun === true ? `${action} cannot be tried without doing it; let the scope stay in detect` : null;
 }

@@ -2,18 +2,20 @@
 // stands on is handed in.
 import { type Clock, isoTime } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
+import type { Enforcer } from '../connectors/enforcement/enforcer.ts';
 import { problem, sayProblem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
 import type { Finding } from '../model/finding.ts';
 import type { GuardEvent } from '../model/guard-event.ts';
 import type { Manifest, SealedManifest } from '../model/manifest.ts';
+import type { Ability } from '../model/plan.ts';
 import type { Remediation } from '../model/remediation.ts';
 import type { TrustedKeys } from '../protocols/dsse/keys.ts';
 import type { Monitor } from '../protocols/qmp/monitor.ts';
 import { type CompiledManifest, compileManifest } from '../stages/detect/detect.ts';
 import type { ManagerEnd, SentinelEnd } from '../wire/link.ts';
 import { AnswerMemory } from './answers/answer-memory.ts';
-import { BlastRadius, type BlastLimits, blastDefaults } from './answers/blast-radius.ts';
+import { abilitiesOf } from './answers/abilities.ts';
 import { ChangeWindows } from './changes/change-windows.ts';
 import { Courier } from './post/courier.ts';
 import { type Database, openDatabase } from './database.ts';
@@ -55,7 +57,6 @@ export interface SentinelOptions {
   readonly source?: GuestSource;
   readonly spool?: SpoolLimits;
   readonly pace?: PaceLimits;
-  readonly blast?: BlastLimits;
   /** After how long a watched VM that runs and cannot be looked into is told as a guard event. Default 15 s. */
   readonly lostSightMs?: number;
   /** Default: a process of its own for each traced VM. */
@@ -147,11 +148,7 @@ class RunningSentinel implements Sentinel {
       memory: new AnswerMemory(database),
       clock,
       log,
-      enforcer: async (vm) => {
-        const enforcer = (await this.#fleet.get(vm)?.enforcer()) ?? null;
-        const none = problem('not-found', `VM ${vm} does not run here, or its monitor cannot be reached.`);
-        return enforcer === null ? fail(none) : ok(enforcer);
-      },
+      enforcer: (vm) => this.#enforcer(vm),
       release: (step) => this.#tracings.release(step),
       stepAside: (vm) => this.#tracings.stepAside(vm),
       report: (remediation) => {
@@ -161,8 +158,13 @@ class RunningSentinel implements Sentinel {
     });
     this.#orders = new StandingOrders({
       executor: this.#executor,
-      radius: new BlastRadius(options.blast ?? blastDefaults),
       clock,
+      log,
+      host: name,
+      abilities: async (vm) => {
+        const able = await this.#abilities(vm);
+        return able.ok ? able.value : null;
+      },
       incarnation: (vm) => this.#fleet.get(vm)?.incarnation ?? 1,
       members: (manifest) => this.#membersOf(manifest),
     });
@@ -202,6 +204,7 @@ class RunningSentinel implements Sentinel {
       sentinel: name,
       install: (envelope) => this.#install(envelope),
       order: (envelope) => this.#order(envelope),
+      abilities: (vm) => this.#abilities(vm),
     };
   }
 
@@ -303,6 +306,17 @@ class RunningSentinel implements Sentinel {
     this.#post.hurry();
     this.#options.log.info('manifest installed', { vm, generation });
     return ok(generation);
+  }
+
+  async #enforcer(vm: string): Promise<Result<Enforcer>> {
+    const enforcer = (await this.#fleet.get(vm)?.enforcer()) ?? null;
+    const none = problem('not-found', `VM ${vm} does not run here, or its monitor cannot be reached.`);
+    return enforcer === null ? fail(none) : ok(enforcer);
+  }
+
+  async #abilities(vm: string): Promise<Result<readonly Ability[]>> {
+    const enforcer = await this.#enforcer(vm);
+    return enforcer.ok ? ok(await abilitiesOf(enforcer.value)) : enforcer;
   }
 
   #order(envelope: SealedManifest): Promise<Result<Remediation>> {

@@ -8,6 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { silentLog } from '../kit/log.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { Step, Remediation } from '../model/remediation.ts';
+import type { ResponsePolicy } from '../model/response-policy.ts';
 import type { Rule } from '../model/rule.ts';
 import { RecordingManager } from '../sim/recording-manager.ts';
 import type { SimulatedGuest } from '../sim/simulated-guest.ts';
@@ -67,7 +68,12 @@ suite('sentinel', () => {
   }
 
   let generation = 0;
-  async function install(vm: string, mode: Manifest['mode'], orders: readonly Rule[] = []): Promise<void> {
+  async function install(
+    vm: string,
+    mode: Manifest['mode'],
+    orders: readonly Rule[] = [],
+    response: ResponsePolicy = {},
+  ): Promise<void> {
     generation += 1;
     const at = new Date().toISOString();
     const entry = { kind: 'process', exe: init.exe, argv: init.argv, user: 'any', parent: '?' } as const;
@@ -82,6 +88,7 @@ suite('sentinel', () => {
       issuedAt: at,
       entries: [{ id: 'e1', behaviour: entry, provenance: { kind: 'declared', at } }],
       orders: [...orders],
+      response,
     };
     const installed = await sentinel?.end.install(manager.manifest(manifest));
     assert.deepEqual(installed, { ok: true, value: generation });
@@ -202,12 +209,12 @@ suite('sentinel', () => {
     assert.equal(two.paused, false);
   });
 
-  test('standing orders stop no more VMs of a service in a minute than they may', async () => {
+  test('standing orders stop no more VMs of a service than its policy lets them', async () => {
     const guests = [1, 2, 3].map((n) => host.add(`web${n}`, uuid(n)));
-    await start({ blast: { vmsPerMinute: 1 } });
+    await start();
     for (const n of [1, 2, 3]) {
       await attached(uuid(n));
-      await install(uuid(n), 'protect', [suspendAnything]);
+      await install(uuid(n), 'protect', [suspendAnything], { limits: { service: 1 } });
     }
     await wait(100);
     for (const guest of guests) guest.spawn(evil);

@@ -25,6 +25,12 @@ export interface SimulatedSentinel extends SentinelEnd {
   batch(parts: Partial<SentinelBatch>): SentinelBatch;
 }
 
+const offered = (['suspend', 'resume', 'snapshot', 'power-off'] as const).map((action) => ({
+  action,
+  available: true,
+  why: null,
+}));
+
 export function makeSimulatedSentinel(sentinel: string, trust: TrustList, nowIso: () => string): SimulatedSentinel {
   const trusted = readTrustList(trust);
   const manifests = new Map<string, Manifest | null>();
@@ -70,6 +76,7 @@ export function makeSimulatedSentinel(sentinel: string, trust: TrustList, nowIso
       manifests.set(issue.vm, type === payloadTypes.manifest ? (issue as Manifest) : null);
       return ok(issue.generation);
     },
+    abilities: async () => await Promise.resolve(ok(offered)),
     async order(envelope) {
       const opened = open(envelope);
       if (!opened.ok) return opened;

@@ -34,6 +34,7 @@ export function inProcessLink(): InProcessLink {
       sentinel: end.sentinel,
       install: (envelope) => carry((it) => end.install(it), envelope),
       order: (envelope) => carry((it) => end.order(it), envelope),
+      abilities: (vm) => carry((it) => end.abilities(it), vm),
     }),
     cut() {
       whole = false;

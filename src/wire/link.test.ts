@@ -46,6 +46,7 @@ const batch: SentinelBatch = {
   remediations: [],
 };
 const step: Step = { id: 'p', vm: 'name:x', action: 'suspend', why: 'w', expect: 'paused', undo: 'resume' };
+const able = { action: 'suspend', available: true, why: null } as const;
 const remediation: Remediation = {
   id: 'p',
   step,
@@ -69,7 +70,12 @@ for (const [title, lay] of lines)
       };
       const laid = lay(
         { deliver: (it) => hear(it, ok({ seq: it.seq })) },
-        { sentinel: 'host', install: (it) => hear(it, ok(3)), order: (it) => hear(it, answer) },
+        {
+          sentinel: 'host',
+          install: (it) => hear(it, ok(3)),
+          order: (it) => hear(it, answer),
+          abilities: (it) => hear(it, ok([able])),
+        },
       );
       return { ...laid, received };
     }
@@ -87,7 +93,8 @@ for (const [title, lay] of lines)
       assert.equal(sentinel.sentinel, 'host');
       assert.deepEqual(await sentinel.install(envelope), ok(3));
       assert.deepEqual(await sentinel.order(envelope), ok(remediation));
-      assert.deepEqual(received, [envelope, envelope]);
+      assert.deepEqual(await sentinel.abilities('name:x'), ok([able]));
+      assert.deepEqual(received, [envelope, envelope, 'name:x']);
     });
 
     test('carries a refusal as it is', async () => {

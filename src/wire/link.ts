@@ -1,6 +1,7 @@
 // The two ends of the line between a sentinel and its manager. Every implementation passes the same contract test.
 import type { Result } from '../kit/result.ts';
 import type { SealedManifest } from '../model/manifest.ts';
+import type { Ability } from '../model/plan.ts';
 import type { Remediation } from '../model/remediation.ts';
 import type { BatchAck, SentinelBatch } from './messages.ts';
 
@@ -16,4 +17,6 @@ export interface SentinelEnd {
   install(envelope: SealedManifest): Promise<Result<number>>;
   /** Carries out a signed order and answers with what was verified. */
   order(envelope: SealedManifest): Promise<Result<Remediation>>;
+  /** What can be done about a VM of its host here and now; changes nothing. */
+  abilities(vm: string): Promise<Result<readonly Ability[]>>;
 }

@@ -125,11 +125,7 @@ function holds(step: Step, reading: VmReading): boolean {
       return reading.run === 'gone';
     case 'snapshot':
       return step.snapshot !== undefined && reading.snapshots.includes(step.snapshot);
-    case 'alert':
-    case 'block':
-    case 'kill':
-    case 'hold':
-    case 'release':
+    default:
       return false;
   }
 }

@@ -8,7 +8,7 @@ import { change, type Act, type Turn } from '../audit/change.ts';
 import { allowAlarm } from '../broker/allow.ts';
 import { closeAlarm, readAlarm } from '../broker/alarms.ts';
 import { releaseVm } from '../broker/release.ts';
-import { respondToAlarm, theRemediation } from '../broker/respond.ts';
+import { theRemediation } from '../broker/the-remediation.ts';
 import type { Desk } from '../desk.ts';
 import { applyDeclaration } from '../intent/apply.ts';
 import { join, leave } from '../intent/membership.ts';
@@ -24,6 +24,7 @@ import { listGenerations } from '../store/issues.ts';
 import { listRemediations } from '../store/remediations.ts';
 import type { Db } from '../store/tables.ts';
 import { changeHandlers } from './change-handlers.ts';
+import { planHandlers } from './plan-handlers.ts';
 import { preview } from './preview.ts';
 
 /** A call by somebody whose name is known; the input has passed its schema. */
@@ -42,6 +43,7 @@ export function makeHandlers(desk: Desk, identity: Identity): Handlers {
     ...intentWriters(desk),
     ...changeHandlers(desk),
     ...alarmWriters(desk),
+    ...planHandlers(desk),
   };
 }
 
@@ -151,11 +153,13 @@ function intentWriters(desk: Desk): IntentWriters {
         `${scope}/${name}`,
         async (turn) => await scopes.createService(turn, scope, name, description ?? ''),
       ),
-    changeService: async ({ scope, service, description, sight }, by) =>
+    changeService: async ({ scope, service, description, sight, response }, by) =>
       await act(by, 'service.change', `${scope}/${service}`, async (turn) => {
         const described =
           description === undefined ? null : await scopes.redescribeService(turn, scope, service, description);
         if (described?.ok === false) return described;
+        const bounded = response === undefined ? null : await scopes.setResponse(seals, turn, scope, service, response);
+        if (bounded?.ok === false) return bounded;
         if (sight !== undefined) turn.detail(`watched by ${sight}`);
         return sight === undefined
           ? await scopes.theService(turn, scope, service)
@@ -208,14 +212,13 @@ function intentWriters(desk: Desk): IntentWriters {
   };
 }
 
-function alarmWriters(desk: Desk): Pick<Handlers, 'allowAlarm' | 'respondToAlarm' | 'closeAlarm' | 'releaseVm'> {
+function alarmWriters(desk: Desk): Pick<Handlers, 'allowAlarm' | 'closeAlarm' | 'releaseVm'> {
   return {
     allowAlarm: async ({ alarm, member, preview: isPreview = false }, by) => {
       const what: Act = { by, verb: 'alarm.allow', subject: alarm };
       const work = async (turn: Turn) => await allowAlarm(desk.seals, turn, { alarm, member, preview: isPreview });
       return isPreview ? await preview(desk, what, work) : await change(desk, what, work);
     },
-    respondToAlarm: async ({ alarm, action }, by) => await respondToAlarm(desk, { alarm, action, by }),
     releaseVm: async ({ vm, answer }, by) => await releaseVm(desk, { vm, answer, by }),
     closeAlarm: async ({ alarm }, by) =>
       await change(desk, { by, verb: 'alarm.close', subject: alarm }, async (turn) => await closeAlarm(turn, alarm)),

@@ -20,7 +20,9 @@ import { Generation, ManifestReading } from '../../model/manifest-reading.ts';
 import { Manifest, ManifestDiff, ManifestEntry, SealedManifest } from '../../model/manifest.ts';
 import { Activity } from '../../model/observation.ts';
 import { Coverage } from '../../model/profile.ts';
+import { Plan, PlanPreview, PlanRun } from '../../model/plan.ts';
 import { Action, Step, Remediation, VmAction } from '../../model/remediation.ts';
+import { ResponsePolicy } from '../../model/response-policy.ts';
 import { Rule } from '../../model/rule.ts';
 import { HeldAttempt, TraceState } from '../../model/vm.ts';
 import { VmView } from '../../model/vm-view.ts';
@@ -58,14 +60,18 @@ const nouns: Readonly<Record<string, TSchema>> = {
   Mode,
   ModeChange,
   PendingAnswer,
-  Step,
+  Plan,
+  PlanPreview,
+  PlanRun,
   Problem: ProblemReply,
   Remediation,
+  ResponsePolicy,
   Rule,
   Scope,
   SealedManifest,
   Service,
   Severity,
+  Step,
   TraceState,
   VmAction,
   VmView,

@@ -31,7 +31,13 @@ export interface Turn {
   detail(text: string): void;
 }
 
-export async function change<T>(desk: Desk, act: Act, work: (turn: Turn) => Promise<Result<T>>): Promise<Result<T>> {
+type ChangeDesk = Pick<Desk, 'store' | 'clock' | 'log' | 'announcements'>;
+
+export async function change<T>(
+  desk: ChangeDesk,
+  act: Act,
+  work: (turn: Turn) => Promise<Result<T>>,
+): Promise<Result<T>> {
   const announcements: Announcement[] = [];
   const at = isoTime(desk.clock.now());
   const done = await desk.store.write(async (db) => {
@@ -55,7 +61,7 @@ export async function change<T>(desk: Desk, act: Act, work: (turn: Turn) => Prom
 
 /** For acts that reach outside the database: one line before, one after. */
 export async function record(
-  desk: Desk,
+  desk: ChangeDesk,
   act: Act,
   outcome: 'begun' | 'done' | 'failed',
   detail: string,

@@ -17,7 +17,7 @@ import { theScope, theService } from '../intent/scopes.ts';
 import type { Seals } from '../signing/seals.ts';
 import { activitiesOf, openAlarmsOfService, settleAlarm, settledOf } from '../store/alarms.ts';
 import { saveApproval } from '../store/profiles.ts';
-import { theAlarm } from './alarms.ts';
+import { theAlarm, withdrawPlans } from './alarms.ts';
 
 export interface AllowRequest {
   readonly alarm: string;
@@ -57,6 +57,7 @@ export async function allowAlarm(seals: Seals, turn: Turn, request: AllowRequest
   if (!issued.ok) return issued;
   for (const settled of [alarm, ...also]) {
     const allowed = await settleAlarm(turn.db, settled, 'allowed', turn.by, turn.at);
+    await withdrawPlans(turn, settled.id);
     turn.announce({ kind: 'alarm', isNew: false, alarm: allowed });
     if (settled !== alarm) await turn.record('alarm.allow', settled.id, `covered by what alarm ${alarm.id} allowed`);
   }

@@ -1,5 +1,6 @@
-// Has a sentinel carry out a person's word: audit, signed order, and the state the sentinel read back. Thin on purpose: whether
-// it may be done is decided before, whether it was done is decided by who can see the VM.
+// Has a sentinel carry out one step: audit, signed order, and the state the sentinel read back. Thin on purpose: whether it may
+// be done is decided before, whether it was done is decided by who can see the VM. The same step ordered again is carried out
+// once: the sentinel remembers what became of it.
 import { isoTime } from '../../kit/clock.ts';
 import { problem, sayProblem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
@@ -10,9 +11,10 @@ import { payloadTypes, type Order } from '../../wire/messages.ts';
 import { change, record, type Act } from '../audit/change.ts';
 import type { Desk } from '../desk.ts';
 import { storeRemediation } from '../ingest/reported-remediations.ts';
-import { fulfilPending } from '../store/alarms.ts';
+import { alarmById } from '../store/alarms.ts';
 import { remediationsIn } from '../store/remediations.ts';
-import { sentinelOfVm } from '../store/vms.ts';
+import { sentinelOfVm, vmById } from '../store/vms.ts';
+import type { StepCarrier } from './plan-turn.ts';
 
 const orderLifeMs = 60_000;
 /** Snapshots of large guests take their time; the answer then comes with a later batch. */
@@ -23,10 +25,38 @@ export interface Errand {
   readonly vmName: string;
   readonly alarm: Alarm | null;
   readonly by: string;
+  /** The plan it is a step of; null = it stands alone. */
+  readonly plan: string | null;
 }
 
-export async function carryOut(desk: Desk, errand: Errand): Promise<Result<Remediation>> {
-  const { step, alarm, by, vmName } = errand;
+/** The way of every step that is carried out beside its VM. */
+export function makeSentinelCarrier(desk: Desk): StepCarrier {
+  return {
+    async carry(step, { plan }, by) {
+      const read = await desk.store.read(async (db) => ({
+        alarm: plan.alarm === null ? null : await alarmById(db, plan.alarm),
+        vmName: (await vmById(db, plan.vm))?.name ?? plan.vm,
+      }));
+      if (!read.ok) return { outcome: null, why: sayProblem(read.error) };
+      const carried = await carryOut(desk, { step, by, plan: plan.id, ...read.value });
+      if (!carried.ok) return { outcome: null, why: sayProblem(carried.error) };
+      const { remediation, isAnswered } = carried.value;
+      const { state, evidence } = remediation;
+      if (!isAnswered) return { outcome: null, why: evidence };
+      return { outcome: { state: state === 'done' || state === 'failed' ? state : 'unconfirmed', evidence } };
+    },
+  };
+}
+
+interface CarriedOut {
+  readonly remediation: Remediation;
+  /** False = nobody knows, and asking again may tell. */
+  readonly isAnswered: boolean;
+}
+
+/** A problem when it could not even be asked for. */
+export async function carryOut(desk: Desk, errand: Errand): Promise<Result<CarriedOut>> {
+  const { step, by, vmName } = errand;
   const act: Act = { by, verb: 'remediation.start', subject: step.id };
   const end = await sentinelFor(desk, errand);
   if (!end.ok) {
@@ -37,20 +67,29 @@ export async function carryOut(desk: Desk, errand: Errand): Promise<Result<Remed
   if (!begun.ok) return begun;
   const answered = await give(desk, end.value, errand);
   const remediation = concluded(desk, begun.value, answered);
-  const stored = await change(desk, { ...act, silent: true }, async (turn) => {
-    if (alarm !== null) await fulfilPending(turn.db, alarm.id, step.action, by);
-    return ok(await storeRemediation(turn, remediation));
-  });
+  const stored = await change(desk, { ...act, silent: true }, async (turn) =>
+    ok(await storeRemediation(turn, remediation)),
+  );
   await record(
     desk,
     act,
     remediation.state === 'done' ? 'done' : 'failed',
     `${step.action} of ${vmName}: ${remediation.state}. ${remediation.evidence}`,
   );
-  return stored;
+  const isAnswered = answered.ok || answered.error.kind !== 'interrupted';
+  return stored.ok ? ok({ remediation: stored.value, isAnswered }) : stored;
 }
 
-async function sentinelFor(desk: Desk, { step, vmName }: Errand): Promise<Result<SentinelEnd>> {
+/** Refuses at once what nobody is there to carry out. */
+export async function sentinelIsThere(desk: Desk, vm: string, vmName: string): Promise<Result<null>> {
+  const end = await sentinelFor(desk, { step: { vm }, vmName });
+  return end.ok ? ok(null) : end;
+}
+
+async function sentinelFor(
+  desk: Desk,
+  { step, vmName }: { readonly step: Pick<Step, 'vm'>; readonly vmName: string },
+): Promise<Result<SentinelEnd>> {
   const name = await desk.store.read(async (db) => await sentinelOfVm(db, step.vm));
   if (!name.ok) return name;
   const end = name.value === null ? null : desk.sentinels.find(name.value);
@@ -67,10 +106,11 @@ async function sentinelFor(desk: Desk, { step, vmName }: Errand): Promise<Result
 }
 
 /** On disk before anything is done: whoever finds the VM suspended finds out by whom. */
-async function begin(desk: Desk, act: Act, { step, alarm, vmName }: Errand): Promise<Result<Remediation>> {
+async function begin(desk: Desk, act: Act, { step, alarm, vmName, plan }: Errand): Promise<Result<Remediation>> {
   const remediation: Remediation = {
     id: step.id,
     step,
+    ...(plan === null ? {} : { plan }),
     origin: 'person',
     by: act.by,
     alarm: alarm?.id ?? null,

@@ -4,7 +4,7 @@ import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Alarm } from '../../model/alarm.ts';
 import type { HeldAnswer, Remediation } from '../../model/remediation.ts';
 import type { HeldAttempt, Vm } from '../../model/vm.ts';
-import { releaseStep } from '../../stages/respond/respond.ts';
+import { releaseStep } from '../../stages/respond/steps.ts';
 import type { Desk } from '../desk.ts';
 import { theVm } from '../intent/references.ts';
 import { latestOfGroup } from '../store/alarms.ts';
@@ -24,7 +24,8 @@ export async function releaseVm(
   if (!found.ok) return found;
   const { vm, held, alarm } = found.value;
   const step = releaseStep(answer, vm.id, `${by} answered ${answer} to: ${held.what}`, desk.newId());
-  return await carryOut(desk, { step, vmName: vm.name, alarm, by });
+  const carried = await carryOut(desk, { step, vmName: vm.name, alarm, by, plan: null });
+  return carried.ok ? ok(carried.value.remediation) : carried;
 }
 
 async function heldOn(

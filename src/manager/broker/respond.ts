@@ -1,43 +1,89 @@
-// Acts on a VM at a person's word about an alarm, or agrees to what a rule proposed.
-import { problem } from '../../kit/problem.ts';
+// Acts on a VM at a person's word about an alarm, or agrees to what a rule proposed: both are plans, and both are waited for.
+import { problem, sayProblem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Alarm } from '../../model/alarm.ts';
-import type { Remediation, VmAction } from '../../model/remediation.ts';
-import { stepFor } from '../../stages/respond/respond.ts';
+import type { PlanRun } from '../../model/plan.ts';
+import type { PlannedAction, Remediation } from '../../model/remediation.ts';
+import { isCarriedOut } from '../../stages/respond/plan-run.ts';
+import type { Wanted } from '../../stages/respond/wanted.ts';
+import { record } from '../audit/change.ts';
 import type { Desk } from '../desk.ts';
-import { remediationById } from '../store/remediations.ts';
+import { planRunById, planRunsOfAlarm } from '../store/plans.ts';
 import { theAlarm } from './alarms.ts';
-import { carryOut } from './carry-out.ts';
+import { sentinelIsThere } from './carry-out.ts';
+import { adoptWish, decidePlan, remediationIn } from './plans.ts';
 
 export interface RespondRequest {
   readonly alarm: string;
-  readonly action: VmAction;
+  readonly action: PlannedAction;
+  readonly evidence: Wanted['evidence'];
   readonly by: string;
 }
 
+/** Snapshots of large guests take their time; the rest of the plan then goes on without the one who asked. */
+const waitMsMax = 58_000;
+
 export async function respondToAlarm(desk: Desk, request: RespondRequest): Promise<Result<Remediation>> {
-  const { by, action } = request;
-  if (action === 'alert')
-    return fail(
-      problem('usage', 'An alarm has been raised already.', 'Choose suspend, resume, snapshot or power-off.'),
-    );
-  const read = await readAlarm(desk, request.alarm);
-  if (!read.ok) return read;
-  const alarm = read.value;
+  const { by, action, evidence } = request;
+  const read = await desk.store.read(async (db) => await theAlarm(db, request.alarm));
+  const found = read.ok ? read.value : read;
+  if (!found.ok) return found;
+  const alarm = found.value;
+  const there = await sentinelIsThere(desk, alarm.vm, alarm.vmName);
+  if (!there.ok) {
+    await record(desk, { by, verb: 'remediation.start', subject: alarm.id }, 'failed', sayProblem(there.error));
+    return there;
+  }
+  const waiting = await proposedAs(desk, alarm, action);
   const why = `alarm ${alarm.id}: ${alarm.title}`.slice(0, 1000);
-  const step = stepFor(action, alarm.vm, why, desk.newId());
-  return await carryOut(desk, { step, vmName: alarm.vmName, alarm, by });
+  const begun =
+    waiting === null
+      ? await adoptWish(desk, { vm: alarm.vm, alarm, action, by, evidence, why })
+      : await decidePlan(desk, waiting, 'approved', by);
+  if (!begun.ok) return begun;
+  const settled = await untilSettled(desk, begun.value);
+  return settled.ok ? await answerOf(desk, settled.value, action) : settled;
 }
 
-async function readAlarm(desk: Desk, id: string): Promise<Result<Alarm>> {
-  const read = await desk.store.read(async (db) => await theAlarm(db, id));
-  return read.ok ? read.value : read;
+/** The plan that waits for consent to exactly this; more than was said is not agreed to. */
+async function proposedAs(desk: Desk, alarm: Alarm, action: PlannedAction): Promise<string | null> {
+  const runs = await desk.store.read(async (db) => await planRunsOfAlarm(db, alarm.id));
+  const waiting = (runs.ok ? runs.value : []).filter(({ state }) => state === 'waiting-approval');
+  return waiting.find(({ plan }) => plan.steps.every((step) => step.action === action))?.plan.id ?? null;
 }
 
-export async function theRemediation(desk: Desk, id: string): Promise<Result<Remediation>> {
-  const read = await desk.store.read(async (db) => await remediationById(db, id));
-  if (!read.ok) return read;
-  return read.value === null
-    ? fail(problem('not-found', `There is no remediation ${id}.`, 'See `plumbline remediations`.'))
-    : ok(read.value);
+/** Resolves when the plan has ended, or goes on without anybody waiting. */
+async function untilSettled(desk: Desk, begun: PlanRun): Promise<Result<PlanRun>> {
+  const { id } = begun.plan;
+  const settled = Promise.withResolvers<null>();
+  const giveUp = () => settled.resolve(null);
+  const timer = setTimeout(giveUp, waitMsMax);
+  desk.closing.addEventListener('abort', giveUp);
+  const stopListening = desk.announcements.listen((said) => {
+    if (said.kind === 'plan' && said.run.plan.id === id && isCarriedOut(said.run.state)) settled.resolve(null);
+  });
+  try {
+    const now = await desk.store.read(async (db) => await planRunById(db, id));
+    if (now.ok && now.value !== null && !isCarriedOut(now.value.state)) await settled.promise;
+    const last = await desk.store.read(async (db) => await planRunById(db, id));
+    return last.ok ? ok(last.value ?? begun) : last;
+  } finally {
+    clearTimeout(timer);
+    desk.closing.removeEventListener('abort', giveUp);
+    stopListening();
+  }
+}
+
+async function answerOf(desk: Desk, run: PlanRun, action: PlannedAction): Promise<Result<Remediation>> {
+  const done = await desk.store.read(async (db) => await remediationIn(db, run, action));
+  if (!done.ok) return done;
+  if (done.value !== null) return ok(done.value);
+  const at = run.plan.steps.findIndex((step) => step.action === action);
+  return fail(
+    problem(
+      'interrupted',
+      `Plan ${run.plan.id} is ${run.state}, and ${action} was not begun: ${run.steps[at]?.evidence ?? 'it waits'}.`,
+      'See `plumbline plans`.',
+    ),
+  );
 }

@@ -7,12 +7,12 @@ import { behaviourOf } from '../../pattern/behaviour-of.ts';
 import { admits, parseBehaviour } from '../../pattern/behaviour-pattern.ts';
 import { title } from '../../stages/assess/assess.ts';
 import { raise } from '../../stages/assess/group.ts';
-import { propose } from '../../stages/respond/respond.ts';
 import type { SentinelBatch } from '../../wire/messages.ts';
 import type { Turn } from '../audit/change.ts';
+import { proposeForFinding } from '../broker/adopt-plan.ts';
 import type { Desk } from '../desk.ts';
 import { memberOfVm, scopeNamed, type MemberRow } from '../store/applications.ts';
-import { addPending, countOpen, keepActivity, latestOfGroup, saveAlarm, settledOf } from '../store/alarms.ts';
+import { countOpen, keepActivity, latestOfGroup, saveAlarm, settledOf } from '../store/alarms.ts';
 import { lastGeneration } from '../store/issues.ts';
 import { readApprovals } from '../store/profiles.ts';
 import { vmById } from '../store/vms.ts';
@@ -87,7 +87,7 @@ async function proposeAnswers(turn: Turn, member: MemberRow, finding: Finding, a
   const scope = await scopeNamed(turn.db, member.scope);
   const service = scope?.services.find((candidate) => candidate.name === member.service);
   if (scope?.mode !== 'protect' || service === undefined) return;
-  for (const step of propose(finding, service.rules)) await addPending(turn.db, alarm, step.action, turn.at);
+  await proposeForFinding(turn, finding, service.rules, alarm);
 }
 
 /** Listeners hear of a repetition when it is worse than before, or at each power of two, so that a flood stays a trickle. */

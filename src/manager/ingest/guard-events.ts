@@ -2,17 +2,18 @@
 import type { Alarm } from '../../model/alarm.ts';
 import type { GuardEvent, GuardKind } from '../../model/guard-event.ts';
 import { guardWeight } from '../../stages/assess/guard-weights.ts';
-import { groupOfGuard, respondToTampering } from '../../stages/respond/respond.ts';
+import { groupOfGuard } from '../../stages/respond/match-rules.ts';
 import type { SentinelBatch } from '../../wire/messages.ts';
 import type { Turn } from '../audit/change.ts';
+import { proposeForTampering } from '../broker/adopt-plan.ts';
 import type { Desk } from '../desk.ts';
 import { memberOfVm, scopeNamed } from '../store/applications.ts';
-import { addPending, latestOfGroup, saveAlarm } from '../store/alarms.ts';
+import { latestOfGroup, saveAlarm } from '../store/alarms.ts';
 import { vmById } from '../store/vms.ts';
 
 /** What sentinels report, and what the manager itself notices. */
 interface Guarded extends Omit<GuardEvent, 'what'> {
-  readonly what: GuardKind | 'alarm-flood';
+  readonly what: GuardKind | 'alarm-flood' | 'response-unconfirmed';
 }
 
 export async function takeGuardEvents(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<void> {
@@ -28,11 +29,10 @@ async function proposeAnswers(turn: Turn, event: GuardEvent, alarm: Alarm): Prom
   const scope = await scopeNamed(turn.db, alarm.scope);
   const service = scope?.services.find((candidate) => candidate.name === alarm.service);
   if (scope?.mode !== 'protect' || service === undefined) return;
-  for (const step of respondToTampering(event, alarm.severity, service.rules, 'approval'))
-    await addPending(turn.db, alarm.id, step.action, turn.at);
+  await proposeForTampering(turn, event, alarm.severity, service.rules, alarm.id);
 }
 
-export async function raiseGuard(desk: Desk, turn: Turn, event: Guarded): Promise<Alarm> {
+export async function raiseGuard(desk: Pick<Desk, 'newId'>, turn: Turn, event: Guarded): Promise<Alarm> {
   const group = groupOfGuard(event);
   const known = await latestOfGroup(turn.db, event.vm, group);
   const alarm =
@@ -44,7 +44,7 @@ export async function raiseGuard(desk: Desk, turn: Turn, event: Guarded): Promis
   return alarm;
 }
 
-async function newAlarm(desk: Desk, turn: Turn, event: Guarded, group: string): Promise<Alarm> {
+async function newAlarm(desk: Pick<Desk, 'newId'>, turn: Turn, event: Guarded, group: string): Promise<Alarm> {
   const member = await memberOfVm(turn.db, event.vm);
   const { severity, risk } = guardWeight(event.what);
   return {

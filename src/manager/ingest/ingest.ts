@@ -77,7 +77,7 @@ async function takeParts(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<
   await takeChanges(desk, turn, batch);
   await takeFindings(desk, turn, batch);
   await takeGuardEvents(desk, turn, batch);
-  await takeRemediations(turn, batch);
+  await takeRemediations(desk, turn, batch);
   return ok(null);
 }
 

@@ -2,12 +2,34 @@
 import type { Remediation } from '../../model/remediation.ts';
 import type { SentinelBatch } from '../../wire/messages.ts';
 import type { Turn } from '../audit/change.ts';
+import { adoptHeldStep } from '../broker/adopt-plan.ts';
+import type { Desk } from '../desk.ts';
+import { raiseGuard } from './guard-events.ts';
 import { alarmById, latestOfGroup, saveAlarm } from '../store/alarms.ts';
-import { claimRemediation, saveRemediation, unclaimedRemediations } from '../store/remediations.ts';
+import { claimRemediation, remediationById, saveRemediation, unclaimedRemediations } from '../store/remediations.ts';
 import type { Alarm } from '../../model/alarm.ts';
 
-export async function takeRemediations(turn: Turn, batch: SentinelBatch): Promise<void> {
-  for (const reported of batch.remediations) await storeRemediation(turn, reported);
+export async function takeRemediations(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<void> {
+  for (const reported of batch.remediations) {
+    const isNews = (await remediationById(turn.db, reported.id))?.state !== reported.state;
+    const stored = await storeRemediation(turn, reported);
+    if (!isNews || stored.origin !== 'standing-order') continue;
+    if (stored.state === 'unconfirmed') await raiseUnconfirmed(desk, turn, stored);
+    // A dry run waits for nobody.
+    if (stored.state === 'planned' && stored.evidence.startsWith('waits for a person'))
+      await adoptHeldStep(turn, stored, stored.alarm);
+  }
+}
+
+async function raiseUnconfirmed(desk: Desk, turn: Turn, { step, evidence }: Remediation): Promise<void> {
+  const detail = `${step.action}: ${evidence}`.slice(0, 2000);
+  await raiseGuard(desk, turn, {
+    vm: step.vm,
+    at: turn.at,
+    what: 'response-unconfirmed',
+    subject: step.action,
+    detail,
+  });
 }
 
 /** Stores a remediation as it is now and shows it on its alarm. Says nothing when this state was known. */

@@ -17,6 +17,7 @@ import {
   deleteService,
   redescribeScope,
   redescribeService,
+  setResponse,
   setRules,
   setSight,
   theService,
@@ -104,6 +105,8 @@ async function applyService(work: Work, scope: Scope, declared: DeclaredService)
   if (!members.ok) return members;
   const sighted = await applySight(work, scope.name, service, declared);
   if (!sighted.ok) return sighted;
+  const bounded = await applyResponse(work, scope.name, service, declared);
+  if (!bounded.ok) return bounded;
   if (declared.rules === undefined || JSON.stringify(declared.rules) === JSON.stringify(service.rules)) return ok(null);
   const ruled = await setRules(seals, turn, scope.name, declared.name, declared.rules);
   if (!ruled.ok) return ruled;
@@ -125,6 +128,20 @@ async function applySight(
   const changed = await setSight(seals, turn, scope, name, declared.sight);
   if (!changed.ok) return changed;
   changes.push({ verb: 'changed', subject: `sight of ${scope}/${name}`, detail: `${sight} -> ${declared.sight}` });
+  return ok(null);
+}
+
+async function applyResponse(
+  { seals, turn, changes }: Work,
+  scope: string,
+  { name, response = {} }: Service,
+  declared: DeclaredService,
+): Promise<Result<null>> {
+  const isSame = JSON.stringify(declared.response) === JSON.stringify(response);
+  if (declared.response === undefined || isSame) return ok(null);
+  const changed = await setResponse(seals, turn, scope, name, declared.response);
+  if (!changed.ok) return changed;
+  changes.push({ verb: 'changed', subject: `response policy of ${scope}/${name}`, detail: '' });
   return ok(null);
 }
 

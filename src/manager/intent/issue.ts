@@ -91,6 +91,7 @@ async function issueToMember(
   });
   // Left out where there is none, so that a manifest of an older manager is the same one.
   const manifest: Manifest = changes.length === 0 ? drafted : { ...drafted, changes };
+  if (service.response !== undefined) manifest.response = service.response;
   const delivery = await saveIssue(turn.db, {
     vm: member.vm,
     generation,

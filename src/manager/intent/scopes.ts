@@ -2,6 +2,7 @@
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Scope, Service, Sight } from '../../model/application.ts';
+import type { ResponsePolicy } from '../../model/response-policy.ts';
 import { faultOf, type Rule } from '../../model/rule.ts';
 import type { Turn } from '../audit/change.ts';
 import type { Seals } from '../signing/seals.ts';
@@ -136,6 +137,25 @@ export async function setRules(
   await updateService(turn.db, scopeName, name, { rules });
   turn.announce({ kind: 'intent', subject: `${scopeName}/${name}` });
   const issued = await issueToService(seals, turn, scope.value, changed, 'rules changed');
+  return issued.ok ? ok(changed) : issued;
+}
+
+/** How far answers may go travels in the manifests as well. */
+export async function setResponse(
+  seals: Seals,
+  turn: Turn,
+  scopeName: string,
+  name: string,
+  response: ResponsePolicy,
+): Promise<Result<Service>> {
+  const scope = await theScope(turn, scopeName);
+  if (!scope.ok) return scope;
+  const service = await theService(turn, scopeName, name);
+  if (!service.ok) return service;
+  const changed = { ...service.value, response };
+  await updateService(turn.db, scopeName, name, { response });
+  turn.announce({ kind: 'intent', subject: `${scopeName}/${name}` });
+  const issued = await issueToService(seals, turn, scope.value, changed, 'response policy changed');
   return issued.ok ? ok(changed) : issued;
 }
 

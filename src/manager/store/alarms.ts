@@ -1,9 +1,7 @@
 // Alarms with samples of what was seen and the answers that wait for a person.
-import type { PendingAnswer } from '../../model/alarm-detail.ts';
 import type { Alarm, AlarmKind, AlarmStatus } from '../../model/alarm.ts';
 import { severityOrder, type Severity } from '../../model/finding.ts';
 import type { Activity } from '../../model/observation.ts';
-import type { Action } from '../../model/remediation.ts';
 import { fromDoc, asDoc } from './doc.ts';
 import { pageFrom, readCursor, type Page } from './paging.ts';
 import type { Db } from './tables.ts';
@@ -135,33 +133,6 @@ export async function activitiesOf(db: Db, alarm: string): Promise<Activity[]> {
     .orderBy('key')
     .execute();
   return rows.map((row) => fromDoc(row.doc));
-}
-
-export async function addPending(db: Db, alarm: string, action: Action, since: string): Promise<void> {
-  await db
-    .insertInto('pendingAnswers')
-    .values({ alarm, action, since, answeredBy: null })
-    .onConflict((on) => on.columns(['alarm', 'action']).doNothing())
-    .execute();
-}
-
-export async function fulfilPending(db: Db, alarm: string, action: Action, by: string): Promise<void> {
-  await db
-    .updateTable('pendingAnswers')
-    .set({ answeredBy: by })
-    .where('alarm', '=', alarm)
-    .where('action', '=', action)
-    .where('answeredBy', 'is', null)
-    .execute();
-}
-
-export async function pendingOf(db: Db, alarm: string): Promise<PendingAnswer[]> {
-  return await db
-    .selectFrom('pendingAnswers')
-    .select(['action', 'since', 'answeredBy'])
-    .where('alarm', '=', alarm)
-    .orderBy('since')
-    .execute();
 }
 
 export interface AlarmFilter {

@@ -1,5 +1,6 @@
 // Scopes, services, members and rules as the user made them.
 import type { Member, Mode, Scope, Sight } from '../../model/application.ts';
+import type { ResponsePolicy } from '../../model/response-policy.ts';
 import type { Rule } from '../../model/rule.ts';
 import { fromDoc, asDoc } from './doc.ts';
 import type { Db } from './tables.ts';
@@ -29,6 +30,7 @@ export async function listScopes(db: Db): Promise<Scope[]> {
           awaited: own.flatMap(({ vm, reference }) => (vm === null ? [reference] : [])),
           rules: [...fromDoc(service.rules)],
           sight: service.sight,
+          ...(service.response === null ? {} : { response: fromDoc(service.response) }),
         };
       }),
   }));
@@ -57,7 +59,7 @@ export async function removeScope(db: Db, name: string): Promise<void> {
 export async function insertService(db: Db, scope: string, name: string, description: string): Promise<void> {
   await db
     .insertInto('services')
-    .values({ scope, name, description, rules: asDoc([]), sight: 'sweeps' })
+    .values({ scope, name, description, rules: asDoc([]), sight: 'sweeps', response: null })
     .execute();
 }
 
@@ -65,7 +67,12 @@ export async function updateService(
   db: Db,
   scope: string,
   name: string,
-  change: { readonly description?: string; readonly rules?: readonly Rule[]; readonly sight?: Sight },
+  change: {
+    readonly description?: string;
+    readonly rules?: readonly Rule[];
+    readonly sight?: Sight;
+    readonly response?: ResponsePolicy;
+  },
 ): Promise<void> {
   await db
     .updateTable('services')
@@ -73,6 +80,7 @@ export async function updateService(
       ...(change.description === undefined ? {} : { description: change.description }),
       ...(change.rules === undefined ? {} : { rules: asDoc(change.rules) }),
       ...(change.sight === undefined ? {} : { sight: change.sight }),
+      ...(change.response === undefined ? {} : { response: asDoc(change.response) }),
     })
     .where('scope', '=', scope)
     .where('name', '=', name)

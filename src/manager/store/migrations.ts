@@ -200,9 +200,29 @@ async function nameSteps(db: Kysely<{ remediations: { id: string; doc: string } 
   }
 }
 
+/** What waited for a person was an action on an alarm; it is a plan now, and what still waited is proposed anew when it recurs. */
+async function addPlans(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('plans')
+    .addColumn('id', 'text', (made) => made.notNull().primaryKey())
+    .addColumn('vm', 'text', (made) => made.notNull())
+    .addColumn('alarm', 'text')
+    .addColumn('state', 'text', (made) => made.notNull())
+    .addColumn('isOpen', 'integer', (made) => made.notNull())
+    .addColumn('madeAt', 'text', (made) => made.notNull())
+    .addColumn('doc', 'text', (made) => made.notNull())
+    .execute();
+  for (const columns of [['isOpen', 'vm'], ['alarm'], ['madeAt', 'id']])
+    await db.schema.createIndex(`plansBy${columns[0]}`).on('plans').columns(columns).execute();
+  await db.schema.createIndex('remediationsByVm').on('remediations').columns(['vm', 'startedAt']).execute();
+  await db.schema.alterTable('services').addColumn('response', 'text').execute();
+  await db.schema.dropTable('pendingAnswers').execute();
+}
+
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first': { up: makeFirst },
   '0002-sight': { up: addSight },
   '0003-steps': { up: nameSteps },
   '0004-changes': { up: makeChangeTables },
+  '0005-plans': { up: addPlans },
 };

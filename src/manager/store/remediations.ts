@@ -31,6 +31,24 @@ export async function remediationById(db: Db, id: string): Promise<Remediation |
   return row === undefined ? null : fromDoc(row.doc);
 }
 
+const newestOfVm = 500;
+
+/** The newest of one VM, latest first. */
+export async function remediationsOfVm(db: Db, vm: string): Promise<Remediation[]> {
+  const query = db.selectFrom('remediations').select('doc').where('vm', '=', vm);
+  const rows = await query.orderBy('startedAt', 'desc').orderBy('id', 'desc').limit(newestOfVm).execute();
+  return rows.map((row) => fromDoc(row.doc));
+}
+
+const newestMax = 10_000;
+
+/** Of all VMs, those begun since then, latest first. */
+export async function remediationsSince(db: Db, startedAt: string): Promise<Remediation[]> {
+  const query = db.selectFrom('remediations').select('doc').where('startedAt', '>=', startedAt);
+  const rows = await query.orderBy('startedAt', 'desc').orderBy('id', 'desc').limit(newestMax).execute();
+  return rows.map((row) => fromDoc(row.doc));
+}
+
 export async function remediationsOfAlarm(db: Db, alarm: string): Promise<Remediation[]> {
   const rows = await db
     .selectFrom('remediations')

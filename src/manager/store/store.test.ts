@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
 import { ok, type Result } from '../../kit/result.ts';
-import { alarmNumber, at, vmId } from '../../sim/simulated-activity.ts';
-import { must } from '../trial.ts';
+import { Kysely } from 'kysely';
+import { alarmNumber, vmId } from '../../sim/simulated-activity.ts';
 import { checkStore } from './store-suite.test.ts';
 import { listAlarms, saveAlarm } from './alarms.ts';
 import { migrations } from './migrations.ts';
-import { remediationById, saveRemediation } from './remediations.ts';
+import { sqliteDialect } from './sqlite-dialect.ts';
 import { openSqliteStore, type Store } from './store.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plumbline-store-'));
@@ -62,7 +62,7 @@ test('it is durable: write-ahead log, synchronous commits, foreign keys', async 
   const orphan = await store.write(async (db) => {
     await db
       .insertInto('services')
-      .values({ scope: 'none', name: 'x', description: '', rules: '[]', sight: 'sweeps' })
+      .values({ scope: 'none', name: 'x', description: '', rules: '[]', sight: 'sweeps', response: null })
       .execute();
     return ok(null);
   });
@@ -120,27 +120,15 @@ test('a database of a newer version is left alone', async () => {
 });
 
 test('remediations of the first version are read as the steps they carried out', async () => {
-  const file = newFile();
-  const store = await openAt(file);
-  const plan = { id: 'p', vm: vmId(1), action: 'suspend', why: '', expect: 'paused', undo: 'resume' } as const;
-  const answered = {
-    id: 'p',
-    origin: 'person',
-    by: 'x',
-    alarm: null,
-    group: null,
-    state: 'done',
-    evidence: '',
-  } as const;
-  const old = { ...answered, startedAt: at(0), endedAt: null, plan };
-  const { plan: step, ...rest } = old;
-  must(await store.write(async (db) => ok(await saveRemediation(db, { ...rest, step }))));
-  await store.close();
-  const raw = new DatabaseSync(file);
-  raw.prepare('UPDATE remediations SET doc = ?').run(JSON.stringify(old));
-  raw.close();
-  const again = await openAt(file);
-  must(await again.write(async (db) => ok(await migrations['0003-steps']?.up(db))));
-  assert.deepEqual(must(await again.read(async (db) => await remediationById(db, 'p'))), { ...rest, step });
-  await again.close();
+  const sqlite = new DatabaseSync(':memory:');
+  sqlite.exec('CREATE TABLE remediations (id TEXT, doc TEXT)');
+  const step = { id: 'p', vm: vmId(1), action: 'suspend' };
+  sqlite.prepare('INSERT INTO remediations VALUES (?, ?)').run('p', JSON.stringify({ id: 'p', plan: step }));
+  const db = new Kysely<never>({ dialect: sqliteDialect(sqlite) });
+  for (const _ of ['once', 'and again, which changes nothing']) {
+    await migrations['0003-steps']?.up(db);
+    const [row] = sqlite.prepare('SELECT doc FROM remediations').all();
+    assert.deepEqual(JSON.parse(String(row?.['doc'])), { id: 'p', step });
+  }
+  await db.destroy();
 });

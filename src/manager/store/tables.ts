@@ -9,7 +9,9 @@ import type { EntryVerdict } from '../../model/held-entry.ts';
 import type { ManifestEntry, SealedManifest } from '../../model/manifest.ts';
 import type { Activity } from '../../model/observation.ts';
 import type { ProfileEntry } from '../../model/profile.ts';
-import type { Action, Remediation, RemediationState } from '../../model/remediation.ts';
+import type { PlanRun, PlanState } from '../../model/plan.ts';
+import type { Remediation, RemediationState } from '../../model/remediation.ts';
+import type { ResponsePolicy } from '../../model/response-policy.ts';
 import type { Rule } from '../../model/rule.ts';
 import type { Vm } from '../../model/vm.ts';
 import type { AdmittedBehaviour } from './changes.ts';
@@ -21,7 +23,14 @@ type IssueKind = 'manifest' | 'withdrawal';
 export interface Tables {
   vms: { id: Text; name: Text; host: Text; sentinel: Text; pid: number | null; state: Text; doc: Doc<Vm> };
   scopes: { name: Text; description: Text; mode: Text<Mode>; modeSince: Text };
-  services: { scope: Text; name: Text; description: Text; rules: Doc<readonly Rule[]>; sight: Text<Sight> };
+  services: {
+    scope: Text;
+    name: Text;
+    description: Text;
+    rules: Doc<readonly Rule[]>;
+    sight: Text<Sight>;
+    response: Doc<ResponsePolicy> | null;
+  };
   /** `reference` = how a person named it; `vm` is null until a VM of that name or id appears. */
   members: { scope: Text; service: Text; reference: Text; vm: Text | null; name: Text };
   profileEntries: { scope: Text; service: Text; id: Text; kind: Text; firstAt: Text; doc: Doc<ProfileEntry> };
@@ -71,7 +80,16 @@ export interface Tables {
     doc: Doc<Alarm>;
   };
   alarmActivities: { alarm: Text; key: Text; seenAt: Text; doc: Doc<Activity> };
-  pendingAnswers: { alarm: Text; action: Text<Action>; since: Text; answeredBy: Text | null };
+  plans: {
+    id: Text;
+    vm: Text;
+    alarm: Text | null;
+    state: Text<PlanState>;
+    /** 1 = something may still happen to it by itself. */
+    isOpen: number;
+    madeAt: Text;
+    doc: Doc<PlanRun>;
+  };
   remediations: {
     id: Text;
     vm: Text;

@@ -30,6 +30,8 @@ export interface Cause {
   readonly by: string;
   readonly alarm: string | null;
   readonly group: string | null;
+  /** The plan it is a step of. */
+  readonly plan?: string;
 }
 
 /** A step that ended well is never repeated; one that did not may be tried again so often while its cause goes on. */
@@ -70,13 +72,13 @@ export class Executor {
     this.#record(remediation);
   }
 
-  /** Writes down that a step waits for a person, and why. */
+  /** Writes down that a step is not done, and why: it waits for a person, or is only shown. */
   hold(step: Step, cause: Cause, why: string): void {
     const now = isoTime(this.#options.clock.now());
     this.#record({
       ...begun(step, cause, now),
       state: 'planned',
-      evidence: `waits for a person: ${why}`.slice(0, 4000),
+      evidence: why.slice(0, 4000),
     });
   }
 

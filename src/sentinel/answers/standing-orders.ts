@@ -1,14 +1,22 @@
-// Answers findings from the orders that came with the manifest, also while the manager is away: what to do is decided by the
-// rules alone, how far it may go by the blast radius.
+// Answers findings from the orders that came with the manifest, also while the manager is away: the planner decides what is done
+// and what waits for a person; this carries it out, step by step.
 import type { Clock } from '../../kit/clock.ts';
+import type { Log } from '../../kit/log.ts';
 import type { Finding } from '../../model/finding.ts';
-import type { Manifest } from '../../model/manifest.ts';
-import type { Step } from '../../model/remediation.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
+import type { Manifest } from '../../model/manifest.ts';
+import type { Ability, Plan } from '../../model/plan.ts';
+import type { Rule } from '../../model/rule.ts';
 import { guardWeight } from '../../stages/assess/guard-weights.ts';
-import { groupOfGuard, respond, respondToTampering } from '../../stages/respond/respond.ts';
-import type { BlastRadius } from './blast-radius.ts';
-import { type Executor, occurrenceOf } from './executor.ts';
+import { actionTraits } from '../../stages/respond/action-traits.data.ts';
+import { limitsOf } from '../../stages/respond/blast-radius.ts';
+import type { Proposal } from '../../stages/respond/make-plan.ts';
+import { groupOfGuard, rulesFor, rulesForTampering } from '../../stages/respond/match-rules.ts';
+import { plansForFinding, plansForTampering, type RulePlanning } from '../../stages/respond/plan-by-rules.ts';
+import { advance, beginRun, nextMove } from '../../stages/respond/plan-run.ts';
+import { always } from './abilities.ts';
+import { type Cause, type Executor, occurrenceOf } from './executor.ts';
+import { RecentDisruptions } from './recent-disruptions.ts';
 
 export interface ServiceMembers {
   readonly members: number;
@@ -17,45 +25,152 @@ export interface ServiceMembers {
 
 export interface StandingOrdersOptions {
   readonly executor: Executor;
-  readonly radius: BlastRadius;
   readonly clock: Clock;
+  readonly log: Log;
+  readonly host: string;
   readonly incarnation: (vm: string) => number;
   readonly members: (manifest: Manifest) => ServiceMembers;
+  /** Null = it cannot be asked now. */
+  readonly abilities: (vm: string) => Promise<readonly Ability[] | null>;
 }
+
+/** One thing after another about one cause; so many causes at once. */
+const underWayMax = 1000;
 
 export class StandingOrders {
   readonly #options: StandingOrdersOptions;
+  readonly #recent = new RecentDisruptions();
+  readonly #underWay = new Set<string>();
+  #notAnswered = 0;
 
   constructor(options: StandingOrdersOptions) {
     this.#options = options;
   }
 
+  /** Causes that came while too many others were being answered. */
+  get notAnswered(): number {
+    return this.#notAnswered;
+  }
+
   /** Begins whatever the orders say; returns at once. Only a VM in protect mode is answered. */
   answer(finding: Finding, manifest: Manifest): void {
-    if (manifest.mode !== 'protect') return;
-    const incarnation = this.#options.incarnation(manifest.vm);
-    for (const step of respond(finding, manifest.orders))
-      this.#answer(occurrenceOf(step, incarnation), finding.group, manifest);
+    const rules = rulesFor(finding, manifest.orders);
+    this.#begin(finding.group, manifest, rules, (by) => plansForFinding(finding, rules, by));
   }
 
   /** The same for a guest that was tampered with. */
   answerTampering(event: GuardEvent, manifest: Manifest): void {
-    if (manifest.mode !== 'protect') return;
-    const incarnation = this.#options.incarnation(manifest.vm);
     const { severity } = guardWeight(event.what);
-    for (const step of respondToTampering(event, severity, manifest.orders, 'automatic'))
-      this.#answer(occurrenceOf(step, incarnation), groupOfGuard(event), manifest);
+    const rules = rulesForTampering(event, severity, manifest.orders);
+    this.#begin(groupOfGuard(event), manifest, rules, (by) => plansForTampering(event, severity, rules, by));
   }
 
-  #answer(step: Step, group: string, manifest: Manifest): void {
-    const { executor, radius, clock, members } = this.#options;
-    if (executor.settled(step.id)) return;
-    const cause = { origin: 'standing-order', by: 'sentinel', alarm: null, group } as const;
-    if (step.action === 'suspend' || step.action === 'power-off') {
-      const service = `${manifest.scope}/${manifest.service}`;
-      const objection = radius.admit({ vm: manifest.vm, service, ...members(manifest), nowMs: clock.monotonic() });
-      if (objection !== null) return executor.hold(step, cause, objection);
+  #begin(
+    group: string,
+    manifest: Manifest,
+    rules: readonly Rule[],
+    plansOf: (by: RulePlanning) => readonly Proposal[],
+  ): void {
+    if (manifest.mode !== 'protect' || rules.length === 0) return;
+    const key = `${manifest.vm} ${group}`;
+    // The same cause again while it is being answered is answered by that.
+    if (this.#underWay.has(key)) return;
+    if (this.#underWay.size >= underWayMax) {
+      this.#notAnswered += 1;
+      return;
     }
-    void executor.execute(step, cause);
+    this.#underWay.add(key);
+    void this.#answer(group, manifest, rules, plansOf).finally(() => this.#underWay.delete(key));
   }
+
+  async #answer(
+    group: string,
+    manifest: Manifest,
+    rules: readonly Rule[],
+    plansOf: (by: RulePlanning) => readonly Proposal[],
+  ): Promise<void> {
+    const { vm } = manifest;
+    const asked = rules.flatMap((rule) => [rule.action, ...(rule.also ?? [])]);
+    const isPlain = asked.every((action) => action === 'alert' || always.some((one) => one.action === action));
+    const abilities = isPlain ? always : await this.#options.abilities(vm);
+    for (const proposal of plansOf(this.#planning(manifest, abilities))) {
+      if (proposal.plan === null) this.#options.log.info('nothing to be done', { vm, why: sayDecisions(proposal) });
+      else await this.#carryOut(proposal.plan, group, manifest);
+    }
+  }
+
+  #planning(manifest: Manifest, abilities: readonly Ability[] | null): RulePlanning {
+    const { clock, host, members } = this.#options;
+    const { scope, service } = manifest;
+    const policy = manifest.response ?? {};
+    const nowMs = clock.now();
+    return {
+      alarm: null,
+      consent: 'automatic',
+      nowMs,
+      ground: {
+        policy,
+        abilities,
+        // What is true of the VM is asked of its hypervisor and its switch when a step is carried out.
+        answered: { inForce: [], lifted: [] },
+        standing: { scope, service, host, ...members(manifest) },
+        recent: this.#recent.within(limitsOf(policy).minutes, nowMs),
+      },
+    };
+  }
+
+  async #carryOut(planned: Plan, group: string, manifest: Manifest): Promise<void> {
+    const { executor, incarnation, clock, host } = this.#options;
+    const life = incarnation(manifest.vm);
+    const steps = planned.steps.map((step) => occurrenceOf(step, life));
+    if (steps.every((step) => executor.settled(step.id))) return;
+    const cause: Cause = { origin: 'standing-order', by: 'sentinel', alarm: null, group, plan: planned.id };
+    const held = planned.dryRun ? 'dry run: planned, not done' : `waits for a person: ${planned.objections.join('; ')}`;
+    if (planned.dryRun || planned.consent === 'approval')
+      return steps.filter(({ id }) => !executor.settled(id)).forEach((step) => executor.hold(step, cause, held));
+    const { scope, service, vm } = manifest;
+    const disrupts = steps.some((step) => step.action in actionTraits && isDisruptive(step.action));
+    // Before anything is done: two VMs that are answered at once must see each other.
+    if (disrupts) this.#recent.note({ vm, scope, service, host, atMs: clock.now() });
+    await this.#walk({ ...planned, steps, attemptsMax: 1 }, cause);
+  }
+
+  /** Further attempts come with further findings of the same cause. */
+  async #walk(plan: Plan, cause: Cause): Promise<void> {
+    const { executor, clock } = this.#options;
+    let run = beginRun(plan, clock.now());
+    for (;;) {
+      const move = nextMove(run, clock.now());
+      const step = move.do === 'step' ? run.plan.steps[move.index] : undefined;
+      if (move.do !== 'step' || step === undefined) break;
+      const of = { of: 'step', index: move.index } as const;
+      run = advance(run, { kind: 'begun', ...of, remediation: step.id, atMs: clock.now() });
+      const answered = await executor.execute(step, cause);
+      const state = answered.ok ? endOf(answered.value.state) : 'failed';
+      const evidence = answered.ok ? answered.value.evidence : answered.error.message;
+      run = advance(run, { kind: 'ended', ...of, outcome: { state, evidence }, atMs: clock.now() });
+    }
+    const left = run.plan.steps.filter((_, index) => run.steps[index]?.state === 'left');
+    for (const step of left) executor.hold(step, cause, `waits for a person: ${evidenceOf(run.steps, step, run.plan)}`);
+  }
+}
+
+function sayDecisions({ decisions }: Proposal): string {
+  return decisions.map(({ action, why }) => `${action}: ${why}`).join('; ');
+}
+
+function isDisruptive(action: string): boolean {
+  return Object.entries(actionTraits).some(([name, traits]) => name === action && traits.disruptive);
+}
+
+function endOf(state: string): 'done' | 'unconfirmed' | 'failed' {
+  return state === 'done' || state === 'failed' ? state : 'unconfirmed';
+}
+
+function evidenceOf(
+  steps: readonly { readonly evidence: string }[],
+  step: Plan['steps'][number],
+  { steps: all }: Plan,
+): string {
+  return steps[all.indexOf(step)]?.evidence ?? '';
 }

@@ -6,7 +6,7 @@ import type { GuardEvent } from '../../model/guard-event.ts';
 import type { InlineAction, Step, Remediation } from '../../model/remediation.ts';
 import type { TracedEvent, TraceLine } from '../../introspection/trace/trace-event.ts';
 import { title } from '../../stages/assess/assess.ts';
-import { inlineStep } from '../../stages/respond/respond.ts';
+import { inlineStep } from '../../stages/respond/steps.ts';
 import { occurrenceOf } from '../answers/executor.ts';
 
 export interface InlineAnswersOptions {

@@ -14,7 +14,7 @@ import { detectInChange } from '../../stages/detect/detect-in-change.ts';
 import { type CompiledManifest, compileManifest } from '../../stages/detect/detect.ts';
 import { normalise } from '../../stages/normalise/normalise.ts';
 import { withWindow } from '../../stages/detect/change-window.ts';
-import { answerInline } from '../../stages/respond/respond.ts';
+import { answerInline } from '../../stages/respond/match-rules.ts';
 import { fingerprintOf } from '../post/fingerprint.ts';
 
 export interface InlineAnswer {

@@ -18,7 +18,7 @@ import type { Remediation } from '../../model/remediation.ts';
 import type { Rule } from '../../model/rule.ts';
 import type { Vm } from '../../model/vm.ts';
 import { RecordingManager } from '../../sim/recording-manager.ts';
-import { releaseStep } from '../../stages/respond/respond.ts';
+import { releaseStep } from '../../stages/respond/steps.ts';
 import { traceVm } from '../local/local-trace.ts';
 import { startSentinel, type Sentinel } from '../main.ts';
 

@@ -16,7 +16,7 @@ import { RecordingManager } from '../../sim/recording-manager.ts';
 import { SimulatedHost } from '../../sim/simulated-host.ts';
 import type { SimulatedGuest } from '../../sim/simulated-guest.ts';
 import { SimulatedTrace } from '../../sim/simulated-trace.ts';
-import { releaseStep } from '../../stages/respond/respond.ts';
+import { releaseStep } from '../../stages/respond/steps.ts';
 import { startSentinel, type Sentinel, type SentinelOptions } from '../main.ts';
 import type { StartTracer } from './tracer-messages.ts';
 import { TracerHost } from './tracer-host.ts';

@@ -9,9 +9,12 @@ export interface GuardWeight {
   readonly risk: number;
 }
 
-/** alarm-flood is the manager's own: no sentinel reports it. */
-const weights: Readonly<Record<GuardKind | 'alarm-flood', GuardWeight>> = {
+/** alarm-flood and response-unconfirmed are the manager's own: no sentinel reports them. */
+type Weighed = GuardKind | 'alarm-flood' | 'response-unconfirmed';
+
+const weights: Readonly<Record<Weighed, GuardWeight>> = {
   'alarm-flood': { says: 'It deviates in more ways than are kept one by one', severity: 'critical', risk: 90 },
+  'response-unconfirmed': { says: 'Nobody can say whether an answer took effect', severity: 'critical', risk: 90 },
   'manifest-tampered': { says: 'Its sealed manifest was tampered with', severity: 'critical', risk: 100 },
   'manifest-rolled-back': { says: 'Somebody tried to put an older manifest in place', severity: 'critical', risk: 95 },
   'identity-doubled': { says: 'A second running VM claims its identity', severity: 'serious', risk: 70 },
@@ -34,6 +37,6 @@ const weights: Readonly<Record<GuardKind | 'alarm-flood', GuardWeight>> = {
   'hidden-listener': { says: 'It answers on a port that no process in it listens on', severity: 'critical', risk: 90 },
 };
 
-export function guardWeight(what: GuardKind | 'alarm-flood'): GuardWeight {
+export function guardWeight(what: Weighed): GuardWeight {
   return weights[what];
 }

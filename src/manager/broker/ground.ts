@@ -1,0 +1,80 @@
+// What the planner has to know of a VM, gathered from the store: its service's policy, what was done to it and is in force, who
+// stands beside it, and which VMs answers have isolated or stopped lately.
+import { problem } from '../../kit/problem.ts';
+import { fail, type Result } from '../../kit/result.ts';
+import type { Service } from '../../model/application.ts';
+import type { Ability } from '../../model/plan.ts';
+import { plannedActions } from '../../model/remediation.ts';
+import { actionTraits } from '../../stages/respond/action-traits.data.ts';
+import { type Disruption, limitsOf, type Standing } from '../../stages/respond/blast-radius.ts';
+import { answeredBy } from '../../stages/respond/in-force.ts';
+import type { Ground } from '../../stages/respond/make-plan.ts';
+import type { Desk } from '../desk.ts';
+import { listMembers, memberOfVm, type MemberRow, scopeNamed } from '../store/applications.ts';
+import { remediationsOfVm, remediationsSince } from '../store/remediations.ts';
+import type { Db } from '../store/tables.ts';
+import { listVms, sentinelOfVm } from '../store/vms.ts';
+
+const minuteMs = 60_000;
+
+export async function groundFor(
+  db: Db,
+  vm: string,
+  abilities: readonly Ability[] | null,
+  nowMs: number,
+): Promise<Ground> {
+  const member = await memberOfVm(db, vm);
+  const service = member === null ? null : await serviceOf(db, member);
+  const policy = service?.response ?? {};
+  const sinceMs = nowMs - limitsOf(policy).minutes * minuteMs;
+  return {
+    policy,
+    abilities,
+    answered: answeredBy(await remediationsOfVm(db, vm), nowMs),
+    standing: member === null ? null : await standingOf(db, member),
+    recent: await disruptionsSince(db, sinceMs),
+  };
+}
+
+async function serviceOf(db: Db, { scope, service }: MemberRow): Promise<Service | null> {
+  const found = await scopeNamed(db, scope);
+  return found?.services.find((candidate) => candidate.name === service) ?? null;
+}
+
+async function standingOf(db: Db, { scope, service, vm }: MemberRow): Promise<Standing> {
+  const members = (await listMembers(db)).filter((one) => one.scope === scope && one.service === service);
+  const running = new Set((await listVms(db)).filter(({ state }) => state === 'running').map(({ id }) => id));
+  return {
+    scope,
+    service,
+    host: (await sentinelOfVm(db, vm)) ?? 'unknown',
+    members: members.length,
+    othersRunning: members.filter((one) => one.vm !== vm && running.has(one.vm)).length,
+  };
+}
+
+/** What failed did nothing to its VM; what is under way or unconfirmed may have. */
+async function disruptionsSince(db: Db, sinceMs: number): Promise<Disruption[]> {
+  const places = new Map((await listMembers(db)).map((member) => [member.vm, member]));
+  const disruptions: Disruption[] = [];
+  for (const { step, state, startedAt } of await remediationsSince(db, new Date(sinceMs).toISOString())) {
+    const action = plannedActions.find((it) => it === step.action);
+    const place = places.get(step.vm);
+    if (action === undefined || place === undefined || !actionTraits[action].disruptive) continue;
+    if (state === 'failed' || state === 'planned') continue;
+    const { scope, service } = place;
+    const host = (await sentinelOfVm(db, step.vm)) ?? 'unknown';
+    disruptions.push({ vm: step.vm, scope, service, host, atMs: Date.parse(startedAt) });
+  }
+  return disruptions;
+}
+
+/** Asks the VM's sentinel; a problem when it is away. */
+export async function askAbilities(desk: Desk, vm: string): Promise<Result<readonly Ability[]>> {
+  const name = await desk.store.read(async (db) => await sentinelOfVm(db, vm));
+  if (!name.ok) return name;
+  const end = name.value === null ? null : desk.sentinels.find(name.value);
+  const away = problem('interrupted', `The sentinel of ${vm} is not connected.`, 'Start its sentinel.');
+  if (end === null) return fail(away);
+  return await end.abilities(vm).catch(() => fail(away));
+}

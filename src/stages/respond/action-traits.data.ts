@@ -1,0 +1,48 @@
+// What the planner knows of each action: where it stands in a plan, what it costs, what takes it back, what can stand in for it.
+import type { PlannedAction } from '../../model/remediation.ts';
+
+export interface ActionTraits {
+  /** Plans isolate first, then collect evidence, then stop; lifting is a plan of its own. */
+  readonly phase: 'isolate' | 'collect' | 'stop' | 'lift';
+  /** The VM's users lose it: counted against limits, held back in quiet hours. */
+  readonly disruptive: boolean;
+  /** Nothing of what was in memory can be had afterwards. */
+  readonly destroys: boolean;
+  /** What need not be done any more while this is in force. */
+  readonly covers: readonly PlannedAction[];
+  /** What reaches the same end where this cannot be done; the nearest first. */
+  readonly instead: readonly PlannedAction[];
+  /** What it takes back: the two are words about the same thing, of which one holds. */
+  readonly reverses: PlannedAction | null;
+  /** After so many minutes it is undone by itself, unless the rule says otherwise. */
+  readonly expiresMinutes: number | null;
+}
+
+const nothing = { disruptive: false, destroys: false, covers: [], instead: [], reverses: null, expiresMinutes: null };
+
+export const actionTraits: Readonly<Record<PlannedAction, ActionTraits>> = {
+  quarantine: {
+    ...nothing,
+    phase: 'isolate',
+    disruptive: true,
+    covers: ['block-flow', 'reroute'],
+    instead: ['suspend'],
+  },
+  'block-flow': { ...nothing, phase: 'isolate', instead: ['quarantine', 'suspend'], expiresMinutes: 60 },
+  reroute: { ...nothing, phase: 'isolate' },
+  capture: { ...nothing, phase: 'collect' },
+  snapshot: { ...nothing, phase: 'collect' },
+  suspend: { ...nothing, phase: 'stop', disruptive: true },
+  'power-off': {
+    ...nothing,
+    phase: 'stop',
+    disruptive: true,
+    destroys: true,
+    covers: ['suspend'],
+    instead: ['suspend'],
+  },
+  resume: { ...nothing, phase: 'lift', reverses: 'suspend' },
+  lift: { ...nothing, phase: 'lift' },
+};
+
+export const phaseOrder = ['lift', 'isolate', 'collect', 'stop'] as const satisfies readonly ActionTraits['phase'][];

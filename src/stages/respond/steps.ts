@@ -1,0 +1,106 @@
+// Steps: one act on one VM with nothing left to choose. A step is made from its cause alone, so the same cause gives the same
+// step, and carrying it out twice can be noticed.
+import type { Finding } from '../../model/finding.ts';
+import type { NetworkMeasure } from '../../model/network-measure.ts';
+import type { Action, HeldAnswer, InlineAction, Step } from '../../model/remediation.ts';
+import { digest } from '../../pattern/digest.ts';
+
+const whyMax = 1000;
+
+/** What was answered inside the guest, as a step: the same cause gives the same step. */
+export function inlineStep(action: InlineAction, finding: Finding): Step {
+  return stepFor(action, finding.deviation.vm, whyOf(finding), seedOf(finding));
+}
+
+/** A step that answers a held attempt. */
+export function releaseStep(answer: HeldAnswer, vm: string, why: string, idSeed: string): Step {
+  return { ...stepFor('release', vm, why, idSeed), answer };
+}
+
+/** A step for one action; the same seed gives the same step. */
+export function stepFor(action: Action, vm: string, why: string, idSeed: string): Step {
+  const id = digest([vm, action, idSeed].join('\n'));
+  const snapshot = action === 'snapshot' ? { snapshot: `plumbline-${id.slice(0, 12)}` } : {};
+  return {
+    id,
+    vm,
+    action,
+    why: why.slice(0, whyMax).toWellFormed(),
+    expect: expectation(action, snapshot.snapshot),
+    undo: undoOf(action),
+    ...snapshot,
+  };
+}
+
+/** A step that puts a measure into force on the VM's network. */
+export function measureStep(measure: NetworkMeasure, vm: string, why: string, idSeed: string): Step {
+  const detail = measure.kind === 'block-flow' ? ` ${measure.direction} ${measure.peer} ${measure.port}` : '';
+  return { ...stepFor(measure.kind, vm, why, `${idSeed}${detail}`), measure };
+}
+
+/** What takes a step back that was carried out as this remediation; null = nothing can. */
+export function undoStep(step: Step, remediation: string, why: string): Step | null {
+  if (step.undo === null) return null;
+  const undo = stepFor(step.undo, step.vm, why, `undo ${remediation}`);
+  return step.undo === 'lift' ? { ...undo, lifts: remediation } : undo;
+}
+
+/** One more try of a step that did not succeed: what it does is the same, that it was tried is news. */
+export function attemptOf(step: Step, attempt: number): Step {
+  return attempt <= 1 ? step : { ...step, id: digest(`${step.id} ${attempt}`) };
+}
+
+/** What the same cause has in common. */
+export function seedOf({ group, deviation }: Finding): string {
+  return `${group} ${deviation.generation}`;
+}
+
+export function whyOf({ deviation, severity, risk, reasons }: Finding): string {
+  const worst = reasons.toSorted((a, b) => b.points - a.points)[0];
+  return `${severity} ${deviation.kind} deviation, risk ${risk}${worst === undefined ? '' : `: ${worst.text}`}`;
+}
+
+function expectation(action: Action, snapshot: string | undefined): string {
+  switch (action) {
+    case 'alert':
+      return 'unchanged';
+    case 'suspend':
+      return 'paused';
+    case 'resume':
+      return 'running';
+    case 'snapshot':
+      return `snapshot ${snapshot ?? ''} exists`;
+    case 'power-off':
+      return 'gone';
+    case 'block':
+      return 'refused';
+    case 'kill':
+      return 'ended';
+    case 'hold':
+    case 'release':
+      return 'decided';
+    case 'quarantine':
+    case 'block-flow':
+    case 'capture':
+    case 'reroute':
+      return 'in force';
+    case 'lift':
+      return 'lifted';
+  }
+}
+
+function undoOf(action: Action): Action | null {
+  switch (action) {
+    case 'suspend':
+      return 'resume';
+    case 'resume':
+      return 'suspend';
+    case 'quarantine':
+    case 'block-flow':
+    case 'capture':
+    case 'reroute':
+      return 'lift';
+    default:
+      return null;
+  }
+}
