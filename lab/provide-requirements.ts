@@ -4,7 +4,7 @@ import { installPackages, missingPackages, type PackageSet } from './requirement
 /** False when something is missing and could not be installed; the reason and the mend have then been said. */
 export async function provideRequirements(
   say: (line: string) => void,
-  sets: readonly PackageSet[] = ['guests', 'libvirt', 'flows'],
+  sets: readonly PackageSet[] = ['guests', 'libvirt', 'flows', 'platforms'],
 ): Promise<boolean> {
   const missing = missingPackages(sets);
   if (missing.length === 0) return true;

@@ -4,7 +4,7 @@ import { problem } from '../src/kit/problem.ts';
 import { fail, ok, type Result } from '../src/kit/result.ts';
 import { runCommand } from './commands.ts';
 
-export type PackageSet = 'guests' | 'libvirt' | 'flows';
+export type PackageSet = 'guests' | 'libvirt' | 'flows' | 'platforms';
 
 export const requiredPackages: Readonly<Record<PackageSet, readonly string[]>> = {
   guests: [
@@ -30,10 +30,13 @@ export const requiredPackages: Readonly<Record<PackageSet, readonly string[]>> =
     'libvirt-daemon-system-sysv',
   ],
   flows: ['openvswitch-switch', 'conntrack', 'ethtool'],
+  platforms: ['golang-go', 'golang-github-vmware-govmomi-dev', 'openssl'],
 };
 
 /** What of these sets is not installed. One dpkg-query, some milliseconds. */
-export function missingPackages(sets: readonly PackageSet[] = ['guests', 'libvirt', 'flows']): readonly string[] {
+export function missingPackages(
+  sets: readonly PackageSet[] = ['guests', 'libvirt', 'flows', 'platforms'],
+): readonly string[] {
   const wanted = sets.flatMap((set) => requiredPackages[set]);
   const asked = spawnSync('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Abbrev}\n', ...wanted], {
     encoding: 'utf8',
@@ -50,7 +53,7 @@ export function missingPackages(sets: readonly PackageSet[] = ['guests', 'libvir
 /** Installs what is missing when run by root on Debian; otherwise says the one command that does. */
 export async function installPackages(
   say: (line: string) => void,
-  sets: readonly PackageSet[] = ['guests', 'libvirt', 'flows'],
+  sets: readonly PackageSet[] = ['guests', 'libvirt', 'flows', 'platforms'],
 ): Promise<Result<void>> {
   const missing = missingPackages(sets);
   if (missing.length === 0) return ok(undefined);
