@@ -4,6 +4,8 @@ import type { Courier } from './post/courier.ts';
 import type { Fleet } from './watch/fleet.ts';
 import type { FlowDesk, FlowDeskHealth } from './cross-view/flow-desk.ts';
 import type { IntegrityHealth, IntegrityWatch } from './integrity/integrity-watch.ts';
+import type { HostNetwork } from './network/host-network.ts';
+import type { NetworkHealth } from './network/network-desk.ts';
 import type { Judge } from './judge.ts';
 import type { Outbox } from './post/outbox.ts';
 import type { Spool, SpoolHealth } from './post/spool.ts';
@@ -30,6 +32,8 @@ export interface SentinelHealth {
   readonly integrity: readonly IntegrityHealth[];
   /** Null = flows are not watched. */
   readonly flows: FlowDeskHealth | null;
+  /** Measures on the network: how many are wanted, and how often the switches had to be held to them. */
+  readonly network: NetworkHealth;
   readonly refusedFacts: number;
   readonly unusableEvents: Readonly<Record<string, number>>;
 }
@@ -45,6 +49,7 @@ export interface HealthInput {
   readonly judge: Judge;
   readonly integrity: IntegrityWatch;
   readonly flows: FlowDesk | null;
+  readonly network: HostNetwork;
 }
 
 export function healthOf(input: HealthInput): SentinelHealth {
@@ -67,6 +72,7 @@ export function healthOf(input: HealthInput): SentinelHealth {
     findProblem: fleet.findProblem,
     integrity: input.integrity.health(),
     flows: input.flows?.health() ?? null,
+    network: input.network.health(),
     refusedFacts: input.outbox.refused,
     unusableEvents: Object.fromEntries(input.judge.unusable),
   };

@@ -28,6 +28,7 @@ import { GenerationMemory } from './vault/generation-memory.ts';
 import type { GuestSource } from './watch/guest-source.ts';
 import { type SentinelHealth, healthOf } from './health.ts';
 import { IncarnationMemory } from './watch/incarnation-memory.ts';
+import { HostNetwork } from './network/host-network.ts';
 import { IntegrityWatch } from './integrity/integrity-watch.ts';
 import { Judge } from './judge.ts';
 import { takeOrder } from './answers/order-desk.ts';
@@ -37,11 +38,13 @@ import { Post } from './post/post.ts';
 import { qemuSource } from './watch/qemu-source.ts';
 import { DoubleMemory } from './watch/roster.ts';
 import { Spool, type SpoolLimits } from './post/spool.ts';
-import { StandingOrders, type ServiceMembers } from './answers/standing-orders.ts';
+import { membersOf } from './answers/service-members.ts';
+import { StandingOrders } from './answers/standing-orders.ts';
 import { openStateDir, type StateDir } from './state-dir.ts';
 import type { StartTracer } from './tracing/tracer-messages.ts';
 import { startTracerProcess } from './tracing/tracer-process.ts';
 import { Tracings } from './tracing/tracings.ts';
+import { threadBusyMs } from './watch/thread-busy.ts';
 import { Vault } from './vault/vault.ts';
 import type { VmWatch } from './watch/vm-watch.ts';
 
@@ -93,12 +96,6 @@ export async function startSentinel(options: SentinelOptions): Promise<Result<Se
   return started;
 }
 
-/** Everything the sentinel does, it does on one thread. */
-function threadBusyMs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
-}
-
 class RunningSentinel implements Sentinel {
   readonly end: SentinelEnd;
   readonly #options: SentinelOptions;
@@ -113,6 +110,7 @@ class RunningSentinel implements Sentinel {
   readonly #tracings: Tracings;
   readonly #integrity: IntegrityWatch;
   readonly #flows: FlowDesk | null;
+  readonly #network: HostNetwork;
   readonly #executor: Executor;
   readonly #outbox: Outbox;
   readonly #spool: Spool;
@@ -150,6 +148,7 @@ class RunningSentinel implements Sentinel {
       log,
       enforcer: (vm) => this.#enforcer(vm),
       release: (step) => this.#tracings.release(step),
+      network: (step) => this.#network.act(step),
       stepAside: (vm) => this.#tracings.stepAside(vm),
       report: (remediation) => {
         this.#outbox.remedy(remediation);
@@ -166,7 +165,7 @@ class RunningSentinel implements Sentinel {
         return able.ok ? able.value : null;
       },
       incarnation: (vm) => this.#fleet.get(vm)?.incarnation ?? 1,
-      members: (manifest) => this.#membersOf(manifest),
+      members: (manifest) => membersOf(manifest, this.#vault.all(), (vm) => this.#fleet.get(vm)?.running === true),
     });
     this.#judge = new Judge({
       inForce: (vm) => this.#vault.inForce(vm),
@@ -182,6 +181,8 @@ class RunningSentinel implements Sentinel {
       this.#post.hurry();
     };
     this.#flows = options.flows === true ? new FlowDesk({ clock, log, guard }) : null;
+    const watch = (vm: string): VmWatch | undefined => this.#fleet.get(vm);
+    this.#network = new HostNetwork({ database, evidence: dir.evidence, clock, log, guard, watch });
     this.#integrity = new IntegrityWatch({
       clock,
       log,
@@ -225,7 +226,7 @@ class RunningSentinel implements Sentinel {
     this.#running.push(this.#fleet.run(), this.#courier.run(), this.#post.run());
     await this.#flows?.start();
     this.#recheckTimer = setInterval(() => this.#recheck(), recheckEveryMs);
-    this.#reconcileTimer = setInterval(() => this.#tracings.reconcile(this.#fleet.all()), reconcileEveryMs);
+    this.#reconcileTimer = setInterval(() => this.#reconcile(), reconcileEveryMs);
     this.#options.log.info('sentinel started', { manifests: loaded.value, stateDir: this.#dir.path });
     return ok(undefined);
   }
@@ -242,6 +243,7 @@ class RunningSentinel implements Sentinel {
       judge: this.#judge,
       integrity: this.#integrity,
       flows: this.#flows,
+      network: this.#network,
     });
   }
 
@@ -254,6 +256,7 @@ class RunningSentinel implements Sentinel {
     await this.#tracings.close();
     await this.#integrity.close();
     await this.#flows?.close();
+    await this.#network.close();
     this.#fleet.close();
     this.#post.close();
     this.#courier.close();
@@ -316,7 +319,8 @@ class RunningSentinel implements Sentinel {
 
   async #abilities(vm: string): Promise<Result<readonly Ability[]>> {
     const enforcer = await this.#enforcer(vm);
-    return enforcer.ok ? ok(await abilitiesOf(enforcer.value)) : enforcer;
+    if (!enforcer.ok) return enforcer;
+    return ok([...(await abilitiesOf(enforcer.value)), ...(await this.#network.abilities(vm))]);
   }
 
   #order(envelope: SealedManifest): Promise<Result<Remediation>> {
@@ -326,6 +330,11 @@ class RunningSentinel implements Sentinel {
       executor: this.#executor,
       knows: (vm) => this.#fleet.get(vm) !== undefined,
     });
+  }
+
+  #reconcile(): void {
+    this.#tracings.reconcile(this.#fleet.all());
+    this.#network.reconcile(this.#fleet.all());
   }
 
   #recheck(): void {
@@ -385,15 +394,5 @@ class RunningSentinel implements Sentinel {
     const monitor = await watch.monitor();
     const { name } = watch.entry.handle;
     return monitor === null ? fail(problem('failed', `The monitor of ${name} cannot be reached.`)) : ok(monitor);
-  }
-
-  #membersOf(manifest: Manifest): ServiceMembers {
-    const { scope, service, vm } = manifest;
-    const members = this.#vault
-      .all()
-      .filter((held) => held.manifest.scope === scope && held.manifest.service === service);
-    const others = members.filter((held) => held.manifest.vm !== vm);
-    const othersRunning = others.filter((held) => this.#fleet.get(held.manifest.vm)?.running === true).length;
-    return { members: members.length, othersRunning };
   }
 }

@@ -11,6 +11,8 @@ export interface StateDir {
   readonly profiles: string;
   /** Sockets of gdb stubs while guests are traced. */
   readonly stubs: string;
+  /** What was collected of VMs as evidence. */
+  readonly evidence: string;
   readonly socket: string;
 }
 
@@ -21,6 +23,7 @@ export function stateDirPaths(path: string): StateDir {
     vault: join(path, 'vault'),
     profiles: join(path, 'profiles'),
     stubs: join(path, 'stubs'),
+    evidence: join(path, 'evidence'),
     socket: join(path, 'sentinel.sock'),
   };
 }
@@ -39,7 +42,7 @@ export function openStateDir(path: string): Result<StateDir> {
       ),
     );
   try {
-    for (const dir of [paths.path, paths.vault, paths.profiles, paths.stubs]) {
+    for (const dir of [paths.path, paths.vault, paths.profiles, paths.stubs, paths.evidence]) {
       mkdirSync(dir, { recursive: true, mode: 0o700 });
       if (statSync(dir).uid === process.getuid?.()) chmodSync(dir, 0o700);
       else

@@ -19,6 +19,8 @@ export interface ExecutorOptions {
   readonly enforcer: (vm: string) => Promise<Result<Enforcer>>;
   /** Answers what is held inside the guest. */
   readonly release: (step: Step) => Promise<ActOutcome>;
+  /** Carries out what is about the VM's network; null when the step is about something else. */
+  readonly network: (step: Step) => Promise<ActOutcome | null>;
   /** Makes way for the hypervisor to stop, save or end the VM; what it answers is called when that is done. */
   readonly stepAside: (vm: string) => Promise<() => void>;
   /** Told of every change of state. */
@@ -126,6 +128,8 @@ export class Executor {
 
   async #act(step: Step, cause: Cause): Promise<ActOutcome> {
     if (step.action === 'release') return this.#options.release(step);
+    const onNetwork = await this.#options.network(step);
+    if (onNetwork !== null) return onNetwork;
     const comeBack = await this.#options.stepAside(step.vm);
     return this.#actOnVm(step, cause).finally(comeBack);
   }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import type { Json } from '../../../kit/canonical-json.ts';
 import { asList, asObject, asText, type JsonObject } from '../../../kit/json-object.ts';
 import { ok, type Result } from '../../../kit/result.ts';
-import type { OvsdbClient } from '../../../protocols/ovsdb/ovsdb-client.ts';
+import { openOvsdb, type OvsdbClient } from '../../../protocols/ovsdb/ovsdb-client.ts';
 import type { FoundMeasure } from '../verified-measure.ts';
 import { cookiePrefix } from './flow-dump.ts';
 
@@ -80,6 +80,19 @@ export async function readSwitch(client: OvsdbClient): Promise<Result<SwitchStat
       records: recordsOf(row['external_ids']),
     })),
   });
+}
+
+/** Every device on Open vSwitch, with the bridge it is on. */
+export async function bridgesOfSwitch(database: string): Promise<Result<ReadonlyMap<string, string>>> {
+  const client = await openOvsdb(database);
+  if (!client.ok) return client;
+  const state = await readSwitch(client.value);
+  client.value.close();
+  if (!state.ok) return state;
+  const pairs = state.value.bridges.flatMap(({ name, ports }) =>
+    ports.map((port): [string, string] => [port.interface, name]),
+  );
+  return ok(new Map(pairs));
 }
 
 /** Operations that write a record in place of an older one, or take it away. */

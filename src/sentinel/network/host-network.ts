@@ -1,0 +1,132 @@
+// The network of this host's VMs, put together: where each is plugged in, the switches, what is ordered about it, and who notices when
+// a switch or a VM has begun anew.
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Clock } from '../../kit/clock.ts';
+import type { Log } from '../../kit/log.ts';
+import { problem, sayProblem } from '../../kit/problem.ts';
+import { fail, type Result } from '../../kit/result.ts';
+import { type CapturedFile, sayFile } from '../../connectors/enforcement/packet-capture.ts';
+import type { ActOutcome } from '../../connectors/enforcement/enforcer.ts';
+import type { Monitor } from '../../protocols/qmp/monitor.ts';
+import type { GuardEvent } from '../../model/guard-event.ts';
+import type { Ability } from '../../model/plan.ts';
+import type { Step } from '../../model/remediation.ts';
+import type { Database } from '../database.ts';
+import type { VmWatch } from '../watch/vm-watch.ts';
+import { MeasureMemory } from './measure-memory.ts';
+import { NetworkDesk, type NetworkHealth } from './network-desk.ts';
+import { NetworkSwitches } from './network-switches.ts';
+import { SwitchWatch } from './switch-watch.ts';
+import { vmPorts, type PluggedPort } from './vm-ports.ts';
+
+export interface HostNetworkOptions {
+  readonly database: Database;
+  /** Directory for what is collected. */
+  readonly evidence: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly guard: (event: GuardEvent) => void;
+  readonly watch: (vm: string) => VmWatch | undefined;
+  /** Where Open vSwitch's database listens; default /run/openvswitch/db.sock. */
+  readonly ovsDatabase?: string;
+}
+
+const readBackEveryMs = 5000;
+/** A VM's monitor comes up some moments after its process. */
+const startTries = 20;
+const startTryEveryMs = 250;
+
+export class HostNetwork {
+  readonly #options: HostNetworkOptions;
+  readonly #desk: NetworkDesk;
+  readonly #switches: NetworkSwitches;
+  readonly #watch: SwitchWatch;
+  #runs: ReadonlySet<string> = new Set();
+  #vms: ReadonlySet<string> = new Set();
+  #readBackAtMs = Number.NEGATIVE_INFINITY;
+  #closed = false;
+
+  constructor(options: HostNetworkOptions) {
+    const { clock, log, database, guard } = options;
+    this.#options = options;
+    this.#switches = new NetworkSwitches({
+      patience: { clock, sleep: (ms) => wait(ms) },
+      evidence: options.evidence,
+      ovsDatabase: this.#ovsDatabase,
+      captured: (file) => this.#captured(file),
+      lost: (id, why) => log.error('captured packets were not kept', { id, why: sayProblem(why) }),
+    });
+    this.#desk = new NetworkDesk({
+      memory: new MeasureMemory(database),
+      clock,
+      log,
+      ports: (vm) => this.#ports(vm),
+      enforcer: (port) => this.#switches.of(port),
+      guard,
+    });
+    // Where the VMs were plugged in last is asked nobody: a switch that has begun anew is open until it is told.
+    this.#watch = new SwitchWatch(this.#ovsDatabase, () => void this.#desk.reconcile(new Set()));
+  }
+
+  health(): NetworkHealth {
+    return this.#desk.health();
+  }
+
+  abilities(vm: string): Promise<readonly Ability[]> {
+    return this.#desk.abilities(vm);
+  }
+
+  /** Carries out a step about the VM's network; null when it is none. */
+  async act(step: Step): Promise<ActOutcome | null> {
+    const { vm, id, measure, lifts } = step;
+    if (measure !== undefined && measure.kind === step.action) return this.#desk.apply(vm, id, measure);
+    return step.action === 'lift' && lifts !== undefined ? this.#desk.lift(vm, lifts) : null;
+  }
+
+  /** Called often: notices VMs that have begun to run at once, and holds the switches to what is wanted every few seconds. */
+  reconcile(watches: readonly VmWatch[]): void {
+    const known = this.#runs;
+    this.#runs = new Set(watches.map((watch) => watch.entry.run));
+    this.#vms = new Set(watches.map((watch) => watch.entry.id));
+    const begun = watches.filter((watch) => !known.has(watch.entry.run));
+    for (const watch of begun) void this.#begun(watch);
+    const nowMs = this.#options.clock.monotonic();
+    if (nowMs - this.#readBackAtMs < readBackEveryMs) return;
+    this.#readBackAtMs = nowMs;
+    void this.#watch.attend();
+    void this.#desk.reconcile(this.#vms);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#watch.close();
+    await this.#switches.close();
+    await this.#desk.idle();
+  }
+
+  /** Its devices may have been another VM's, and its own may have other names than before. */
+  async #begun(watch: VmWatch): Promise<void> {
+    const { id, run } = watch.entry;
+    for (let tries = 0; tries < startTries && this.#runs.has(run) && !this.#closed; tries += 1) {
+      if (await this.#desk.started(id)) return this.#desk.reconcile(this.#vms);
+      await wait(startTryEveryMs);
+    }
+  }
+
+  #captured(file: CapturedFile): void {
+    this.#options.log.info('packets captured', { id: file.id, what: sayFile(file) });
+  }
+
+  get #ovsDatabase(): string {
+    return this.#options.ovsDatabase ?? '/run/openvswitch/db.sock';
+  }
+
+  async #ports(vm: string): Promise<Result<readonly PluggedPort[]>> {
+    const watch = this.#options.watch(vm);
+    const monitor: Monitor | null = (await watch?.monitor()) ?? null;
+    if (watch === undefined || monitor === null)
+      return fail(problem('not-found', `VM ${vm} does not run here, or its monitor cannot be reached.`));
+    const { pid } = watch.entry.handle;
+    return vmPorts({ vm, pid, monitor, addresses: [], ovsDatabase: this.#ovsDatabase });
+  }
+}
