@@ -49,6 +49,7 @@ function section({ set, evaluation, poisoned }: Evaluated): string {
         `Poisoned with ${100 * (set.poison ?? 0)} % of the attack runs, seed ${at + 1}: ${heldOrDetected} of ${techniques} techniques held or still found, ${extraFalseGroups} more false groups.\n`,
     ),
     ...flows(product),
+    ...forecasts(product),
     ...plotNames(evaluation).map((kind) => `![${kind} of ${set.name}](evaluation/${set.name}-${kind}.svg)\n`),
     ...data.notes.map(({ reason, count }) => `- ${count} times: ${reason}`),
     '',
@@ -79,6 +80,18 @@ function flows({ perHost }: Measures): string[] {
     : [
         `New peers that raised a false group: ${hosts.map(([host, { newPeerGroups }]) => `${host} ${newPeerGroups}`).join(', ')}.\n`,
       ];
+}
+
+function forecasts({ curve, perHost }: Measures): string[] {
+  if (curve.length === 0 || Object.keys(perHost).length === 0) return [];
+  const near = curve.filter(
+    ({ predictedNew, actualNew }) => predictedNew <= 1.5 * actualNew && actualNew <= 1.5 * predictedNew,
+  );
+  const in80 = curve.filter(({ low80, high80, actualNew }) => low80 <= actualNew && actualNew <= high80);
+  const in95 = curve.filter(({ low, high, actualNew }) => low <= actualNew && actualNew <= high);
+  return [
+    `New behaviours foretold along the learning part: within a factor of 1.5 of those that came at ${near.length} of ${curve.length} points; in the 80 % interval at ${in80.length}, in the 95 % interval at ${in95.length}.\n`,
+  ];
 }
 
 function sayDetected(detected: Detected | null): string {

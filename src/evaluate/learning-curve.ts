@@ -2,8 +2,9 @@
 // stop there.
 import type { Activity } from '../model/observation.ts';
 import type { Profile } from '../model/profile.ts';
-import { type Frequencies, predictNew } from '../kit/unseen-species.ts';
 import { canonicalJson } from '../kit/canonical-json.ts';
+import { deviates, forecastNew, intervalOf } from '../kit/discovery-forecast.ts';
+import type { Run } from '../kit/discovery-record.ts';
 import { behaviourOf } from '../pattern/behaviour-of.ts';
 import { Episodes } from '../stages/learn/episodes.ts';
 import { alarmGroup } from './alarm-group.ts';
@@ -14,8 +15,12 @@ export interface CurvePoint {
   readonly fraction: number;
   /** New behaviours expected in the next tenth; for the last point, in the harmless part that is scored. */
   readonly predictedNew: number;
+  /** 95 %. */
   readonly low: number;
   readonly high: number;
+  /** 80 %. */
+  readonly low80: number;
+  readonly high80: number;
   readonly actualNew: number;
   readonly falseGroups: number;
 }
@@ -24,7 +29,7 @@ export const stepsOfCurve = 10;
 
 interface Step {
   readonly profiles: Map<string, Profile>;
-  readonly frequencies: Map<string, Frequencies>;
+  readonly runs: Map<string, readonly Run[]>;
   /** Behaviours that each subject showed for the first time since the step before. */
   readonly found: Map<string, number>;
   judge: Judge | null;
@@ -34,7 +39,7 @@ interface Step {
 export class LearningCurve {
   readonly #steps: readonly Step[] = Array.from({ length: stepsOfCurve }, () => ({
     profiles: new Map(),
-    frequencies: new Map(),
+    runs: new Map(),
     found: new Map(),
     judge: null,
     falseGroups: new Set(),
@@ -60,7 +65,7 @@ export class LearningCurve {
     for (const [at, step] of this.#steps.entries()) {
       if (episodes.taken !== endOfStep(total, at + 1)) continue;
       step.profiles.set(subject, learner.profile(subject));
-      step.frequencies.set(subject, episodes.frequencies());
+      step.runs.set(subject, episodes.runs());
       step.found.set(subject, this.#news.get(subject) ?? 0);
       this.#news.set(subject, 0);
     }
@@ -86,22 +91,23 @@ export class LearningCurve {
   points(): CurvePoint[] {
     return this.#steps.map((step, at) => {
       const next = this.#steps[at + 1];
-      const sums = { predictedNew: 0, variance: { low: 0, high: 0 }, actualNew: 0 };
-      for (const [subject, frequencies] of step.frequencies) {
-        const observations =
-          next === undefined ? (this.#tested.get(subject) ?? 0) : this.#lengthOfStep(subject, at + 2);
-        const seen = endOfStep(this.#totals.get(subject) ?? 0, at + 1);
-        const { expected, low, high } = predictNew(frequencies, observations / seen, observations);
-        sums.predictedNew += expected;
-        sums.variance.low += (expected - low) ** 2;
-        sums.variance.high += (high - expected) ** 2;
+      const sums = { expected: 0, variance: 0, actualNew: 0 };
+      for (const [subject, runs] of step.runs) {
+        const activities = next === undefined ? (this.#tested.get(subject) ?? 0) : this.#lengthOfStep(subject, at + 2);
+        const { expected, variance } = forecastNew(runs, activities);
+        sums.expected += expected;
+        sums.variance += variance;
         sums.actualNew += next === undefined ? (this.#testNew.get(subject)?.size ?? 0) : (next.found.get(subject) ?? 0);
       }
+      const wide = intervalOf(sums, deviates.ninetyFive);
+      const narrow = intervalOf(sums, deviates.eighty);
       return {
         fraction: (at + 1) / stepsOfCurve,
-        predictedNew: sums.predictedNew,
-        low: Math.max(0, sums.predictedNew - Math.sqrt(sums.variance.low)),
-        high: sums.predictedNew + Math.sqrt(sums.variance.high),
+        predictedNew: sums.expected,
+        low: wide.low,
+        high: wide.high,
+        low80: narrow.low,
+        high80: narrow.high,
         actualNew: sums.actualNew,
         falseGroups: step.falseGroups.size,
       };
