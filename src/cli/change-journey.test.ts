@@ -95,6 +95,15 @@ test('what was learned and looks like an attack waits until somebody decides', a
   assert.doesNotMatch(manifest, /\/dev\/shm\/other/);
 });
 
+test('an entry says what it admits and what it rests on', async () => {
+  const id = wordBefore(await done('manifest show web1'), /\/usr\/bin\/ls/);
+  assert.match(
+    await done(`manifest explain web1 ${id}`),
+    /from {5}learned 1x[^]*It admits this one thing only[^]*1 time on 1 member/,
+  );
+  assert.match(await refused('manifest explain web1 nothing', 3), /no entry nothing/);
+});
+
 test('a declared change is opened, shown where people look, and closed', async () => {
   const opened = await done('change open web1 --packages nginx,jq --files /opt/shop/serve --ports 8080 --minutes 5');
   assert.match(

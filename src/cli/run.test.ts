@@ -133,6 +133,7 @@ const grammar: readonly (readonly [string, readonly string[]])[] = [
   ['protect shop --force', ['setMode {"scope":"shop","mode":"protect","force":true}']],
   ['manifest show web1', ['getManifest {"vm":"web1"}']],
   ['manifest show web1 --generation 3', ['getManifest {"vm":"web1","generation":3}']],
+  ['manifest explain web1 3f2a', ['explainEntry {"vm":"web1","entry":"3f2a"}']],
   ['manifest list web1', ['listGenerations {"vm":"web1"}']],
   ['manifest diff web1 --from 1 --to 2', ['diffManifest {"vm":"web1","from":1,"to":2}']],
   ['manifest verify web1', ['getManifest {"vm":"web1"}']],

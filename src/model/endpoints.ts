@@ -7,6 +7,7 @@ import { AuditEntry } from './audit-entry.ts';
 import { changeEndpoints } from './change-endpoints.ts';
 import { Applied, Declaration, VmReference } from './declaration.ts';
 import { fields, pageFields, pageOf, type Endpoint } from './endpoint.ts';
+import { EntryExplanation } from './entry-explanation.ts';
 import { Severity } from './finding.ts';
 import { Learning, ModeChange } from './learning.ts';
 import { ManagerStatus } from './manager-status.ts';
@@ -167,6 +168,13 @@ const manifests = {
     summary: 'Every manifest and withdrawal issued for a VM, newest first',
     params: ofVm,
     reply: Type.Array(Generation),
+  },
+  explainEntry: {
+    method: 'GET',
+    path: '/manifests/:vm/entries/:entry',
+    summary: 'What one entry of the newest manifest admits beyond what was seen, by examples, and what it rests on',
+    params: fields({ vm: VmReference, entry: Type.String({ maxLength: 64 }) }),
+    reply: EntryExplanation,
   },
   diffManifest: {
     method: 'GET',

@@ -2,6 +2,7 @@
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Manifest } from '../../model/manifest.ts';
+import { printExplanation } from '../print/explanation.ts';
 import { printDiff, printGenerations, printManifest, printSeal, type SealReport } from '../print/manifests.ts';
 import type { Run } from '../run.ts';
 import { answer, type Verb, type Words } from '../verb.ts';
@@ -23,6 +24,15 @@ export const manifestVerbs: readonly Verb[] = [
       const reading = await run.ask((manager) => manager.getManifest(which));
       if (!words.flag('sealed')) return answer(reading, printManifest);
       return answer(reading.ok ? ok(reading.value.sealed) : reading, (sealed) => JSON.stringify(sealed));
+    },
+  },
+  {
+    words: 'manifest explain <vm> <entry>',
+    says: 'Say what an entry admits beyond what was seen, by examples, and what it rests on',
+    group: 'Learn',
+    async run(run, words) {
+      const which = { vm: words.text('vm'), entry: words.text('entry') };
+      return answer(await run.ask((manager) => manager.explainEntry(which)), printExplanation);
     },
   },
   {

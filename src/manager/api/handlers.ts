@@ -13,7 +13,7 @@ import type { Desk } from '../desk.ts';
 import { applyDeclaration } from '../intent/apply.ts';
 import { join, leave } from '../intent/membership.ts';
 import { setMode } from '../intent/modes.ts';
-import { diffGenerations, readLearning, readManifest, viewVms } from '../intent/reading.ts';
+import { diffGenerations, explainEntryOf, readLearning, readManifest, viewVms } from '../intent/reading.ts';
 import { theVm, vmIdOf } from '../intent/references.ts';
 import * as scopes from '../intent/scopes.ts';
 import { readStatus, type Identity } from '../status.ts';
@@ -64,6 +64,7 @@ type Readers = Pick<
   | 'getManifest'
   | 'listGenerations'
   | 'diffManifest'
+  | 'explainEntry'
   | 'listAlarms'
   | 'getAlarm'
   | 'listRemediations'
@@ -95,6 +96,7 @@ function readers(desk: Desk, identity: Identity): Readers {
     getManifest: async ({ vm, generation }) =>
       await ofVm(vm, async (db, id) => await readManifest(db, seals, id, generation)),
     listGenerations: async ({ vm }) => await ofVm(vm, async (db, id) => ok(await listGenerations(db, id))),
+    explainEntry: async ({ vm, entry }) => await ofVm(vm, async (db, id) => await explainEntryOf(db, seals, id, entry)),
     diffManifest: async ({ vm, from, to }) =>
       await ofVm(vm, async (db, id) => await diffGenerations(db, seals, id, from, to)),
     listAlarms: async ({ vm, limit = pageDefault, ...filter }) =>

@@ -13,6 +13,7 @@ import { Delivery } from '../../model/delivery.ts';
 import { Deviation } from '../../model/deviation.ts';
 import { ProblemReply } from '../../model/endpoint.ts';
 import { Finding, Severity } from '../../model/finding.ts';
+import { EntryExplanation } from '../../model/entry-explanation.ts';
 import { Decided, EntryDecision, HeldEntry } from '../../model/held-entry.ts';
 import { Completeness, Learning, ModeChange } from '../../model/learning.ts';
 import { ManagerStatus } from '../../model/manager-status.ts';
@@ -46,6 +47,7 @@ const nouns: Readonly<Record<string, TSchema>> = {
   Delivery,
   Deviation,
   EntryDecision,
+  EntryExplanation,
   Finding,
   Generation,
   HeldAttempt,

@@ -3,6 +3,7 @@ import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Change } from '../../model/change.ts';
 import type { Delivery } from '../../model/delivery.ts';
+import type { EntryExplanation } from '../../model/entry-explanation.ts';
 import type { Learning } from '../../model/learning.ts';
 import type { ManifestReading } from '../../model/manifest-reading.ts';
 import { Manifest, type ManifestDiff } from '../../model/manifest.ts';
@@ -10,6 +11,7 @@ import type { VmView } from '../../model/vm-view.ts';
 import type { Vm } from '../../model/vm.ts';
 import { checkManifest } from '../../stages/draft/check.ts';
 import { diffManifests } from '../../stages/draft/draft.ts';
+import { explainEntry } from '../../stages/draft/explain.ts';
 import { payloadTypes } from '../../wire/messages.ts';
 import { Value } from 'typebox/value';
 import type { Seals } from '../signing/seals.ts';
@@ -114,6 +116,30 @@ export async function readManifest(
     keyid,
     notes: checkManifest(manifest, coverage).map(({ severity, note }) => ({ severity, note })),
   });
+}
+
+/** `entry` = the id of an entry of the newest manifest, or its beginning. */
+export async function explainEntryOf(
+  db: Db,
+  seals: Seals,
+  vm: string,
+  entry: string,
+): Promise<Result<EntryExplanation>> {
+  const manifest = await manifestOf(db, seals, vm, undefined);
+  if (!manifest.ok) return manifest;
+  const { scope, service, vmName, entries } = manifest.value;
+  const [found, ...more] = entries.filter(({ id }) => id.startsWith(entry));
+  if (found === undefined)
+    return fail(
+      problem(
+        'not-found',
+        `The manifest of ${vmName} has no entry ${entry}.`,
+        `See \`plumbline manifest show ${vmName}\`.`,
+      ),
+    );
+  if (more.length > 0)
+    return fail(problem('usage', `${more.length + 1} entries begin with ${entry}.`, 'Write more of the id.'));
+  return ok(explainEntry(found, await readProfile(db, scope, service)));
 }
 
 export async function diffGenerations(
