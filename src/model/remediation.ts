@@ -51,7 +51,9 @@ export const Step = Type.Object({
   answer: Type.Optional(HeldAnswer),
   /** What the switch is given; only for actions on the network. */
   measure: Type.Optional(NetworkMeasure),
-  /** Id of the remediation whose measure is taken back; only for action lift. */
+  /** The name under which the switch keeps the measure, the same for every attempt; the step's own id when absent. */
+  key: Type.Optional(Type.String({ maxLength: 64 })),
+  /** The name of the measure that is taken back; only for action lift. */
   lifts: Type.Optional(Type.String({ maxLength: 64 })),
 });
 export type Step = Static<typeof Step>;

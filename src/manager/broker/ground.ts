@@ -4,13 +4,13 @@ import { problem } from '../../kit/problem.ts';
 import { fail, type Result } from '../../kit/result.ts';
 import type { Service } from '../../model/application.ts';
 import type { Ability } from '../../model/plan.ts';
-import { plannedActions } from '../../model/remediation.ts';
-import { actionTraits } from '../../stages/respond/action-traits.data.ts';
+import { isDisruptive } from '../../stages/respond/action-traits.data.ts';
 import { type Disruption, limitsOf, type Standing } from '../../stages/respond/blast-radius.ts';
 import { answeredBy } from '../../stages/respond/in-force.ts';
 import type { Ground } from '../../stages/respond/make-plan.ts';
 import type { Desk } from '../desk.ts';
 import { listMembers, memberOfVm, type MemberRow, scopeNamed } from '../store/applications.ts';
+import { openPlanRuns } from '../store/plans.ts';
 import { remediationsOfVm, remediationsSince } from '../store/remediations.ts';
 import type { Db } from '../store/tables.ts';
 import { listVms, sentinelOfVm } from '../store/vms.ts';
@@ -53,18 +53,21 @@ async function standingOf(db: Db, { scope, service, vm }: MemberRow): Promise<St
   };
 }
 
-/** What failed did nothing to its VM; what is under way or unconfirmed may have. */
+/** What failed did nothing to its VM; what is about to be done, is under way or is unconfirmed may have. */
 async function disruptionsSince(db: Db, sinceMs: number): Promise<Disruption[]> {
+  const done = (await remediationsSince(db, new Date(sinceMs).toISOString()))
+    .filter(({ state }) => state !== 'failed' && state !== 'planned')
+    .map(({ step, startedAt }) => ({ step, atMs: Date.parse(startedAt) }));
+  const begun = (await openPlanRuns(db))
+    .filter(({ state }) => state === 'executing')
+    .flatMap(({ plan, changedAt }) => plan.steps.map((step) => ({ step, atMs: Date.parse(changedAt) })));
   const places = new Map((await listMembers(db)).map((member) => [member.vm, member]));
   const disruptions: Disruption[] = [];
-  for (const { step, state, startedAt } of await remediationsSince(db, new Date(sinceMs).toISOString())) {
-    const action = plannedActions.find((it) => it === step.action);
+  for (const { step, atMs } of [...done, ...begun]) {
     const place = places.get(step.vm);
-    if (action === undefined || place === undefined || !actionTraits[action].disruptive) continue;
-    if (state === 'failed' || state === 'planned') continue;
+    if (place === undefined || !isDisruptive(step.action)) continue;
     const { scope, service } = place;
-    const host = (await sentinelOfVm(db, step.vm)) ?? 'unknown';
-    disruptions.push({ vm: step.vm, scope, service, host, atMs: Date.parse(startedAt) });
+    disruptions.push({ vm: step.vm, scope, service, host: (await sentinelOfVm(db, step.vm)) ?? 'unknown', atMs });
   }
   return disruptions;
 }

@@ -2,10 +2,10 @@
 // on from what it stored; what was under way is asked for again, by the same name, which does nothing twice.
 import { isoTime } from '../../kit/clock.ts';
 import { ok, type Result } from '../../kit/result.ts';
-import type { PlanRun } from '../../model/plan.ts';
+import type { Plan, PlanRun } from '../../model/plan.ts';
 import type { Step } from '../../model/remediation.ts';
 import { limitsOf, radiusObjection } from '../../stages/respond/blast-radius.ts';
-import { actionTraits } from '../../stages/respond/action-traits.data.ts';
+import { isDisruptive } from '../../stages/respond/action-traits.data.ts';
 import { answeredBy, overtaken } from '../../stages/respond/in-force.ts';
 import { advance, type Move, nextMove, type Outcome, type PlanEvent } from '../../stages/respond/plan-run.ts';
 import { attemptOf, undoStep } from '../../stages/respond/steps.ts';
@@ -101,29 +101,33 @@ async function notAnyMore(
   return known.ok ? ok(overtaken(step, run.plan, answeredBy(known.value, atMs))) : known;
 }
 
-async function timeUp(parts: PlanTurnParts, run: PlanRun, atMs: number): Promise<Result<PlanRun | null>> {
-  const objection = await parts.desk.store.read(async (db) => {
-    const { standing, recent, policy } = await groundFor(db, run.plan.vm, null, atMs);
-    const disrupts = run.plan.steps.some(({ action }) =>
-      Object.entries(actionTraits).some(([name, traits]) => name === action && traits.disruptive),
-    );
-    if (!disrupts || standing === null) return null;
-    return radiusObjection(run.plan.vm, standing, recent, limitsOf(policy), atMs);
+/** Judged and stored in one: two VMs whose time is up at once must see each other. */
+async function timeUp(parts: PlanTurnParts, { plan }: PlanRun, atMs: number): Promise<Result<PlanRun | null>> {
+  const act = { by: 'manager', verb: 'plan.move', subject: plan.id, silent: true } as const;
+  return await change(parts.desk, act, async (turn) => {
+    const objection = plan.steps.some((step) => isDisruptive(step.action)) ? await objectionTo(turn, plan, atMs) : null;
+    return ok(await storeEvent(parts, turn, plan.id, { kind: 'time-up', objection, atMs }));
   });
-  return objection.ok ? await tell(parts, run, { kind: 'time-up', objection: objection.value, atMs }) : objection;
+}
+
+async function objectionTo({ db }: Turn, { vm }: Plan, atMs: number): Promise<string | null> {
+  const { standing, recent, policy } = await groundFor(db, vm, null, atMs);
+  return standing === null ? null : radiusObjection(vm, standing, recent, limitsOf(policy), atMs);
 }
 
 /** Stores what an event makes of the plan as it stands in the store now; null = the event came too late to mean anything. */
 async function tell(parts: PlanTurnParts, { plan }: PlanRun, event: PlanEvent): Promise<Result<PlanRun | null>> {
   const act = { by: 'manager', verb: 'plan.move', subject: plan.id, silent: true } as const;
-  return await change(parts.desk, act, async (turn) => {
-    const stored = await planRunById(turn.db, plan.id);
-    if (stored === null) return ok(null);
-    const next = advance(stored, event);
-    if (next === stored) return ok(null);
-    await storeRun(parts, turn, stored, next);
-    return ok(next);
-  });
+  return await change(parts.desk, act, async (turn) => ok(await storeEvent(parts, turn, plan.id, event)));
+}
+
+async function storeEvent(parts: PlanTurnParts, turn: Turn, id: string, event: PlanEvent): Promise<PlanRun | null> {
+  const stored = await planRunById(turn.db, id);
+  if (stored === null) return null;
+  const next = advance(stored, event);
+  if (next === stored) return null;
+  await storeRun(parts, turn, stored, next);
+  return next;
 }
 
 export async function storeRun(

@@ -7,6 +7,7 @@ import type { PlannedAction } from '../../model/remediation.ts';
 import { makePlan, type PlanCause, type Proposal } from '../../stages/respond/make-plan.ts';
 import { causeOfFinding, plansForFinding } from '../../stages/respond/plan-by-rules.ts';
 import { advance, isCarriedOut, type PlanEvent } from '../../stages/respond/plan-run.ts';
+import { measureKey } from '../../stages/respond/steps.ts';
 import { mergeWanted, type Wanted } from '../../stages/respond/wanted.ts';
 import { change, type Turn } from '../audit/change.ts';
 import type { Desk } from '../desk.ts';
@@ -157,7 +158,7 @@ async function undoRemediation(desk: Desk, id: string, by: string): Promise<Resu
     by,
     evidence: 'first',
     why: `${by} takes back ${step.action}, remediation ${id}`,
-    ...(action === 'lift' ? { lifts: id } : {}),
+    ...(action === 'lift' ? { lifts: measureKey(step) } : {}),
   } as const;
   return await adoptWish(desk, wish);
 }

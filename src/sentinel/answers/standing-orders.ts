@@ -8,7 +8,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import type { Ability, Plan } from '../../model/plan.ts';
 import type { Rule } from '../../model/rule.ts';
 import { guardWeight } from '../../stages/assess/guard-weights.ts';
-import { actionTraits } from '../../stages/respond/action-traits.data.ts';
+import { isDisruptive } from '../../stages/respond/action-traits.data.ts';
 import { limitsOf } from '../../stages/respond/blast-radius.ts';
 import type { Proposal } from '../../stages/respond/make-plan.ts';
 import { groupOfGuard, rulesFor, rulesForTampering } from '../../stages/respond/match-rules.ts';
@@ -129,7 +129,7 @@ export class StandingOrders {
     if (planned.dryRun || planned.consent === 'approval')
       return steps.filter(({ id }) => !executor.settled(id)).forEach((step) => executor.hold(step, cause, held));
     const { scope, service, vm } = manifest;
-    const disrupts = steps.some((step) => step.action in actionTraits && isDisruptive(step.action));
+    const disrupts = steps.some((step) => isDisruptive(step.action));
     // Before anything is done: two VMs that are answered at once must see each other.
     if (disrupts) this.#recent.note({ vm, scope, service, host, atMs: clock.now() });
     await this.#walk({ ...planned, steps, attemptsMax: 1 }, cause);
@@ -157,10 +157,6 @@ export class StandingOrders {
 
 function sayDecisions({ decisions }: Proposal): string {
   return decisions.map(({ action, why }) => `${action}: ${why}`).join('; ');
-}
-
-function isDisruptive(action: string): boolean {
-  return Object.entries(actionTraits).some(([name, traits]) => name === action && traits.disruptive);
 }
 
 function endOf(state: string): 'done' | 'unconfirmed' | 'failed' {

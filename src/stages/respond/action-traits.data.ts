@@ -1,5 +1,5 @@
 // What the planner knows of each action: where it stands in a plan, what it costs, what takes it back, what can stand in for it.
-import type { PlannedAction } from '../../model/remediation.ts';
+import { type Action, type PlannedAction, plannedActions } from '../../model/remediation.ts';
 
 export interface ActionTraits {
   /** Plans isolate first, then collect evidence, then stop; lifting is a plan of its own. */
@@ -46,3 +46,9 @@ export const actionTraits: Readonly<Record<PlannedAction, ActionTraits>> = {
 };
 
 export const phaseOrder = ['lift', 'isolate', 'collect', 'stop'] as const satisfies readonly ActionTraits['phase'][];
+
+/** Whether an action has its VM counted against the limits; what acts inside the guest has not. */
+export function isDisruptive(action: Action): boolean {
+  const planned = plannedActions.find((it) => it === action);
+  return planned !== undefined && actionTraits[planned].disruptive;
+}

@@ -3,12 +3,14 @@ import type { NetworkMeasure } from '../../model/network-measure.ts';
 import type { Plan } from '../../model/plan.ts';
 import { type PlannedAction, plannedActions, type Remediation, type Step } from '../../model/remediation.ts';
 import { actionTraits } from './action-traits.data.ts';
+import { measureKey } from './steps.ts';
 
 export interface InForce {
   readonly action: PlannedAction;
   readonly by: 'rule' | 'person';
   readonly atMs: number;
-  readonly remediation: string;
+  /** The name a switch keeps it under; of what no switch keeps, the remediation's id. */
+  readonly key: string;
   readonly measure: NetworkMeasure | null;
 }
 
@@ -30,18 +32,18 @@ export function answeredBy(remediations: readonly Remediation[], nowMs: number):
   const done = remediations
     .filter(({ state }) => state === 'done')
     .toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : Number(a.startedAt > b.startedAt)));
-  for (const { id, step, origin, startedAt } of done) {
+  for (const { step, origin, startedAt } of done) {
     const action = plannedActions.find((it) => it === step.action);
     if (action === undefined) continue;
     const said = { by: origin === 'person' ? 'person' : 'rule', atMs: Date.parse(startedAt) } as const;
     const { phase, reverses } = actionTraits[action];
     if (phase === 'lift') {
-      const ended = [...inForce.values()].filter((one) => one.action === reverses || one.remediation === step.lifts);
-      for (const one of ended) inForce.delete(one.remediation);
+      const ended = [...inForce.values()].filter((one) => one.action === reverses || one.key === step.lifts);
+      for (const one of ended) inForce.delete(one.key);
       const what = reverses ?? ended[0]?.action;
       if (what !== undefined && said.by === 'person') lifted.push({ action: what, atMs: said.atMs });
     } else if (phase !== 'collect' && !hasRunOut(step.measure, nowMs))
-      inForce.set(id, { action, ...said, remediation: id, measure: step.measure ?? null });
+      inForce.set(measureKey(step), { action, ...said, key: measureKey(step), measure: step.measure ?? null });
   }
   return { inForce: [...inForce.values()], lifted };
 }

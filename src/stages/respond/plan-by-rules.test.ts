@@ -191,12 +191,12 @@ test('the last running member of a tier and a VM too many wait for a person, and
 
 test('what is in force is not done again, and a newer word of a person stands against a rule', () => {
   const measure = { kind: 'quarantine' as const, management: [] };
-  const inForce = [{ action: 'quarantine', by: 'rule', atMs: 0, remediation: 'r', measure } as const];
+  const inForce = [{ action: 'quarantine', by: 'rule', atMs: 0, key: 'r', measure } as const];
   const [covered] = plans([rule('block-flow')], connection('203.0.113.9'), { answered: { inForce, lifted: [] } });
   assert.deepEqual([covered?.plan, covered?.decisions[0]?.verdict], [null, 'covered']);
   const lifted = [{ action: 'quarantine', atMs: nowMs }] as const;
   assert.deepEqual(actions([rule('quarantine')], finding(), { answered: { inForce: [], lifted } }), []);
-  const suspended = [{ action: 'suspend', by: 'person', atMs: 0, remediation: 'r', measure: null }] as const;
+  const suspended = [{ action: 'suspend', by: 'person', atMs: 0, key: 'r', measure: null }] as const;
   assert.deepEqual(actions([rule('resume')], finding(), { answered: { inForce: suspended, lifted: [] } }), []);
 });
 

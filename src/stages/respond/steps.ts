@@ -42,12 +42,19 @@ export function measureStep(measure: NetworkMeasure, vm: string, why: string, id
 export function undoStep(step: Step, remediation: string, why: string): Step | null {
   if (step.undo === null) return null;
   const undo = stepFor(step.undo, step.vm, why, `undo ${remediation}`);
-  return step.undo === 'lift' ? { ...undo, lifts: remediation } : undo;
+  return step.undo === 'lift' ? { ...undo, lifts: measureKey(step) } : undo;
+}
+
+/** The name under which a switch keeps what this step puts into force. */
+export function measureKey(step: Pick<Step, 'id' | 'key'>): string {
+  return step.key ?? step.id;
 }
 
 /** One more try of a step that did not succeed: what it does is the same, that it was tried is news. */
 export function attemptOf(step: Step, attempt: number): Step {
-  return attempt <= 1 ? step : { ...step, id: digest(`${step.id} ${attempt}`) };
+  if (attempt <= 1) return step;
+  const id = digest(`${step.id} ${attempt}`);
+  return step.measure === undefined ? { ...step, id } : { ...step, id, key: measureKey(step) };
 }
 
 /** What the same cause has in common. */

@@ -1,0 +1,177 @@
+// A manager's broker alone, over a store in a file, against simulated hosts: it can die at any point of its work and be started
+// again on what it had stored. What tests of plans begin with.
+import { join } from 'node:path';
+import type { Clock } from '../../kit/clock.ts';
+import { silentLog } from '../../kit/log.ts';
+import { fail, ok, type Result } from '../../kit/result.ts';
+import { problem } from '../../kit/problem.ts';
+import type { Plan, PlanRun } from '../../model/plan.ts';
+import type { SimulatedEstate } from '../../sim/simulated-estate.ts';
+import type { SentinelEnd } from '../../wire/link.ts';
+import type { Order } from '../../wire/messages.ts';
+import { makeAnnouncements } from '../announcements.ts';
+import { change } from '../audit/change.ts';
+import { adoptPlan } from './adopt-plan.ts';
+import { makeSentinelCarrier, settleInterrupted } from './carry-out.ts';
+import { type PlanTurnParts, takeTurn } from './plan-turn.ts';
+import { undo } from './plans.ts';
+import { raiseUnconfirmed } from './unconfirmed.ts';
+import type { Desk } from '../desk.ts';
+import { noLosses } from '../losses.ts';
+import { makeAttachedSentinels } from '../sentinels.ts';
+import { openPlanRuns, planRunById } from '../store/plans.ts';
+import { openSqliteStore, type Store } from '../store/store.ts';
+import { must } from '../trial.ts';
+
+/** Thrown where a test has the manager die. */
+export class Died extends Error {}
+
+/** Asked at every point at which a manager could die; throws `Died` to have it die there. */
+export type Fate = (point: string) => void;
+
+export interface SteppedClock extends Clock {
+  advance(ms: number): void;
+}
+
+export function steppedClock(fromMs: number): SteppedClock {
+  let nowMs = fromMs;
+  return { now: () => nowMs, monotonic: () => nowMs, advance: (ms) => void (nowMs += ms) };
+}
+
+export interface PlanTrial {
+  readonly desk: Desk;
+  adopt(plan: Plan): Promise<PlanRun>;
+  undo(id: string): Promise<Result<PlanRun>>;
+  run(id: string): Promise<PlanRun>;
+  /** Drives all plans until none has anything to do by itself; time is moved to whatever is waited for, but not beyond `untilMs`. */
+  settle(untilMs?: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startPlanTrial(
+  dir: string,
+  clock: SteppedClock,
+  estate: SimulatedEstate,
+  fate: Fate = () => undefined,
+): Promise<PlanTrial> {
+  let isDead = false;
+  // Who has died does nothing more, whatever catches the death on its way.
+  const end: Fate = (point) => {
+    if (isDead) throw new Died(point);
+    try {
+      fate(point);
+    } catch (thrown) {
+      isDead = true;
+      throw thrown;
+    }
+  };
+  const store = must(await openSqliteStore({ file: join(dir, 'manager.db'), sizeBytesMax: 64 * 1024 * 1024 }));
+  const desk = deskOver(mortal(store, end), clock, estate, end);
+  const parts: PlanTurnParts = {
+    desk,
+    carrier: makeSentinelCarrier(desk),
+    unconfirmed: async (turn, run) => await raiseUnconfirmed(desk, turn, run),
+  };
+  must(await settleInterrupted(desk));
+  const run = async (id: string) => {
+    const found = must(await desk.store.read(async (db) => await planRunById(db, id)));
+    if (found === null) throw new Error(`no plan ${id}`);
+    return found;
+  };
+  return {
+    desk,
+    run,
+    adopt: async (plan) =>
+      must(
+        await change(desk, { by: 'x', verb: 'plan.begin', subject: plan.id }, async (turn) =>
+          ok(await adoptPlan(turn, plan)),
+        ),
+      ),
+    undo: async (id) => await undo(desk, id, 'ann'),
+    async settle(untilMs = Number.POSITIVE_INFINITY) {
+      for (;;) {
+        const open = must(await desk.store.read(async (db) => await openPlanRuns(db)));
+        const vms = [...new Set(open.map(({ plan }) => plan.vm))];
+        const dues = await Promise.all(vms.map(async (vm) => await walk(parts, vm)));
+        const dueMs = Math.min(...dues);
+        if (dueMs > untilMs || !Number.isFinite(dueMs)) return;
+        clock.advance(Math.max(0, dueMs - clock.now()));
+      }
+    },
+    close: async () => await store.close(),
+  };
+}
+
+/** Until the VM's plans rest; when they go on. */
+async function walk(parts: PlanTurnParts, vm: string): Promise<number> {
+  for (;;) {
+    const turned = must(await takeTurn(parts, vm));
+    if (!turned.moved) return turned.untilMs ?? Number.POSITIVE_INFINITY;
+  }
+}
+
+/** Every write is three points: before it, inside it, and when it has been committed. */
+function mortal(store: Store, fate: Fate): Store {
+  return {
+    read: async (work) => await store.read(work),
+    async write(work) {
+      fate('before a write');
+      let died: unknown = null;
+      const written = await store.write(async (db) => {
+        const result = await work(db);
+        try {
+          fate('inside a write');
+        } catch (thrown) {
+          died = thrown;
+          return fail(problem('failed', 'died'));
+        }
+        return result;
+      });
+      if (died !== null) throw died;
+      fate('after a write');
+      return written;
+    },
+    close: async () => await store.close(),
+  };
+}
+
+function deskOver(store: Store, clock: SteppedClock, estate: SimulatedEstate, fate: Fate): Desk {
+  const sentinels = makeAttachedSentinels(() => undefined);
+  let ids = 0;
+  const desk: Desk = {
+    store,
+    clock,
+    log: silentLog,
+    // The seal itself has its own tests; here the order travels as it is.
+    seals: {
+      keyid: 'k',
+      trust: { keys: [] },
+      seal: (payloadType, value) => ({ payloadType, payload: JSON.stringify(value), signatures: [] }),
+      open: () => fail(problem('refused', 'nothing is opened here')),
+    },
+    announcements: makeAnnouncements(silentLog),
+    sentinels,
+    losses: noLosses(),
+    closing: new AbortController().signal,
+    newId: () => `id${clock.now()}-${(ids += 1)}`,
+  };
+  sentinels.attach(hostOf(estate, clock, fate));
+  return desk;
+}
+
+function hostOf(estate: SimulatedEstate, clock: SteppedClock, fate: Fate): SentinelEnd {
+  return {
+    sentinel: 'host1',
+    install: async () => await Promise.resolve(ok(1)),
+    abilities: async () => await Promise.resolve(ok(estate.abilities())),
+    async order(envelope) {
+      const { step, by, alarm } = JSON.parse(envelope.payload) as Order;
+      fate('before an order');
+      const answer = await estate.order(step);
+      fate('after an order');
+      if (answer === null) return fail(problem('interrupted', 'No answer came.'));
+      const at = new Date(clock.now()).toISOString();
+      return ok({ id: step.id, step, origin: 'person', by, alarm, group: null, ...answer, startedAt: at, endedAt: at });
+    },
+  };
+}
