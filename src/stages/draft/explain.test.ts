@@ -2,18 +2,28 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Behaviour } from '../../model/behaviour.ts';
+import type { Profile, ProfileEntry } from '../../model/profile.ts';
+import { behaviourId } from '../../pattern/behaviour-id.ts';
 import { tokens } from '../../pattern/token.ts';
-import { inbound, once, outbound, process } from '../../sim/seen.ts';
-import { emptyProfile, learn } from '../learn/learn.ts';
 import { explainEntry } from './explain.ts';
 import { examplesOfTokens } from './explain-examples.data.ts';
 
 const at = '2026-11-22T00:00:00.000Z';
-const profile = learn(emptyProfile('shop', 'web'), 'name:web1', [
-  once(process('/usr/bin/convert', ['convert', '/tmp/tmp.5uCgKO6S70'], '/usr/sbin/apache2')),
-  ...Array.from({ length: 12 }, (_, i) => once(inbound('/usr/sbin/apache2', `10.1.2.${i + 1}`, 80))),
-  once(outbound('/usr/bin/app', '10.9.9.9', 5432)),
-]);
+const seen = (behaviour: Behaviour, count: number): [string, ProfileEntry] => [
+  behaviourId(behaviour),
+  { behaviour, count, firstAt: at, lastAt: at, members: ['name:web1'] },
+];
+const web = { exe: '/usr/sbin/apache2', proto: 'tcp', port: '80' } as const;
+const profile: Profile = {
+  scope: 'shop',
+  service: 'web',
+  entries: Object.fromEntries([
+    seen({ kind: 'inbound', ...web, peer: '10.1.2.0/24' }, 12),
+    seen({ kind: 'inbound', ...web, peer: '10.2.2.2' }, 40),
+    seen({ kind: 'outbound', ...web, peer: '10.1.2.9' }, 3),
+  ]),
+  coverage: [],
+};
 
 function explain(behaviour: Behaviour) {
   return explainEntry({ id: 'e', behaviour, provenance: { kind: 'learned', at } }, profile);
