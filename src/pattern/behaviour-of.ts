@@ -15,8 +15,9 @@ const domainPort = 53;
  * Services announced and looked for among the machines of one link: SSDP (UPnP Device Architecture), WS-Discovery, mDNS (RFC 6762),
  * LLMNR (RFC 4795). Everybody on the link is spoken to, so that neither who speaks nor the group's address tells anything.
  */
-const discoveryPorts: ReadonlySet<number> = new Set([1900, 3702, 5353, 5355]);
-const groups = ['224.0.0.0/4', 'ff00::/8'].map((text) => ({ text, block: parsePrefix(text) }));
+export const discoveryPorts: readonly number[] = [1900, 3702, 5353, 5355];
+export const discoveryGroups = ['224.0.0.0/4', 'ff00::/8'] as const;
+const discoveryBlocks = discoveryGroups.map((text) => ({ text, block: parsePrefix(text) }));
 
 export function behaviourOf(activity: Activity): Behaviour {
   switch (activity.kind) {
@@ -60,8 +61,8 @@ export function behaviourOf(activity: Activity): Behaviour {
 }
 
 function discoveryOf({ proto, remoteAddr }: ConnectionObservation, port: number): { exe: string; peer: string } | null {
-  if (proto !== 'udp' || !discoveryPorts.has(port)) return null;
-  const group = groups.find(({ block }) => block !== null && matchesPeer(block, remoteAddr));
+  if (proto !== 'udp' || !discoveryPorts.includes(port)) return null;
+  const group = discoveryBlocks.find(({ block }) => block !== null && matchesPeer(block, remoteAddr));
   return group === undefined ? null : { exe: '?', peer: group.text };
 }
 

@@ -1,9 +1,10 @@
-// Components of Windows that call the internet at large because that is their work: browsers, and what fetches, checks or shows for
-// the user. Which site they call says nothing of the machine. Only components with that one task: hosts of other people's code
-// (service hosts, task hosts, script engines) must be learned.
+// Components of Windows that call whoever is there because that is their work. Browsers, and what fetches, checks or shows for the
+// user, call the internet at large: which site says nothing of the machine. Only components with that one task: hosts of other
+// people's code (service hosts, task hosts, script engines) must be learned. And every Windows looks for services on its link.
 import type { Behaviour } from '../../model/behaviour.ts';
-import type { Implied } from './directory-services.ts';
 import type { ProfileEntry } from '../../model/profile.ts';
+import { discoveryGroups, discoveryPorts } from '../../pattern/behaviour-of.ts';
+import type { Implied } from './directory-services.ts';
 
 /** Microsoft, "Manage connection endpoints for Windows 10/11 Enterprise": the components that call, by their places. */
 const components = [
@@ -23,16 +24,26 @@ const webPorts = [
   { proto: 'udp', port: '443' },
 ] as const;
 
+const onTheLink = discoveryPorts.flatMap((port) =>
+  discoveryGroups.flatMap((peer) =>
+    (['outbound', 'inbound'] as const).map((kind): Behaviour => ({
+      kind,
+      exe: '?',
+      proto: 'udp',
+      peer,
+      port: String(port),
+    })),
+  ),
+);
+
 /** Nothing where no program of Windows was seen. */
 export function windowsCallers(entries: readonly ProfileEntry[]): readonly Implied[] {
   const since = entries.flatMap(({ behaviour, firstAt }) => (behaviour.exe.startsWith('c:\\windows\\') ? firstAt : []));
   const [first, ...others] = since;
   if (first === undefined) return [];
   const at = others.reduce((earliest, each) => (each < earliest ? each : earliest), first);
-  return components.flatMap((exe) =>
-    webPorts.map(({ proto, port }) => {
-      const behaviour: Behaviour = { kind: 'outbound', exe, proto, peer: 'internet', port };
-      return { behaviour, at };
-    }),
+  const calls = components.flatMap((exe) =>
+    webPorts.map(({ proto, port }): Behaviour => ({ kind: 'outbound', exe, proto, peer: 'internet', port })),
   );
+  return [...calls, ...onTheLink].map((behaviour) => ({ behaviour, at }));
 }
