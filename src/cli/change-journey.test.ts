@@ -76,6 +76,17 @@ const wordBefore = (text: string, what: RegExp): string =>
     ?.trim()
     .split(/\s+/)[0] ?? assert.fail(`no ${what} in ${text}`);
 
+test('a capture says what is known, how surely, and what a day would still show', async () => {
+  const status = await done('capture status shop');
+  assert.match(status, /shop is in capture\nshop\/web\n {2}learned {2}3 behaviours/);
+  assert.match(status, /process {2}3 known of about \d+; the next one is new with 100\.0 %/);
+  // Ten minutes are 3 / (600 / 86400) = 432 a day at the least.
+  assert.match(status, /forecast 432 new behaviours a day \(\d+ to \d+\), from 0\.0 member-days/);
+  assert.match(await done('capture shop --until risk<=9000/hour'), /forecast/);
+  assert.match(await refused('capture shop --until soon', 2), /is no risk/);
+  assert.match(await refused('capture shop --until risk<=1/day --for 1s', 2), /cannot be meant together/);
+});
+
 test('what was learned and looks like an attack waits until somebody decides', async () => {
   assert.match(await done('protect shop'), /2 of the learned entries look like an attack and wait for a person/);
   const held = await done('manifest held shop/web');

@@ -52,7 +52,8 @@ export function programOf(verbs: readonly Verb[], onCall: (verb: Verb, words: Wo
   for (const option of everywhere) program.addOption(optionOf(option));
   for (const group of verbGroups)
     for (const verb of verbs.filter((verb) => verb.group === group)) addVerb(program, verb, onCall);
-  for (const command of program.commands.filter((command) => command.commands.length > 0))
+  // A verb that is also the first word of others says what it does itself.
+  for (const command of program.commands.filter((command) => command.commands.length > 0 && command.summary() === ''))
     command.description(command.commands.map((child) => child.name()).join(', '));
   return program;
 }

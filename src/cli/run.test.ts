@@ -129,6 +129,7 @@ const grammar: readonly (readonly [string, readonly string[]])[] = [
     ['apply {"declaration":{"scopes":[{"name":"shop"}]},"prune":true,"preview":true}'],
   ],
   ['capture shop', ['setMode {"scope":"shop","mode":"capture"}']],
+  ['capture status shop', ['learning {"scope":"shop"}']],
   ['detect shop', ['setMode {"scope":"shop","mode":"detect"}']],
   ['protect shop --force', ['setMode {"scope":"shop","mode":"protect","force":true}']],
   ['manifest show web1', ['getManifest {"vm":"web1"}']],

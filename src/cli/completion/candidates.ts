@@ -22,7 +22,8 @@ export function expectedAt(program: Command, words: readonly string[]): Expected
   if (place.open !== null) return valuesOf(place.open.argChoices, place.open.flags);
   if (current.startsWith('-') && !place.onlyArguments) return candidates(optionsOf(place.command, before));
   if (place.isLost) return nothing;
-  if (place.command.commands.length > 0) return candidates(verbsOf(place.command, place.isHelp));
+  const isOnlyGroup = place.command.registeredArguments.length === 0;
+  if (place.command.commands.length > 0 && isOnlyGroup) return candidates(verbsOf(place.command, place.isHelp));
   if (place.isHelp) return nothing;
   const { registeredArguments } = place.command;
   const last = registeredArguments.at(-1);
@@ -59,7 +60,7 @@ function walk(program: Command, words: readonly string[]): Place {
     else {
       const child = command.commands.find((child) => child.name() === word);
       if (child !== undefined) command = child;
-      else if (command.commands.length > 0) isLost = true;
+      else if (command.commands.length > 0 && command.registeredArguments.length === 0) isLost = true;
       else taken += 1;
     }
   }

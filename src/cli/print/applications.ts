@@ -1,7 +1,7 @@
 // Scopes with their services, what was learned of them, and what a declaration or a change of mode did.
 import type { Mode, Scope, Service } from '../../model/application.ts';
 import type { Applied } from '../../model/declaration.ts';
-import type { Completeness, Learning, ModeChange } from '../../model/learning.ts';
+import type { Completeness, DayForecast, KnownKind, Learning, ModeChange } from '../../model/learning.ts';
 import type { Rule } from '../../model/rule.ts';
 import { sayDuration } from '../duration.ts';
 import type { Page } from './page.ts';
@@ -85,9 +85,11 @@ export function printMembers(services: readonly Membership[], page: Page): strin
 }
 
 export function printLearning(learning: Learning, page: Page): string {
-  const lines = learning.services.flatMap(({ service, completeness }) => [
+  const lines = learning.services.flatMap(({ service, completeness, kinds, forecast }) => [
     page.paint('heading', `${learning.scope}/${service}`),
     ...learnedLines(completeness, page),
+    ...kinds.map(sayKind),
+    `  forecast ${sayForecast(forecast)}`,
   ]);
   return [`${learning.scope} is in ${learning.mode}`, ...lines].join('\n');
 }
@@ -115,6 +117,22 @@ export function printApplied({ changes, notes }: Applied, preview: boolean): str
     ...(changes.length === 0 ? ['Nothing to change: everything is as declared.'] : []),
     ...notes.map((note) => `Note: ${visible(note)}`),
   ].join('\n');
+}
+
+function sayKind({ kind, entries, richness, missingMass }: KnownKind): string {
+  const whole = Math.max(entries, Math.round(richness));
+  return `  ${kind.padEnd(8)} ${entries} known of about ${whole}; the next one is new with ${(missingMass * 100).toFixed(1)} %`;
+}
+
+function sayForecast(forecast: DayForecast | null): string {
+  if (forecast === null) return 'none: nobody was watched without loss';
+  const { newPerDay, low, high, memberDays, least } = forecast;
+  const floor = newPerDay > least ? '' : ', and so short a time claims no less';
+  return `${sayNumber(newPerDay)} new behaviours a day (${sayNumber(low)} to ${sayNumber(high)}), from ${sayNumber(memberDays)} member-days${floor}`;
+}
+
+function sayNumber(n: number): string {
+  return n < 10 ? n.toFixed(1) : String(Math.round(n));
 }
 
 function learnedLines(

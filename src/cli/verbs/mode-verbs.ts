@@ -7,6 +7,7 @@ import type { Learning, ModeChange } from '../../model/learning.ts';
 import { parseDuration, sayDuration } from '../duration.ts';
 import { printLearning, printModeChange } from '../print/applications.ts';
 import type { Run } from '../run.ts';
+import { parseRisk, riskOf, sayRisk } from './risk.ts';
 import { answer, type Verb, type VerbOption, type Words } from '../verb.ts';
 
 const force: VerbOption = { flags: '--force', says: 'although something speaks against freezing what was learned' };
@@ -17,15 +18,32 @@ export const modeVerbs: readonly Verb[] = [
     says: 'Learn what a scope does',
     group: 'Learn',
     stops: true,
-    options: [{ flags: '--for <duration>', says: 'wait so long (90s, 10m, 2h), then say what was learned' }],
+    options: [
+      { flags: '--for <duration>', says: 'wait so long (90s, 10m, 2h), then say what was learned' },
+      { flags: '--until <risk>', says: "wait until no more than so many new behaviours are expected: 'risk<=1/day'" },
+    ],
     async run(run, words) {
       const asked = words.maybe('for');
       const durationMs = asked === undefined ? ok(null) : parseDuration(asked);
       if (!durationMs.ok) return durationMs;
+      const until = words.maybe('until');
+      const perDay = until === undefined ? ok(null) : parseRisk(until);
+      if (!perDay.ok) return perDay;
+      if (perDay.value !== null && durationMs.value !== null)
+        return fail(problem('usage', '--for and --until cannot be meant together.', 'Leave one of them out.'));
       const changed = await setMode(run, words, 'capture');
+      if (changed.ok && perDay.value !== null)
+        return answer(await learnedUntil(run, changed.value.scope, perDay.value), printLearning);
       if (!changed.ok || durationMs.value === null) return answer(changed, printModeChange);
       return answer(await learned(run, changed.value.scope, durationMs.value), printLearning);
     },
+  },
+  {
+    words: 'capture status <scope>',
+    says: 'Say what is known of each service, how surely, what a day would still show that is new, and what is due',
+    group: 'Learn',
+    run: async (run, words) =>
+      answer(await run.ask((manager) => manager.learning({ scope: words.text('scope') })), printLearning),
   },
   {
     words: 'detect <scope>',
@@ -57,4 +75,26 @@ async function learned(run: Run, scope: string, durationMs: number): Promise<Res
     return fail(problem('interrupted', 'Interrupted.'));
   }
   return await run.ask((manager) => manager.learning({ scope }));
+}
+
+const askAgainMs = 10_000;
+
+/** Asks again and again until the forecast is as low as wanted. */
+async function learnedUntil(run: Run, scope: string, perDay: number): Promise<Result<Learning>> {
+  run.note(`Learning ${scope} until a day is expected to show no more than ${perDay} new behaviours...`);
+  for (let said = ''; ;) {
+    const learning = await run.ask((manager) => manager.learning({ scope }));
+    if (!learning.ok) return learning;
+    const risk = riskOf(learning.value);
+    if (risk !== null && risk <= perDay) return learning;
+    const now = sayRisk(risk);
+    if (now !== said) run.note(`Now: ${now}`);
+    said = now;
+    try {
+      await sleep(askAgainMs, undefined, { signal: run.shell.stop });
+    } catch {
+      run.note(`Stopped waiting; ${scope} goes on learning.`);
+      return fail(problem('interrupted', 'Interrupted.'));
+    }
+  }
 }

@@ -15,7 +15,7 @@ import { ProblemReply } from '../../model/endpoint.ts';
 import { Finding, Severity } from '../../model/finding.ts';
 import { EntryExplanation } from '../../model/entry-explanation.ts';
 import { Decided, EntryDecision, HeldEntry } from '../../model/held-entry.ts';
-import { Completeness, Learning, ModeChange } from '../../model/learning.ts';
+import { Completeness, DayForecast, KnownKind, Learning, ModeChange } from '../../model/learning.ts';
 import { ManagerStatus } from '../../model/manager-status.ts';
 import { Generation, ManifestReading } from '../../model/manifest-reading.ts';
 import { Manifest, ManifestDiff, ManifestEntry, SealedManifest } from '../../model/manifest.ts';
@@ -41,6 +41,8 @@ const nouns: Readonly<Record<string, TSchema>> = {
   Change,
   ChangeWindow,
   Completeness,
+  DayForecast,
+  KnownKind,
   Coverage,
   Decided,
   Declaration,

@@ -1,10 +1,14 @@
 // What VMs did while their scope is in capture becomes the profile of their service; in any other mode nothing is learned.
+import type { Observed } from '../../model/observation.ts';
 import type { Profile } from '../../model/profile.ts';
+import { discover } from '../../stages/learn/discoveries.ts';
+import { belongings } from '../../stages/learn/belongings.ts';
 import { cover, learn } from '../../stages/learn/learn.ts';
 import type { SentinelBatch } from '../../wire/messages.ts';
 import type { Turn } from '../audit/change.ts';
 import type { Desk } from '../desk.ts';
 import { memberOfVm } from '../store/applications.ts';
+import { readDiscoveries, readDrawn, saveDiscoveries } from '../store/discoveries.ts';
 import { addToCurve, readProfile, saveProfile } from '../store/profiles.ts';
 import { addWatched } from '../store/vms.ts';
 
@@ -20,11 +24,31 @@ export async function takeObserved(desk: Desk, turn: Turn, batch: SentinelBatch)
     const after = withinLimit(before, learned) ? learned : missing(before, vm, items.length);
     if (after !== learned) desk.losses.behavioursNotLearned += items.length;
     await saveProfile(turn.db, before, after);
+    await takeDiscoveries(turn, before, items);
     const fresh = Object.keys(after.entries).filter((id) => before.entries[id] === undefined).length;
     const repetitions = items.reduce((sum, item) => sum + item.count, 0);
     const minute = `${turn.at.slice(0, 16)}:00.000Z`;
     await addToCurve(turn.db, place.scope, place.service, minute, fresh, Math.max(0, repetitions - fresh));
   }
+}
+
+async function takeDiscoveries(turn: Turn, before: Profile, items: readonly Observed[]): Promise<void> {
+  const { scope, service } = before;
+  const met = belongings(before, items);
+  const drawn = await readDrawn(
+    turn.db,
+    scope,
+    service,
+    met.map(({ entry }) => entry),
+  );
+  // An entry that others became was drawn, though not under its name.
+  const batch = met.map(({ entry, count, isKnown }) => ({
+    behaviour: entry,
+    count,
+    drawnBefore: Math.max(isKnown ? 1 : 0, drawn.get(entry) ?? 0),
+  }));
+  const found = discover(await readDiscoveries(turn.db, scope, service), batch);
+  await saveDiscoveries(turn.db, scope, service, found.discoveries, found.drawn);
 }
 
 export async function takeCoverage(turn: Turn, batch: SentinelBatch): Promise<void> {

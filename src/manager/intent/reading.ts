@@ -12,11 +12,14 @@ import type { Vm } from '../../model/vm.ts';
 import { checkManifest } from '../../stages/draft/check.ts';
 import { diffManifests } from '../../stages/draft/draft.ts';
 import { explainEntry } from '../../stages/draft/explain.ts';
+import { dueJobs } from '../../stages/learn/due-jobs.ts';
+import { forecastDay, knownKinds } from '../../stages/learn/forecast.ts';
 import { payloadTypes } from '../../wire/messages.ts';
 import { Value } from 'typebox/value';
 import type { Seals } from '../signing/seals.ts';
 import { listMembers, listScopes, scopeNamed } from '../store/applications.ts';
 import { issueOf, listDeliveries, listGenerations, type Issue } from '../store/issues.ts';
+import { readDiscoveries } from '../store/discoveries.ts';
 import { readApprovals, readCoverage, readCurve, readProfile } from '../store/profiles.ts';
 import type { Db } from '../store/tables.ts';
 import { listVms } from '../store/vms.ts';
@@ -90,6 +93,9 @@ export async function readLearning(db: Db, name: string, nowIso: string): Promis
       service: service.name,
       entries: countEntries(profile),
       completeness: judgeCapture(profile, approved, await countHeld(db, profile), nowIso).completeness,
+      kinds: [...knownKinds(profile)],
+      forecast: forecastDay(profile, await readDiscoveries(db, name, service.name)),
+      due: dueJobs(profile).map((job) => ({ ...job })),
       coverage: profile.coverage,
       curve: await readCurve(db, name, service.name, curveMinutesShown),
     });

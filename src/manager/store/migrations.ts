@@ -1,6 +1,7 @@
 // How the tables came to be, step by step. A step that was released is never changed; a new one is added. Written in what
 // SQLite and PostgreSQL have in common.
 import { makeChangeTables } from './change-tables.ts';
+import { makeDiscoveries } from './discoveries.ts';
 import type { ColumnDefinitionBuilder, CreateTableBuilder, Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
@@ -225,4 +226,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0003-steps': { up: nameSteps },
   '0004-changes': { up: makeChangeTables },
   '0005-plans': { up: addPlans },
+  '0006-discoveries': { up: makeDiscoveries },
 };

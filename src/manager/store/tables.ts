@@ -14,6 +14,7 @@ import type { Remediation, RemediationState } from '../../model/remediation.ts';
 import type { ResponsePolicy } from '../../model/response-policy.ts';
 import type { Rule } from '../../model/rule.ts';
 import type { Vm } from '../../model/vm.ts';
+import type { Discoveries } from '../../stages/learn/discoveries.ts';
 import type { AdmittedBehaviour } from './changes.ts';
 import type { Doc } from './doc.ts';
 
@@ -39,6 +40,9 @@ export interface Tables {
   /** In every mode: how well each VM was ever watched. */
   watched: { vm: Text; observedSeconds: number; lossSeconds: number; missed: number };
   curve: { scope: Text; service: Text; minute: Text; newBehaviours: number; repetitions: number };
+  /** How each service's behaviours were met for the first time. */
+  discoveries: { scope: Text; service: Text; doc: Doc<Discoveries> };
+  drawn: { scope: Text; service: Text; entry: Text; times: number };
   /** `vm` is empty for an approval that holds for the whole service. */
   approvals: { scope: Text; service: Text; vm: Text; id: Text; doc: Doc<ManifestEntry> };
   issues: {
