@@ -13,6 +13,7 @@ import { isoTime } from '../kit/clock.ts';
 import type { AlarmDetail, Allowance } from '../model/alarm-detail.ts';
 import type { Scope } from '../model/application.ts';
 import type { Alarm } from '../model/alarm.ts';
+import type { PlanRun } from '../model/plan.ts';
 import type { SealedManifest } from '../model/manifest.ts';
 import type { VmView } from '../model/vm-view.ts';
 import { startManager, type Manager } from '../manager/main.ts';
@@ -186,6 +187,17 @@ test('an alarm is explained, answered, allowed and gone', async () => {
   assert.match(doubtful?.title ?? '', /Nobody can say whether an answer took effect: resume: still running/);
   await done(`close ${doubtful?.id}`);
 
+  const planned = await done<{ proposals: unknown[] }>(`plan ${start} power-off`);
+  assert.equal(planned.proposals.length, 1);
+  assert.match((await plumbline(`plan ${start} power-off`, { json: false })).out, /1\. snapshot: [^]*2\. power-off: /);
+  const [asked] = (await done<{ items: PlanRun[] }>('plans')).items;
+  assert.ok(asked !== undefined && asked.state === 'unconfirmed');
+  assert.match((await refused(`approve ${asked.plan.id.slice(0, 8)}`, 5)).message, /waits for nobody/);
+  sentinel.answer('done', 'as asked');
+  const undone = await plumbline(`undo ${asked.plan.id.slice(0, 8)}`, { json: false });
+  assert.match(undone.out, /taken back by alice/, undone.err);
+  assert.match((await plumbline('rules', { json: false })).out, /shop\/web \(protect\)/);
+
   const preview = await done<Allowance>(`allow ${start} --preview`);
   assert.equal(preview.preview, true);
   assert.equal((await done<{ items: Alarm[] }>('alarms')).items.length, 1);
@@ -196,7 +208,7 @@ test('an alarm is explained, answered, allowed and gone', async () => {
     'deviation allowed',
     'guard closed',
   ]);
-  assert.equal((await done<{ total: number }>('remediations')).total, 2);
+  assert.equal((await done<{ total: number }>('remediations')).total, 3);
 
   await sleep(50);
   open.abort();

@@ -196,7 +196,14 @@ test('answers to an alarm go to the alarm itself', async () => {
     await last('allow 3f2a --member web1 --preview'),
     `allowAlarm {"alarm":"${alarm.id}","member":"web1","preview":true}`,
   );
-  assert.equal(await last('respond 3f2a suspend'), `respondToAlarm {"alarm":"${alarm.id}","action":"suspend"}`);
+  assert.equal(
+    await last('respond 3f2a suspend'),
+    `respondToAlarm {"alarm":"${alarm.id}","action":"suspend","evidence":"first"}`,
+  );
+  assert.equal(
+    await last('respond 3f2a power-off --without-evidence'),
+    `respondToAlarm {"alarm":"${alarm.id}","action":"power-off","evidence":"none"}`,
+  );
   assert.equal(await last('close 3f2a'), `closeAlarm {"alarm":"${alarm.id}"}`);
 });
 
@@ -214,6 +221,12 @@ test('rules are added to those there are, and a person is asked unless told othe
       { on: 'process', minSeverity: 'minor', action: 'snapshot', approval: 'automatic' },
     ],
   });
+  const several = 'process,serious,quarantine+snapshot+suspend,automatic';
+  const whole = await recorded(['service', 'rules', 'shop/web', '--add', several], { answers });
+  assert.match(
+    whole.calls.at(-1) ?? '',
+    /"action":"quarantine","approval":"automatic","also":\["snapshot","suspend"\]/,
+  );
   const inline = await recorded(['service', 'rules', 'shop/web', '--add', 'process,serious,block'], { answers });
   assert.match(inline.calls.at(-1) ?? '', /"action":"block","approval":"automatic"/, 'what acts inline can ask nobody');
 });
@@ -224,7 +237,10 @@ const mistakes: readonly (readonly [string, RegExp])[] = [
   ['scope craete shop', /Unknown command 'craete'\.\nDid you mean create\?/],
   ['alarms --sevrity serious', /Unknown option '--sevrity'\.\nDid you mean --severity\?/],
   ['alarms --severity terrible', /Allowed choices are info, minor, serious, critical\./],
-  ['respond 3f2a explode', /Allowed choices are suspend, resume, snapshot, power-off\./],
+  [
+    'respond 3f2a explode',
+    /Allowed choices are suspend, resume, snapshot, power-off, quarantine, block-flow, capture, reroute\./,
+  ],
   ['ps', /Missing required argument 'vm'\.\nSee `plumbline help ps`\./],
   ['ps web1 web2', /Too many arguments/],
   ['apply', /Required option '-f, --file <file>' not specified\./],

@@ -51,7 +51,9 @@ export class SimulatedEstate {
   }
 
   abilities(): readonly Ability[] {
-    return plannedActions.map((action) => ({ action, available: true, why: null }));
+    return plannedActions
+      .filter((action) => action !== 'lift')
+      .map((action) => ({ action, available: true, why: null }));
   }
 
   /** Null = no answer comes. The same step again does nothing more. */

@@ -7,6 +7,7 @@ import type { Candidate } from './candidates.ts';
 
 const patienceMs = 700;
 const alarmsOffered = 50;
+const plansOffered = 50;
 
 export async function namesOf(kind: string, shell: Shell, stateDir: string): Promise<readonly Candidate[]> {
   const ask = sources[kind];
@@ -44,6 +45,10 @@ const sources: Readonly<Record<string, Source>> = {
   alarm: async (manager) =>
     map(await manager.listAlarms({ status: 'open', limit: alarmsOffered }), ({ items }) =>
       items.map(({ id, title }) => ({ value: id, says: visible(title) })),
+    ),
+  plan: async (manager) =>
+    map(await manager.listPlans({ state: 'waiting-approval', limit: plansOffered }), ({ items }) =>
+      items.map(({ plan }) => ({ value: plan.id, says: visible(plan.why) })),
     ),
 };
 

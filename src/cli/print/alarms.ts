@@ -66,16 +66,21 @@ export function printAlarm(detail: AlarmDetail, page: Page): string {
           `by change ${visible(id.slice(0, 8))} until ${sayTime(until)}, and taken into no manifest: plumbline manifest accept --change ${visible(id.slice(0, 8))}`,
       ),
     ),
-    ...section(
-      'Waiting for a person',
-      pending.flatMap(({ action, since, answeredBy }) =>
-        answeredBy === null
-          ? [`${action}, since ${sayTime(since)}: plumbline respond ${alarm.id.slice(0, idColumns)} ${action}`]
-          : [],
-      ),
-    ),
+    ...section('Waiting for a person', waitingPlans(pending)),
   ];
   return lines.join('\n');
+}
+
+/** One line for each plan, whose steps stand together. */
+function waitingPlans(pending: AlarmDetail['pending']): string[] {
+  const waiting = Map.groupBy(
+    pending.filter(({ answeredBy }) => answeredBy === null),
+    ({ plan }) => plan,
+  );
+  return [...waiting].map(([plan, steps]) => {
+    const actions = steps.map(({ action }) => action).join(', ');
+    return `${actions}, since ${sayTime(steps[0]?.since ?? null)}: plumbline approve ${plan.slice(0, idColumns)}`;
+  });
 }
 
 function explained({ deviation, reasons }: Finding, page: Page): string[] {

@@ -64,9 +64,16 @@ export function sayProvenance({ kind, by, count: times, members, alarm }: Proven
   ].join(' ');
 }
 
-export function sayRule({ on, minSeverity, action, approval }: Rule): string {
+export function sayRule({ on, minSeverity, action, also = [], approval, ...rest }: Rule): string {
   const when = isInline(action) ? 'before it happens' : approval === 'automatic' ? 'at once' : 'when a person agrees';
-  return `${on === 'any' ? 'any deviation' : on} from ${minSeverity} up: ${action}, ${when}`;
+  const more = [
+    ...(rest.unanswered === 'approve' ? [`or nobody answers for ${rest.deadlineMinutes ?? 60} minutes`] : []),
+    ...(rest.expiresMinutes === undefined ? [] : [`for ${rest.expiresMinutes} minutes`]),
+    ...(rest.evidence === 'none' ? ['keeping no evidence'] : []),
+    ...(rest.dryRun === true ? ['shown only'] : []),
+  ];
+  const actions = [action, ...also].join(' and ');
+  return `${on === 'any' ? 'any deviation' : on} from ${minSeverity} up: ${[actions, when, ...more].join(', ')}`;
 }
 
 /** `[::1]:22`, as in a URL. */

@@ -2,7 +2,7 @@
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import { severityOrder } from '../../model/finding.ts';
-import type { VmAction } from '../../model/remediation.ts';
+import { plannedActions } from '../../model/remediation.ts';
 import type { Client } from '../../client/connect.ts';
 import { printAlarm, printAlarms, printAllowance, sayRemediation } from '../print/alarms.ts';
 import type { Run } from '../run.ts';
@@ -11,7 +11,8 @@ import { alarmStatuses, filterOf } from './alarm-filter.ts';
 import { followAlarms } from './follow-alarms.ts';
 import { collect, limitOf, limitOption } from './paging.ts';
 
-const actions = ['suspend', 'resume', 'snapshot', 'power-off'] as const satisfies readonly VmAction[];
+/** What a person may have done to the VM of an alarm. */
+export const personsActions = plannedActions.filter((action) => action !== 'lift');
 
 export const alarmVerbs: readonly Verb[] = [
   {
@@ -73,11 +74,15 @@ export const alarmVerbs: readonly Verb[] = [
     words: 'respond <alarm> <action>',
     says: 'Act on the VM of an alarm, or agree to the answer a rule proposed; the state is read back',
     group: 'Answer',
-    choices: { action: actions },
+    choices: { action: personsActions },
+    options: [{ flags: '--without-evidence', says: 'power off without keeping a snapshot first' }],
     async run(run, words) {
-      const action = words.choice('action', actions);
+      const action = words.choice('action', personsActions);
       if (action === undefined) return fail(problem('usage', 'No action was named.'));
-      const given = await aboutAlarm(run, words, (manager, alarm) => manager.respondToAlarm({ alarm, action }));
+      const evidence = words.flag('withoutEvidence') ? 'none' : 'first';
+      const given = await aboutAlarm(run, words, (manager, alarm) =>
+        manager.respondToAlarm({ alarm, action, evidence }),
+      );
       const said = answer(given, sayRemediation);
       return said.ok && given.ok ? ok({ ...said.value, found: given.value.state !== 'done' }) : said;
     },
@@ -87,7 +92,7 @@ export const alarmVerbs: readonly Verb[] = [
 type AlarmQuestion<T> = (manager: Client, alarm: string) => Promise<Result<T>>;
 
 /** Asks about the alarm a person named by its id or the beginning of it. */
-async function aboutAlarm<T>(run: Run, words: Words, question: AlarmQuestion<T>): Promise<Result<T>> {
+export async function aboutAlarm<T>(run: Run, words: Words, question: AlarmQuestion<T>): Promise<Result<T>> {
   return await run.ask(async (manager) => {
     const id = await wholeId(manager, words.text('alarm'));
     return id.ok ? await question(manager, id.value) : id;

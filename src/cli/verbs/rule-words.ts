@@ -1,8 +1,9 @@
-// A rule in four words: what it is about, how severe that must be, what is done, and whether a person is asked first.
+// A rule in four words: what it is about, how severe that must be, what is done (several actions with + between them), and
+// whether a person is asked first.
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import { severityOrder } from '../../model/finding.ts';
-import { inlineActions, vmActions } from '../../model/remediation.ts';
+import { inlineActions, networkActions, vmActions } from '../../model/remediation.ts';
 import { faultOf, isInline, type Rule } from '../../model/rule.ts';
 
 const subjects = [
@@ -13,7 +14,8 @@ const subjects = [
   'any',
   'tampering',
 ] as const satisfies readonly Rule['on'][];
-const actions = [...vmActions, ...inlineActions] as const satisfies readonly Rule['action'][];
+const outside = [...vmActions, ...networkActions] as const;
+const actions = [...outside, ...inlineActions] as const satisfies readonly Rule['action'][];
 const approvals = ['automatic', 'approval'] as const satisfies readonly Rule['approval'][];
 
 export function parseRules(texts: readonly string[]): Result<readonly Rule[]> {
@@ -31,12 +33,14 @@ function parseRule(text: string): Result<Rule> {
   const [about, severity, answer, given, ...rest] = text.split(',').map((part) => part.trim());
   const on = subjects.find((word) => word === about);
   const minSeverity = severityOrder.find((word) => word === severity);
-  const action = actions.find((word) => word === answer);
+  const [first, ...others] = (answer ?? '').split('+');
+  const action = actions.find((word) => word === first);
+  const also = others.flatMap((one) => outside.find((word) => word === one) ?? []);
   const consent = given ?? (action !== undefined && isInline(action) ? 'automatic' : 'approval');
   const approval = approvals.find((word) => word === consent);
   const isWhole = on !== undefined && minSeverity !== undefined && action !== undefined && approval !== undefined;
-  if (isWhole && rest.length === 0) {
-    const rule = { on, minSeverity, action, approval };
+  if (isWhole && rest.length === 0 && also.length === others.length) {
+    const rule = { on, minSeverity, action, approval, ...(also.length === 0 ? {} : { also }) };
     const fault = faultOf(rule);
     return fault === null ? ok(rule) : fail(problem('usage', `"${text}" cannot be carried out: ${fault}.`));
   }

@@ -11,6 +11,7 @@ import { integrityVerbs } from './integrity-verbs.ts';
 import { manifestVerbs } from './manifest-verbs.ts';
 import { memberVerbs } from './member-verbs.ts';
 import { modeVerbs } from './mode-verbs.ts';
+import { planVerbs } from './plan-verbs.ts';
 import { recordVerbs } from './record-verbs.ts';
 import { replayVerb } from './replay-verb.ts';
 import { scopeVerbs } from './scope-verbs.ts';
@@ -36,6 +37,7 @@ const spoken: readonly Verb[] = [
   ...heldEntryVerbs,
   ...changeVerbs,
   ...alarmVerbs,
+  ...planVerbs,
   ...heldVerbs,
   replayVerb,
   evaluateVerb,

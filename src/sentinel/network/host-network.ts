@@ -18,6 +18,7 @@ import { NetworkDesk, type NetworkHealth } from './network-desk.ts';
 import { NetworkSwitches } from './network-switches.ts';
 import { SwitchWatch } from './switch-watch.ts';
 import { vmPorts, type PluggedPort } from './vm-ports.ts';
+import { measureKey } from '../../stages/respond/steps.ts';
 
 export interface HostNetworkOptions {
   readonly database: Database;
@@ -78,8 +79,8 @@ export class HostNetwork {
 
   /** Carries out a step about the VM's network; null when it is none. */
   async act(step: Step): Promise<ActOutcome | null> {
-    const { vm, id, measure, lifts } = step;
-    if (measure !== undefined && measure.kind === step.action) return this.#desk.apply(vm, id, measure);
+    const { vm, measure, lifts } = step;
+    if (measure !== undefined && measure.kind === step.action) return this.#desk.apply(vm, measureKey(step), measure);
     return step.action === 'lift' && lifts !== undefined ? this.#desk.lift(vm, lifts) : null;
   }
 

@@ -92,7 +92,8 @@ function candidateFor(action: PlannedAction, wanted: Wanted, cause: PlanCause, g
   if (already !== undefined)
     return { covered: `${already.action} is in force since ${new Date(already.atMs).toISOString()}` };
   const ability = ground.abilities?.find((one) => one.action === action);
-  if (ground.abilities !== null && ability?.available !== true)
+  // Whoever could put it into force can take it back.
+  if (action !== 'lift' && ground.abilities !== null && ability?.available !== true)
     return { obstacle: ability?.why ?? 'its host offers nothing of the kind' };
   return { measure: measure?.measure ?? null };
 }
