@@ -12,6 +12,8 @@ test('every promised figure is the median of its samples, and the slowdowns are 
   assert.equal(name, 'trace');
   assert.deepEqual(Object.keys(figures), [
     'slowdown1cpu',
+    'slowdownOfBareStops',
+    'slowdownOfAllKinds',
     'slowdown2cpu',
     'handlerMsPerStop',
     'standsMsPerStop',
@@ -19,5 +21,5 @@ test('every promised figure is the median of its samples, and the slowdowns are 
     'decisionMs',
     'pausedMs',
   ]);
-  assert.deepEqual(ratios, { slowdown1cpu: 1.1, slowdown2cpu: 3 });
+  assert.deepEqual(ratios, { slowdown1cpu: 1.1, slowdownOfBareStops: 3, slowdownOfAllKinds: 4, slowdown2cpu: 5 });
 });

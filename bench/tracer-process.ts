@@ -5,11 +5,18 @@ import type { Verdict } from '../src/introspection/trace/trace-event.ts';
 import type { TraceTarget } from '../src/introspection/trace/trace-target.ts';
 import { openTrace } from '../src/introspection/trace/tracer.ts';
 import type { Trace } from '../src/introspection/trace/tracer.ts';
+import { judgedKinds } from '../src/sentinel/tracing/open-tracer.ts';
 import { WatchdogGuardian } from '../src/introspection/trace/watchdog/watchdog-guardian.ts';
 import { sayProblem } from '../src/kit/problem.ts';
+import { openBareStops } from './bare-stops.ts';
+import type { BareStops } from './bare-stops.ts';
+
+/** judged = what a sentinel asks for; all = every kind there is; bare = stops where `judged` does, and does nothing there. */
+export type Sight = 'judged' | 'all' | 'bare';
 
 export type TracerOrder =
-  | { readonly do: 'open'; readonly target: TraceTarget; readonly verdict: Verdict | null }
+  /** `verdict` null: nothing is decided. */
+  | { readonly do: 'open'; readonly target: TraceTarget; readonly verdict: Verdict | null; readonly sight: Sight }
   | { readonly do: 'figures' }
   | { readonly do: 'close' };
 
@@ -25,36 +32,51 @@ export interface TracerFigures {
 }
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
+/** What it costs is what is measured: no rest. */
+const budget = { stopsPerSecondMax: 100_000, stolenMsPerSecondMax: 100_000 };
 const guardian = new WatchdogGuardian();
 let trace: Trace | null = null;
+let bare: BareStops | null = null;
 let problem: string | null = null;
+let lastLoss = '';
 let decidedMs: number[] = [];
 
 process.on('message', (order: TracerOrder) => {
   void follow(order).then((figures) => process.send?.(figures));
 });
 
+// A bench that fails leaves its trace open: the guardian lets the guest go.
+process.on('disconnect', () => process.exit());
+
 async function follow(order: TracerOrder): Promise<TracerFigures> {
-  if (order.do === 'open') await open(order.target, order.verdict);
+  if (order.do === 'open') await open(order);
+  const stopsOfBare = bare?.stops;
   if (order.do === 'close') {
-    const closed = await trace?.close();
+    const closed = await (bare ?? trace)?.close();
+    bare = null;
     if (closed?.ok === false) problem = sayProblem(closed.error);
   }
   const { user, system } = process.cpuUsage();
   const summary = trace?.summary();
-  if ((summary?.losses ?? 0) > 0) problem ??= 'something was lost';
+  if ((summary?.losses ?? 0) > 0) problem ??= `something was lost: ${lastLoss}`;
   return {
     cpuMs: (user + system) / 1000,
-    stops: summary?.stops ?? 0,
+    stops: stopsOfBare ?? summary?.stops ?? 0,
     stolenMs: summary?.stolenMs ?? 0,
     decidedMs,
     problem,
   };
 }
 
-async function open(target: TraceTarget, verdict: Verdict | null): Promise<void> {
+async function open({ target, verdict, sight }: TracerOrder & { readonly do: 'open' }): Promise<void> {
   problem = null;
   decidedMs = [];
+  if (sight === 'bare') {
+    const stops = await openBareStops(target, new Set(judgedKinds));
+    if (stops.ok) bare = stops.value;
+    else problem = sayProblem(stops.error);
+    return;
+  }
   const deciding =
     verdict === null
       ? {}
@@ -69,7 +91,16 @@ async function open(target: TraceTarget, verdict: Verdict | null): Promise<void>
           afterHold: 'allow' as const,
           onHeld: () => setImmediate(() => trace?.release('allow')),
         };
-  const opened = await openTrace(target, { clock, guardian, onLine: () => {}, ...deciding });
+  const opened = await openTrace(target, {
+    clock,
+    guardian,
+    onLine: (line) => {
+      if (line.kind === 'loss') lastLoss = line.reason;
+    },
+    budget,
+    ...(sight === 'all' ? {} : { kinds: judgedKinds }),
+    ...deciding,
+  });
   if (opened.ok) trace = opened.value;
   else problem = sayProblem(opened.error);
 }

@@ -13,6 +13,7 @@ import type {
 
 interface Options {
   readonly decide?: Decide;
+  readonly onlyJudged: boolean;
   readonly holdMs: number;
   readonly onLine: (line: TraceLine) => void;
   readonly onHeld: (attempt: Attempt | null) => void;
@@ -48,6 +49,8 @@ export class SimulatedTrace {
   trouble: Problem | null = null;
   /** Refusing does not work: what is to be refused happens. */
   isPowerless = false;
+  /** Whether what is not judged is told as well. */
+  tellsAll = false;
   /** Everything opened so far. */
   opened = 0;
   #options: Options | null = null;
@@ -69,6 +72,7 @@ export class SimulatedTrace {
     if (this.trouble !== null) return Promise.resolve(fail(this.trouble));
     const { promise: ended, resolve } = Promise.withResolvers<Problem | null>();
     this.#options = options;
+    this.tellsAll = !options.onlyJudged;
     this.#end = resolve;
     const close = (): Promise<string | null> => {
       this.#options = null;
@@ -82,6 +86,7 @@ export class SimulatedTrace {
       close,
       summary: () => this.#summary(),
       release: (answer: Verdict) => this.#released?.(answer),
+      tellAll: (all: boolean) => void (this.tellsAll = all),
     };
     const result: Result<typeof trace> = ok(trace);
     return Promise.resolve(result);

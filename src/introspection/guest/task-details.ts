@@ -21,6 +21,8 @@ export const noDetails: TaskDetails = { exe: null, argv: null, cgroup: null, nam
 
 const argumentBytesMax = 128 * 1024;
 const argumentsMax = 4096;
+/** Holds the arguments of nearly every program. */
+const firstArgumentBytes = 1024;
 /** As Linux has it. */
 const titleBytesMax = pageBytes;
 const userAddressEnd = 2 ** 52;
@@ -84,6 +86,32 @@ export function readArguments(space: KernelSpace, mm: PhysicalAddress): readonly
   const title = readUser(space, tables, start, titleBytesMax).bytes;
   const nul = title.indexOf(0);
   return [title.toString('utf8', 0, nul < 0 ? titleBytesMax : nul)];
+}
+
+/**
+ * The same of a program that the kernel still puts together: its first `count` strings. Where they end is written down last of all, and
+ * environment follows.
+ */
+export function readFirstArguments(space: KernelSpace, mm: PhysicalAddress, count: number): readonly string[] | null {
+  const { pages, profile } = space;
+  const start = pages.u64(mm + profile.fields['mm_struct.arg_start']);
+  const tables = space.pointer(mm + profile.fields['mm_struct.pgd']);
+  if (tables === nowhere || start === 0 || start >= userAddressEnd) return null;
+  for (let length = firstArgumentBytes; ; length = argumentBytesMax) {
+    const { bytes } = readUser(space, tables, start, length);
+    const end = endOfStrings(bytes, count);
+    if (end !== null || length === argumentBytesMax) return splitArguments(bytes.subarray(0, end ?? length));
+  }
+}
+
+function endOfStrings(bytes: Buffer, count: number): number | null {
+  let end = 0;
+  for (let done = 0; done < count; done += 1) {
+    const nul = bytes.indexOf(0, end);
+    if (nul < 0) return null;
+    end = nul + 1;
+  }
+  return end;
 }
 
 export function readUser(

@@ -25,6 +25,7 @@ export const optionalSymbols = [
   'current_task',
   'pcpu_hot',
   'proc_event_num_listeners',
+  'elf_hwcap2',
   'inet_stream_ops',
   'inet6_stream_ops',
   'inet_dgram_ops',

@@ -12,7 +12,7 @@ const clock = { now: () => 1_700_000_000_000, monotonic: () => 1_000 };
 function desk(decide: () => Verdict) {
   const lines: TraceLine[] = [];
   const journal = new TraceJournal(clock, (line) => lines.push(line));
-  return { lines, journal, desk: new AttemptDesk(decide, journal) };
+  return { lines, journal, desk: new AttemptDesk(decide, journal, () => {}) };
 }
 
 function attempt(refusal: Partial<Refusal>, more: Partial<Sighting> = {}): Sighting {

@@ -3,6 +3,7 @@
 import { causeOf } from '../../kit/problem.ts';
 import { RecentMap } from '../../kit/recent-map.ts';
 import type { Sighting } from './hook.ts';
+import type { Actor } from './process-facts.ts';
 import type { Attempt, Decide, Verdict } from './trace-event.ts';
 import type { TraceJournal } from './trace-journal.ts';
 
@@ -13,11 +14,14 @@ export type Settled = Exclude<Verdict, 'hold'>;
 export class AttemptDesk {
   readonly #decide: Decide;
   readonly #journal: TraceJournal;
+  readonly #onKill: (actor: Actor) => void;
   readonly #answers = new RecentMap<string, Settled>(answersMax);
 
-  constructor(decide: Decide, journal: TraceJournal) {
+  /** `onKill`: who was killed, each time. */
+  constructor(decide: Decide, journal: TraceJournal, onKill: (actor: Actor) => void) {
     this.#decide = decide;
     this.#journal = journal;
+    this.#onKill = onKill;
   }
 
   attemptOf(sighting: Sighting, atMs: number): Attempt {
@@ -42,6 +46,7 @@ export class AttemptDesk {
   settle(sighting: Sighting, verdict: Settled, isNew: boolean, atMs: number): void {
     this.#answers.set(sighting.key, verdict);
     const done = verdict === 'allow' ? 'allow' : this.#act(sighting, verdict);
+    if (done === 'kill' && sighting.actor !== undefined) this.#onKill(sighting.actor);
     if (!isNew) return;
     if (done !== 'allow') {
       this.#journal.refuse(true);

@@ -3,6 +3,7 @@
 import type { PhysicalAddress } from '../memory/guest-memory.ts';
 import type { KernelSpace } from '../kernel/kernel-space.ts';
 import type { Registers, RegisterName } from '../../protocols/gdb/registers.ts';
+import type { Actor } from './process-facts.ts';
 import type { TracedEvent, TracedKind } from './trace-event.ts';
 
 /** A virtual address in the guest kernel, in halves: it does not fit an exact Number. */
@@ -63,6 +64,8 @@ export interface Sighting {
   /** Unless it is refused, an event of its own will follow: only then is the attempt told. */
   readonly eventFollows?: boolean;
   readonly event: Omit<TracedEvent, 'ts' | 'seq' | 'verdict'>;
+  /** Of an attempt: who makes it, as it is before. */
+  readonly actor?: Actor;
   /** Present for an attempt; absent for what has happened. */
   readonly refusal?: Refusal;
 }

@@ -10,10 +10,13 @@ import { BudgetMeter } from './budget.ts';
 import type { TraceBudget } from './budget.ts';
 import { beatEveryMs } from './guardian.ts';
 import type { Watch } from './guardian.ts';
+import type { KilledProcesses } from './killed-processes.ts';
+import { insertion } from './point-set.ts';
+import type { ChosenHooks } from './point-set.ts';
 import type { ProcessReader } from './process-facts.ts';
 import { Rest } from './rest.ts';
 import { sameKernel } from './same-kernel.ts';
-import type { Attempt, TraceSummary } from './trace-event.ts';
+import type { Attempt, TracedKind, TraceSummary } from './trace-event.ts';
 import { TraceLoop } from './trace-loop.ts';
 import type { LoopParts } from './trace-loop.ts';
 import type { Coverage, Trace } from './tracer.ts';
@@ -21,6 +24,9 @@ import type { Coverage, Trace } from './tracer.ts';
 export interface TraceConduct {
   readonly watch: Watch | null;
   readonly processes: ProcessReader;
+  readonly killed: KilledProcesses;
+  /** What tells further kinds, and where. */
+  readonly furtherHooks: (kinds: readonly TracedKind[]) => Pick<ChosenHooks, 'hooks' | 'points'>;
   readonly coverage: Coverage;
   readonly budget: TraceBudget;
   readonly holdMs: number;
@@ -79,12 +85,8 @@ export class LiveTrace implements Trace {
   /** Sets the points and lets the guest run. */
   async start(): Promise<Result<void>> {
     const { client } = this.#parts;
-    const refused = await this.#loop.setPoints();
-    if (!refused.ok) return refused;
-    if (refused.value.length > 0) {
-      const message = `QEMU set only some of the points that the trace needs (${refused.value.length} refused).`;
-      return fail(problem('failed', message, 'Trace fewer kinds of events.'));
-    }
+    const set = await this.#setPoints();
+    if (!set.ok) return set;
     void client.closed.then((why) => {
       this.#loop.breakOff();
       this.#end(why);
@@ -93,6 +95,14 @@ export class LiveTrace implements Trace {
     this.#beat = setInterval(() => this.#onBeat(), beatEveryMs);
     this.#loop.run();
     return ok(undefined);
+  }
+
+  async #setPoints(): Promise<Result<void>> {
+    const refused = await this.#loop.setPoints();
+    if (!refused.ok) return refused;
+    if (refused.value.length === 0) return ok(undefined);
+    const message = `QEMU set only some of the points that the trace needs (${refused.value.length} refused).`;
+    return fail(problem('failed', message, 'Trace fewer kinds of events.'));
   }
 
   summary(): TraceSummary {
@@ -104,6 +114,20 @@ export class LiveTrace implements Trace {
     clearTimeout(this.#holdTimer);
     this.#conduct.watch?.release();
     return this.#loop.release(verdict);
+  }
+
+  alsoTell(kinds: readonly TracedKind[]): Promise<Result<void>> {
+    const { looker, points } = this.#parts;
+    const { hooks, points: wanted } = this.#conduct.furtherHooks(kinds);
+    const own = new Set(points.map((point) => insertion(point)));
+    return this.#loop.whileStanding(async () => {
+      const wereSet = this.#loop.pointsAreSet;
+      const taken = await this.#loop.takePoints();
+      if (!taken.ok) return taken;
+      this.#loop.alsoWant(wanted.filter((point) => !own.has(insertion(point))));
+      looker.alsoLookFor(hooks);
+      return wereSet ? await this.#setPoints() : ok(undefined);
+    });
   }
 
   disturbed(reason: string): void {
@@ -172,6 +196,7 @@ export class LiveTrace implements Trace {
     if (this.#isOver) return;
     journal.anchor();
     this.#conduct.processes.refresh();
+    if (this.#loop.state !== 'looking') this.#conduct.killed.look(atMs);
     const activity = this.#readActivity();
     const { activity: before, atMs: beforeMs } = this.#last;
     this.#last = { activity, atMs };
@@ -194,6 +219,7 @@ export class LiveTrace implements Trace {
     looker.forget();
     desk?.forget();
     this.#conduct.processes.forget();
+    this.#conduct.killed.forget();
     journal.lose(fromMs, untilMs, null, 'the guest’s time leapt: a snapshot was loaded');
     void this.#checkKernel();
   }

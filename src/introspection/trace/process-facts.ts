@@ -50,6 +50,9 @@ interface Line {
   readonly paths: readonly string[];
 }
 
+/** Null when they cannot be read. */
+type ReadArguments = (mm: PhysicalAddress) => readonly string[] | null;
+
 const imagesMax = 4096;
 const ancestorsMax = 16;
 const commBytes = 16;
@@ -63,8 +66,11 @@ export class ProcessReader {
   readonly #lines = new RecentMap<string, Line>(imagesMax);
   readonly #cgroups = new RecentMap<PhysicalAddress, string | null>(imagesMax);
 
+  readonly #readArguments: ReadArguments;
+
   constructor(space: KernelSpace) {
     this.#space = space;
+    this.#readArguments = (mm) => readArguments(space, mm);
     this.#offsets = taskOffsets(space.profile);
     this.#leaderAt = space.profile.fields['task_struct.group_leader'];
   }
@@ -74,14 +80,23 @@ export class ProcessReader {
     return this.#read(task, null);
   }
 
-  /** The same for a task whose program has just been replaced: what was remembered of it is read anew. */
-  readAnew(task: PhysicalAddress): Actor | null {
-    return this.#read(task, 'anew');
+  /**
+   * The same for a task whose program has just been replaced: what was remembered of it is read anew. `argumentsOf` reads them from the
+   * memory of a program that is not complete yet.
+   */
+  readAnew(task: PhysicalAddress, argumentsOf: ReadArguments = this.#readArguments): Actor | null {
+    return this.#read(task, argumentsOf);
   }
 
   /** The same for a process that has just been forked: it still runs its maker's program. */
   readChild(task: PhysicalAddress, maker: Actor): Actor | null {
     return this.#read(task, this.#images.get(maker.facts.image) ?? null);
+  }
+
+  /** Whether any thread of it still runs, as the pages say that are read just now: its record may have been given to another, or lie there with nobody having asked for its end. */
+  lives({ process, leader }: Pick<Actor, 'process' | 'leader'>): boolean {
+    const facts = readTaskFacts(this.#space, this.#offsets, leader);
+    return processId(facts) === process && !hasEnded(this.#space, facts);
   }
 
   /** Control groups are kept by address, which is reused: called now and then, to look again. */
@@ -96,7 +111,7 @@ export class ProcessReader {
     this.#cgroups.clear();
   }
 
-  #read(task: PhysicalAddress, image: Image | 'anew' | null): Actor | null {
+  #read(task: PhysicalAddress, image: Image | ReadArguments | null): Actor | null {
     if (task === nowhere) return null;
     const space = this.#space;
     const own = readTaskFacts(space, this.#offsets, task);
@@ -104,9 +119,10 @@ export class ProcessReader {
     const process = leader === task ? own : readTaskFacts(space, this.#offsets, leader);
     if (own.cred === nowhere || process.pid !== own.tgid || process.tgid !== own.tgid) return null;
     const id = imageId(process);
-    if (image === 'anew') this.#images.delete(id);
+    const isNew = typeof image === 'function';
+    if (isNew) this.#images.delete(id);
     else if (image !== null) this.#images.set(id, image);
-    const { exe, argv } = this.#imageOf(id, own.mm === nowhere ? process : own);
+    const { exe, argv } = this.#imageOf(id, own.mm === nowhere ? process : own, isNew ? image : this.#readArguments);
     const line = this.#lineOf(id, process, 0);
     return {
       task,
@@ -137,15 +153,15 @@ export class ProcessReader {
     return leader === nowhere ? task : leader;
   }
 
-  #imageOf(id: string, facts: TaskFacts): Image {
+  #imageOf(id: string, facts: TaskFacts, argumentsOf: ReadArguments = this.#readArguments): Image {
     const known = this.#images.get(id);
     if (known !== undefined || facts.mm === nowhere || isKernelThread(facts)) return known ?? unknown;
     const file = this.#space.pointer(facts.mm + this.#space.profile.fields['mm_struct.exe_file']);
     const image = {
       exe: file === nowhere ? null : filePath(this.#space, file),
-      argv: readArguments(this.#space, facts.mm),
+      argv: argumentsOf(facts.mm),
     };
-    if (image.exe !== null) this.#images.set(id, image);
+    if (image.exe !== null && image.argv !== null) this.#images.set(id, image);
     return image;
   }
 
@@ -194,6 +210,14 @@ export class ProcessReader {
     this.#cgroups.set(cgroups, path);
     return path;
   }
+}
+
+/** A process has ended when the last of its threads has; without the counter, when its first one does. */
+export function hasEnded(space: KernelSpace, { task, exiting }: Pick<TaskFacts, 'task' | 'exiting'>): boolean {
+  const live = space.profile.fields['signal_struct.live'];
+  if (live === undefined) return exiting;
+  const signal = space.pointer(task + space.profile.fields['task_struct.signal']);
+  return signal !== nowhere && space.pages.u32(signal + live) === 0;
 }
 
 /** Nanoseconds that a double cannot hold exactly, 2^32 of them being 4 294 967 296; exact for longer than any guest runs. */

@@ -17,6 +17,11 @@ export class SightingLedger {
    */
   isNew(thread: number, { key, repeatable }: Sighting, fresh: boolean): boolean {
     if (repeatable === true) return fresh || this.#standing.get(thread)?.has(key) !== true;
+    return this.isFirst(key);
+  }
+
+  /** The same for a key that no two happenings share. */
+  isFirst(key: string): boolean {
     if (this.#told.get(key) === true) return false;
     this.#told.set(key, true);
     return true;

@@ -22,6 +22,8 @@ export interface Look {
 export class StopLooker {
   /** Those that may refuse come first: where one of them sees a moment, others of its kind look away. */
   readonly #hooks: readonly Hook[];
+  /** Beside them, for as long as somebody wants to be told more. */
+  #further: readonly Hook[] = [];
   readonly #ledger = new SightingLedger();
   /** CPUs whose access was seen but not reported: QEMU reports it later, wherever they are then. */
   readonly #toBeReported = new Set<number>();
@@ -30,8 +32,18 @@ export class StopLooker {
     this.#hooks = hooks;
   }
 
+  alsoLookFor(hooks: readonly Hook[]): void {
+    this.#further = hooks;
+  }
+
+  /** Whether what happens once only and was learned of in another way is told for the first time; at no stop is it new any more. */
+  isFirst(key: string): boolean {
+    return this.#ledger.isFirst(key);
+  }
+
   look(guest: GuestAtStop, stop: StopReply): Look {
     const seen: Seen[] = [];
+    const hooks = this.#further.length === 0 ? this.#hooks : [...this.#hooks, ...this.#further];
     let failures = 0;
     let explained = !stop.atData || this.#toBeReported.has(stop.thread);
     for (const cpu of guest.cpus) {
@@ -39,7 +51,7 @@ export class StopLooker {
       const fresh = reported && !this.#toBeReported.has(cpu.thread);
       const here: Seen[] = [];
       let wasCaught = false;
-      for (const hook of this.#hooks) {
+      for (const hook of hooks) {
         try {
           const sighting = hook.recognise(guest, cpu);
           if (sighting === null) continue;

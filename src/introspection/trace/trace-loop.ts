@@ -9,8 +9,6 @@ import type { Problem } from '../../kit/problem.ts';
 import { fail, ok } from '../../kit/result.ts';
 import type { Result } from '../../kit/result.ts';
 import type { GdbClient } from '../../protocols/gdb/gdb-client.ts';
-import { parseRegisterBytes } from '../../protocols/gdb/registers.ts';
-import type { Registers } from '../../protocols/gdb/registers.ts';
 import type { StopReply } from '../../protocols/gdb/stop-reply.ts';
 import type { AttemptDesk, Settled } from './attempt-desk.ts';
 import type { StopPoint } from './hook.ts';
@@ -18,7 +16,8 @@ import { insertion, removal } from './point-set.ts';
 import { skipEntries } from './skip-entry.ts';
 import type { Step } from './skip-entry.ts';
 import type { Seen, StopLooker } from './stop-look.ts';
-import { GuestAtStop, selectCpu } from './stopped-guest.ts';
+import { registerQuestions, registersIn } from './register-questions.ts';
+import { GuestAtStop } from './stopped-guest.ts';
 import type { Attempt } from './trace-event.ts';
 import type { TraceJournal } from './trace-journal.ts';
 import type { OpenTarget } from './trace-target.ts';
@@ -67,6 +66,7 @@ export class TraceLoop {
   readonly #events: LoopEvents;
   #state: State = 'standing';
   #points: readonly StopPoint[] = [];
+  #alsoWanted: readonly StopPoint[] = [];
   #held: Held | null = null;
   #tellLater: (() => void)[] = [];
   #atStop: (() => void)[] = [];
@@ -98,9 +98,15 @@ export class TraceLoop {
     return this.#points.length > 0;
   }
 
+  /** Beside those of the trace, from the next time that points are set. */
+  alsoWant(points: readonly StopPoint[]): void {
+    this.#alsoWanted = points;
+  }
+
   /** While the guest stands: sets the points; those that QEMU has no room for are given back. */
   async setPoints(): Promise<Result<readonly StopPoint[]>> {
-    const { client, points } = this.#parts;
+    const { client } = this.#parts;
+    const points = [...this.#parts.points, ...this.#alsoWanted];
     const answers = await client.ask(points.map((point) => insertion(point)));
     if (!answers.ok) return answers;
     this.#points = points.filter((_, index) => answers.value[index] === 'OK');
@@ -368,27 +374,4 @@ function unexplained({ space, cpus }: GuestAtStop, stop: StopReply): string {
   const offset = (cpu?.registers.low('rip') ?? 0) - space.image.textLow;
   const place = high === 0xffff_ffff && offset >= 0 ? `_text+0x${offset.toString(16)}` : 'elsewhere';
   return `a stop that could not be explained (${place})`;
-}
-
-/** The reported CPU is selected already: asked first, without a word more. */
-function registerQuestions(threads: readonly number[], reported: number): readonly string[] {
-  const known = threads.includes(reported);
-  const others = threads.filter((thread) => thread !== reported);
-  return [...(known ? ['g'] : []), ...others.flatMap((thread) => [selectCpu(thread), 'g'])];
-}
-
-function registersIn(
-  answers: readonly string[],
-  threads: readonly number[],
-  reported: number,
-): readonly (readonly [number, Registers])[] | null {
-  const known = threads.includes(reported);
-  const order = known ? [reported, ...threads.filter((thread) => thread !== reported)] : threads;
-  const cpus: (readonly [number, Registers])[] = [];
-  for (const [index, thread] of order.entries()) {
-    const registers = parseRegisterBytes(answers[known ? 2 * index : 2 * index + 1] ?? '');
-    if (registers === null) return null;
-    cpus.push([thread, registers]);
-  }
-  return cpus;
 }

@@ -17,6 +17,7 @@ import { defaultBudget } from './budget.ts';
 import type { TraceBudget } from './budget.ts';
 import type { Guardian, Watch } from './guardian.ts';
 import type { Hook } from './hook.ts';
+import { KilledProcesses } from './killed-processes.ts';
 import { LiveTrace } from './live-trace.ts';
 import { chooseHooks, codePointsMax } from './point-set.ts';
 import { ProcessReader } from './process-facts.ts';
@@ -34,7 +35,7 @@ export interface TraceOptions {
   readonly guardian: Guardian | null;
   /** Called in order, while the guest runs on; must not throw. */
   readonly onLine: (line: TraceLine) => void;
-  /** Default all. */
+  /** Default all. Forks, ends and changes of user cost a stop each; the end of what was killed is told without. */
   readonly kinds?: readonly TracedKind[];
   /** Default by accelerator: data under emulation, code (hardware breakpoints) otherwise. */
   readonly technique?: Technique;
@@ -66,6 +67,11 @@ export interface Trace {
   summary(): TraceSummary;
   /** Answers the attempt for which the guest is held; false when none is. */
   release(verdict: Settled): boolean;
+  /**
+   * From now on tells these kinds beside those it was opened for, and no longer those it was last asked for in this way: for somebody who
+   * looks on for a while. With breakpoints none, since all are in use.
+   */
+  alsoTell(kinds: readonly TracedKind[]): Promise<Result<void>>;
   /**
    * Somebody with a monitor saw what the tracer cannot see: a reset, a snapshot loaded or taken, a pause. A line of loss says so,
    * and the guest is looked at for whether it still runs the same kernel: if not, the trace ends.
@@ -132,17 +138,21 @@ async function begin(
   const technique = options.technique ?? (target.accelerator === 'tcg' ? 'data' : 'code');
   const processes = new ProcessReader(opened.space);
   opened.space.pages.begin(readsMax);
-  const context: HookContext = { space: opened.space, processes, technique };
+  const kinds = new Set(options.kinds ?? tracedKinds);
+  const context: HookContext = { space: opened.space, processes, technique, kinds };
   watch?.beat();
   const plan = planHooks(context, options);
   const journal = new TraceJournal(clock, onLine);
   const looker = new StopLooker(plan.hooks);
-  const desk = options.decide === undefined ? null : new AttemptDesk(options.decide, journal);
+  const killed = new KilledProcesses({ pages: opened.space.pages, processes, looker, journal });
+  const desk = options.decide === undefined ? null : new AttemptDesk(options.decide, journal, (who) => killed.add(who));
   learnRunning(opened, processes, watch);
   const parts = { client, target: opened, threads: threads.value, points: plan.points, looker, desk, journal, clock };
   const trace = new LiveTrace(parts, {
     watch,
     processes,
+    killed,
+    furtherHooks: (further) => planFurther(context, further),
     coverage: plan.coverage,
     budget: options.budget ?? defaultBudget,
     holdMs: options.holdMs ?? holdMsDefault,
@@ -158,7 +168,7 @@ interface Plan extends Pick<ReturnType<typeof chooseHooks>, 'hooks' | 'points'> 
 }
 
 function planHooks(context: HookContext, options: TraceOptions): Plan {
-  const kinds = new Set(options.kinds ?? tracedKinds);
+  const { kinds } = context;
   const attempts = options.decide === undefined ? [] : (options.attempts?.(context) ?? []);
   const tellers = attempts.flatMap((hook) => (hook.insteadOf === undefined ? [] : [{ kind: hook.insteadOf, hook }]));
   const observed = new Set([...kinds].filter((kind) => tellers.every((teller) => teller.kind !== kind)));
@@ -174,6 +184,15 @@ function planHooks(context: HookContext, options: TraceOptions): Plan {
   const missing = new Set(notCovered.map(({ kind }) => kind));
   const covered = [...kinds].filter((kind) => !missing.has(kind));
   return { ...chosen, coverage: { technique: context.technique, covered, notCovered } };
+}
+
+/** Not with breakpoints, which are all in use. */
+function planFurther(context: HookContext, kinds: readonly TracedKind[]): ReturnType<typeof chooseHooks> {
+  const further = new Set(context.technique === 'code' ? [] : kinds.filter((kind) => !context.kinds.has(kind)));
+  return chooseHooks(
+    observingHooks(context, further).map(({ hook }) => hook),
+    codePointsMax,
+  );
 }
 
 function whyNone(kind: TracedKind, technique: Technique): string {

@@ -5,17 +5,20 @@ import { fail, ok } from '../../kit/result.ts';
 import type { HookContext } from '../../introspection/trace/hooks/hook-context.ts';
 import { attemptHooks } from '../../introspection/trace/hooks/attempts/attempt-hooks.ts';
 import type { Hook } from '../../introspection/trace/hook.ts';
-import type { TraceLine } from '../../introspection/trace/trace-event.ts';
+import type { TracedKind, TraceLine } from '../../introspection/trace/trace-event.ts';
+import { tracedKinds } from '../../introspection/trace/trace-journal.ts';
 import { openTrace } from '../../introspection/trace/tracer.ts';
 import type { TraceTarget } from '../../introspection/trace/trace-target.ts';
 import { WatchdogGuardian } from '../../introspection/trace/watchdog/watchdog-guardian.ts';
 import type { OpenTrace } from './tracer-host.ts';
 
+/** What becomes an observation, and nothing else: a program that forks, starts and ends then takes one stop and not three. */
+export const judgedKinds: readonly TracedKind[] = ['exec', 'connect', 'accept', 'listen', 'bind'];
 const attemptKinds = new Set(['exec', 'connect', 'listen', 'bind'] as const);
 
 export function openTracer(clock: Clock): OpenTrace {
   const guardian = new WatchdogGuardian();
-  return async (target, { decide, onLine, onHeld, holdMs }) => {
+  return async (target, { decide, onlyJudged, onLine, onHeld, holdMs }) => {
     const doubts = new Doubts(clock, onLine);
     let isHeld = false;
     const runsOn = (): void => {
@@ -31,6 +34,7 @@ export function openTracer(clock: Clock): OpenTrace {
         doubts.pass(line);
       },
       holdMs,
+      ...(onlyJudged ? { kinds: judgedKinds } : {}),
       ...(decide === undefined ? {} : { decide, attempts: (context) => hooksOf(context, doubts) }),
       onHeld: (attempt) => {
         isHeld = true;
@@ -54,6 +58,7 @@ export function openTracer(clock: Clock): OpenTrace {
       release: (answer) => {
         if (trace.release(answer)) runsOn();
       },
+      tellAll: (all) => void trace.alsoTell(all ? tracedKinds : []),
       close: async () => {
         const closed = await trace.close();
         return closed.ok ? null : sayProblem(closed.error);

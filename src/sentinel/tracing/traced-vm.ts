@@ -96,6 +96,11 @@ export class TracedVm {
     if (isAsked) this.#tellWhenLost();
   }
 
+  /** For as long as somebody looks on. */
+  tellAll(all: boolean): void {
+    this.#trace.tellAll(all);
+  }
+
   view(): Pick<Vm, 'trace' | 'held'> {
     const { state, held } = this.#trace;
     return { trace: state, ...(held === null ? {} : { held }) };

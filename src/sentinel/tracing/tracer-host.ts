@@ -24,6 +24,8 @@ export interface OpenedTrace {
   readonly ended: Promise<Problem | null>;
   summary(): TraceSummary;
   release(answer: HeldAnswer): void;
+  /** Tells what is not judged as well, or no longer. */
+  tellAll(all: boolean): void;
   /** Detaches; null when the guest was seen to run afterwards, else why not. */
   close(): Promise<string | null>;
 }
@@ -31,6 +33,8 @@ export interface OpenedTrace {
 export interface OpenedTraceOptions {
   /** Absent = nothing is answered, and the guest's memory is opened for reading only. */
   readonly decide?: Decide;
+  /** Only what is judged is told, until `tellAll`: the rest would cost the guest a stop each for nothing. */
+  readonly onlyJudged: boolean;
   readonly holdMs: number;
   readonly onLine: (line: TraceLine) => void;
   /** Called with null when the attempt was answered, by whomever. */
@@ -65,6 +69,7 @@ export class TracerHost {
   /** Held, and allowed by a person. */
   readonly #releasedKeys = new RecentMap<string, true>(releasedMax);
   #heldNow: Attempt | null = null;
+  #tellsAll = false;
 
   constructor(options: TracerHostOptions) {
     this.#options = options;
@@ -76,6 +81,8 @@ export class TracerHost {
         return await this.#begin(message);
       case 'judge':
         return this.#judgeBy(message.manifest);
+      case 'tell':
+        return this.#tellAll(message.all);
       case 'release':
         return this.#release(message.answer);
       case 'close':
@@ -95,6 +102,7 @@ export class TracerHost {
     const inline = manifest !== null && actsInline(manifest);
     const opened = await open(target, {
       ...(inline ? { decide: (attempt) => this.#decide(attempt) } : {}),
+      onlyJudged: manifest !== null,
       holdMs,
       onLine: (line) => this.#take(line),
       onHeld: (attempt) => this.#held(attempt, holdMs),
@@ -104,6 +112,7 @@ export class TracerHost {
       return await post({ say: 'failed', problem: opened.error });
     }
     this.#trace = opened.value;
+    if (this.#tellsAll) opened.value.tellAll(true);
     const { covers, uncovered } = opened.value;
     await post({ say: 'began', covers, uncovered });
     const why = await opened.value.ended;
@@ -114,6 +123,12 @@ export class TracerHost {
   #judgeBy(manifest: Manifest): void {
     const judge = inlineJudge(manifest, this.#judge);
     if (judge.ok) this.#judge = judge.value;
+  }
+
+  /** Said before the trace is open, it is done then. */
+  #tellAll(all: boolean): void {
+    this.#tellsAll = all;
+    this.#trace?.tellAll(all);
   }
 
   #decide(attempt: Attempt): ReturnType<Decide> {

@@ -16,6 +16,8 @@ export type ToTracer =
     }
   /** Another manifest; whether anything is answered inline stays as it began. */
   | { readonly say: 'judge'; readonly manifest: Manifest }
+  /** Somebody looks on, or nobody any more: all that happens is told, or what is judged. Where nothing is judged, all is told anyway. */
+  | { readonly say: 'tell'; readonly all: boolean }
   | { readonly say: 'release'; readonly answer: HeldAnswer }
   | { readonly say: 'close' };
 

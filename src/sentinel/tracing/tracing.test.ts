@@ -19,6 +19,7 @@ import { SimulatedTrace } from '../../sim/simulated-trace.ts';
 import { releaseStep } from '../../stages/respond/steps.ts';
 import { startSentinel, type Sentinel, type SentinelOptions } from '../main.ts';
 import type { StartTracer } from './tracer-messages.ts';
+import { followDoor } from './follow-door.ts';
 import { TracerHost } from './tracer-host.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
@@ -249,4 +250,19 @@ suite('tracing', () => {
 
   const sumOf = (field: 'missed' | 'lossSeconds'): number =>
     manager.told('coverage').reduce((sum, coverage) => sum + coverage[field], 0);
+
+  test('what is not judged costs the guest nothing, but while somebody looks on', async () => {
+    await traced('protect');
+    assert.equal(trace.tellsAll, false);
+    const leaving = new AbortController();
+    const kinds: string[] = [];
+    const followed = followDoor(join(dir, 'sentinel.sock'), vm, leaving.signal, ({ kind }) => kinds.push(kind));
+    await until('all is told', () => trace.tellsAll);
+    trace.happen({ kind: 'fork', childPid: 7 });
+    await until('the fork', () => kinds.includes('fork'));
+    leaving.abort();
+    await followed;
+    await until('only what is judged', () => !trace.tellsAll);
+    assert.equal(trace.opened, 1, 'it is one trace');
+  });
 });

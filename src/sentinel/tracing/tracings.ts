@@ -144,6 +144,7 @@ export class Tracings {
     const isWanted = (isAsked || this.#followers.has(run)) && !this.#aside.has(id);
     const inline = isAsked && actsInline(manifest);
     if (traced !== undefined && (!isWanted || traced.mustBeginAnew(inline))) return void this.#drop(run, traced);
+    traced?.tellAll(this.#followers.has(run));
     if (traced !== undefined) return traced.tend(manifest, isAsked);
     if (!isWanted || !watch.running || this.#closed) return;
     const { listener } = this.#options;
@@ -161,6 +162,7 @@ export class Tracings {
       lost: (why) => this.#lost(run, why),
     });
     this.#traced.set(run, begun);
+    begun.tellAll(this.#followers.has(run));
     begun.start();
   }
 

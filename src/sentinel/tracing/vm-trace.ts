@@ -53,6 +53,7 @@ export class VmTrace {
   #link: TracerLink | null = null;
   #state: TraceState;
   #held: HeldAttempt | null = null;
+  #tellsAll = false;
   #closed = false;
   #over: ((why: string) => void) | null = null;
   #heardMs = 0;
@@ -87,6 +88,13 @@ export class VmTrace {
   judge(manifest: Manifest | null): void {
     this.#manifest = manifest;
     if (manifest !== null) this.#link?.send({ say: 'judge', manifest });
+  }
+
+  /** Whether everything is to be told, also what is not judged: by this tracer and those after it. */
+  tellAll(all: boolean): void {
+    if (this.#tellsAll === all) return;
+    this.#tellsAll = all;
+    this.#link?.send({ say: 'tell', all });
   }
 
   /** Answers what is held; settles when the tracer has done it. */
@@ -136,6 +144,7 @@ export class VmTrace {
     this.#link = this.#options.startTracer({ hear: (message) => this.#hear(message), gone: (why) => resolve(why) });
     const { target } = ground.value;
     this.#link.send({ say: 'begin', target, manifest: this.#manifest, holdMs: this.#options.holdMs });
+    if (this.#tellsAll) this.#link.send({ say: 'tell', all: true });
     if (this.#closed) this.#link.send({ say: 'close' });
     const watchdog = setInterval(() => this.#watch(), watchEveryMs);
     const why = await promise;

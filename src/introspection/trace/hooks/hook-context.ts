@@ -11,6 +11,8 @@ export interface HookContext {
   readonly space: KernelSpace;
   readonly processes: ProcessReader;
   readonly technique: Technique;
+  /** All that is to be told. */
+  readonly kinds: ReadonlySet<TracedKind>;
 }
 
 /** An event with nothing but who did it. */

@@ -6,6 +6,7 @@ import type { HookContext } from './hook-context.ts';
 import { loadedModuleHook } from './loaded-module.ts';
 import { processLifeHooks } from './process-life.ts';
 import { socketCallHooks } from './socket-calls.ts';
+import { startedProgramHook } from './started-program.ts';
 
 /** A hook with the kind it is for. */
 export interface KindHook {
@@ -35,7 +36,10 @@ export function observingHooks(context: HookContext, kinds: ReadonlySet<TracedKi
 
 function hooksOf(context: HookContext, kind: TracedKind): readonly Hook[] {
   switch (kind) {
-    case 'exec':
+    case 'exec': {
+      const alone = startedProgramHook(context);
+      return alone === null ? processLifeHooks(context, new Set([kind])) : [alone];
+    }
     case 'fork':
     case 'exit':
     case 'setuid':

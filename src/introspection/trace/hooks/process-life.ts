@@ -8,6 +8,8 @@ import type { Hook, Sighting, StopPoint, StoppedCpu } from '../hook.ts';
 import type { RegisterName } from '../../../protocols/gdb/registers.ts';
 import { fieldOf, inImage, objectIn, rangeOf, runsIn } from '../kernel-code.ts';
 import type { CodeRange } from '../kernel-code.ts';
+import { endKey } from '../killed-processes.ts';
+import { hasEnded } from '../process-facts.ts';
 import type { Actor, ProcessReader } from '../process-facts.ts';
 import type { TracedKind } from '../trace-event.ts';
 import type { HookContext } from './hook-context.ts';
@@ -40,16 +42,19 @@ export function processLifeHooks(context: HookContext, kinds: ReadonlySet<Traced
   return lifeKinds.filter((kind) => kinds.has(kind)).flatMap((kind) => lifeHook(context, kind) ?? []);
 }
 
+/** Where all that happens to processes passes, when data is watched; null where this kernel has no such place. */
+export function lifePoint(space: KernelSpace): StopPoint | null {
+  const listeners = fieldOf(space, 'proc_event_num_listeners', null);
+  return listeners === null ? null : { on: 'data', at: listeners.address, sizeBytes: 4, access: 'any' };
+}
+
 function lifeHook({ space, processes, technique }: HookContext, kind: LifeKind): Hook | null {
   const code = space.codeOf(functions[kind]);
   const range = rangeOf(space, functions[kind]);
-  const listeners = fieldOf(space, 'proc_event_num_listeners', null);
-  if (code === null || range === null || listeners === null) return null;
+  const data = lifePoint(space);
+  if (code === null || range === null || data === null) return null;
   const others = [...otherReaders, ...Object.values(functions)].map((name) => rangeOf(space, name));
-  const point: StopPoint =
-    technique === 'code'
-      ? { on: 'code', at: inImage(space, code.start) }
-      : { on: 'data', at: listeners.address, sizeBytes: 4, access: 'any' };
+  const point: StopPoint = technique === 'code' ? { on: 'code', at: inImage(space, code.start) } : data;
   return {
     name: kind,
     points: [point],
@@ -86,8 +91,9 @@ function sighted(
       return { key: `fork ${child.process}`, event: { ...plainEvent('fork', actor), childPid: child.facts.pid } };
     }
     case 'exit':
-      return isLastThread(space, actor)
-        ? { key: `exit ${actor.process}`, event: plainEvent('exit', actor) }
+      // The thread that ends is on its way out, and the first of them when nothing else can be told.
+      return hasEnded(space, { task: actor.task, exiting: actor.task === actor.leader })
+        ? { key: endKey(actor.process), event: plainEvent('exit', actor) }
         : 'nothing';
     case 'setuid': {
       const { facts } = actor;
@@ -110,12 +116,4 @@ function childOf(space: KernelSpace, processes: ProcessReader, actor: Actor, { r
     return child.facts.pid === child.facts.tgid ? child : null;
   }
   return null;
-}
-
-/** A process has ended when the last of its threads has; without the counter, when its first one does. */
-function isLastThread(space: KernelSpace, { task, leader }: Actor): boolean {
-  const live = space.profile.fields['signal_struct.live'];
-  if (live === undefined) return task === leader;
-  const signal = space.pointer(task + space.profile.fields['task_struct.signal']);
-  return signal !== nowhere && space.pages.u32(signal + live) === 0;
 }

@@ -62,7 +62,7 @@ export function failsWith(code: Uint8Array): number | null {
   let at = startsWith(code, 0, branchTarget) ? branchTarget.length : 0;
   if (tracerOff.some((filler) => startsWith(code, at, filler))) at += 5;
   // mov $imm32, %eax
-  if (code[at] !== 0xb8) return null;
+  if (code[at] !== 0xb8 || at + 6 > code.length) return null;
   const value = new DataView(code.buffer, code.byteOffset, code.byteLength).getInt32(at + 1, true);
   const then = code[at + 5];
   // ret, or a jump to where all returns of this kernel are made.

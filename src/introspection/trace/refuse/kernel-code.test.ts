@@ -59,6 +59,7 @@ describe('a function that only fails', () => {
     ['that returns no error', '0f1f440000 b801000080 e931f5a700', null],
     ['that does something first', '0f1f440000 55 b8ffffffff c3 9090', null],
     ['that goes on', '0f1f440000 b8ffffffff 48 89 c7 90', null],
+    ['that is cut off', 'b8ffff', null],
   ];
   for (const [name, code, errno] of functions) {
     test(name, () => assert.equal(failsWith(bytes(code)), errno));

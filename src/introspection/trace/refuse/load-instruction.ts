@@ -124,12 +124,17 @@ export function* loadsBefore({ bytes, next }: Surroundings): Generator<Load> {
   }
 }
 
-/** True when the code from shortly before to where the CPU stands reads the image's variable at `offset` by its own address. */
+/** A load by an address relative to the next instruction, 32 bits of it: opcode 8B, ModR/M with any register, and the distance. */
+const relativeLoadBytes = 6;
+
+/** True when the code from shortly before to where the CPU stands loads the image's variable at `variable` by its own address. */
 export function readsVariable({ bytes, next, pointer }: Surroundings, variable: KernelAddress): boolean {
-  for (let at = 0; at <= next; at += 1) {
-    const load = loadAt(bytes, at);
-    if (load === null || load.base !== null) continue;
-    if (sameAddress(plus(pointer, at - next + load.sizeBytes + load.displacement), variable)) return true;
+  // One that begins where the CPU stands may have a prefix before its opcode.
+  const last = Math.min(next + 1, bytes.length - relativeLoadBytes);
+  for (let at = 0; at <= last; at += 1) {
+    if (bytes[at] !== 0x8b || ((bytes[at + 1] ?? 0) & 0xc7) !== 0x05) continue;
+    const end = at + relativeLoadBytes;
+    if (sameAddress(plus(pointer, end - next + bytes.readInt32LE(at + 2)), variable)) return true;
   }
   return false;
 }

@@ -167,6 +167,22 @@ suite('a decision', { timeout: 240_000 }, () => {
     assert.match(traced.losses()[0]?.reason ?? '', /could not be decided: no manifest/);
   });
 
+  test('to kill is seen through to the end, where ends are not watched for', async () => {
+    const decide: Decide = ({ argv }) => (argv?.includes('forbidden') === true ? 'kill' : 'allow');
+    const traced = await traceGuest(guest, { ...refusing(decide, ['exec']), kinds: ['exec', 'connect'] });
+    const { out } = await guest.run('(/bin/first-write forbidden 9>/tmp/written); echo $?; cat /tmp/written');
+    const [killed] = traced.events('exec', '/bin/first-write', 'forbidden');
+    const ends = () => traced.events('exit');
+    for (const deadline = performance.now() + 2_000; ends().length === 0 && performance.now() < deadline;)
+      await wait(20);
+    await traced.close();
+    assert.deepEqual([out, killed?.verdict], ['Killed\n137\n', 'kill']);
+    assert.deepEqual(
+      ends().map(({ tgid, startedAfterBootUs, verdict }) => [tgid, startedAfterBootUs, verdict]),
+      [[killed?.tgid, killed?.startedAfterBootUs, null]],
+    );
+  });
+
   test('left to a person holds the guest until it is made', async () => {
     const decide: Decide = ({ argv }) => (argv?.includes('forbidden') === true ? 'hold' : 'allow');
     const { promise: held, resolve: onHeld } = Promise.withResolvers<unknown>();

@@ -16,6 +16,8 @@ import { readsVariable, surroundings } from '../../refuse/load-instruction.ts';
 import { findNewProgram, programOffsets, readNewProgram } from '../../refuse/new-program.ts';
 import type { NewProgram, ProgramOffsets } from '../../refuse/new-program.ts';
 import { plainEvent } from '../hook-context.ts';
+import { lifePoint } from '../process-life.ts';
+import { programStartPoint } from '../started-program.ts';
 import { actorBehind } from './attempt-context.ts';
 import type { AttemptContext } from './attempt-context.ts';
 
@@ -66,13 +68,14 @@ interface Place {
   block(guest: StoppedGuest, cpu: StoppedCpu, offsets: ProgramOffsets, program: NewProgram): boolean;
 }
 
-function dataPlace({ space, onDoubt }: AttemptContext): Place | null {
+function dataPlace(context: AttemptContext): Place | null {
+  const { space, onDoubt } = context;
   const formats = fieldOf(space, 'formats', null);
-  const listeners = fieldOf(space, 'proc_event_num_listeners', null);
   if (formats === null) return null;
   const points: StopPoint[] = [{ on: 'data', at: formats.address, sizeBytes: 8, access: 'any' }];
-  // Read when a program has been started: what was refused and runs all the same is met there before its first instruction.
-  if (listeners !== null) points.push({ on: 'data', at: listeners.address, sizeBytes: 4, access: 'any' });
+  // Met when a program has been started: what was refused and runs all the same is caught there before its first instruction.
+  const started = programStartPoint(context) ?? lifePoint(space);
+  if (started !== null) points.push(started);
   return {
     points,
     programAt(offsets, cpu) {
@@ -146,6 +149,7 @@ function sighted(
     ...(program.isScript ? { interpreted: true } : {}),
     eventFollows: true,
     event,
+    actor,
     refusal,
   };
 }

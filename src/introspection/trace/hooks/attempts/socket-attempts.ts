@@ -173,6 +173,7 @@ function sighted(
     key: `${call.name} ${actor.process} ${socket.inode} ${peer.address} ${peer.port}`,
     // One socket that asks for the same again is told once: a CPU may be seen at one call at several stops.
     repeatable: socket.inode === 0,
+    actor,
     event: {
       ...plainEvent(call.kind, actor),
       proto: socket.proto,
