@@ -20,7 +20,7 @@ same with its first process taken away, as if the attacker already lived in the 
 but programs the machine was seen to run. Brackets hold 95 % intervals (Wilson, Garwood); no alarm in T host-days is said as at most 3/T. The naive learners
 remember exactly what they saw: executable, parent and executable, these with arguments, executable and address with port.
 
-Scored are the product's stages. Two of them the running programs do not call yet: change windows (the sentinel) and held entries (the manager).
+Scored are the product's stages, as manager and sentinel call them.
 How the figures came about is in [ADR 9](adr/0009-generalisation.md).
 `;
 
