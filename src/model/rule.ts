@@ -39,12 +39,21 @@ export function isInline(action: Action): action is InlineAction {
 
 /** Why a rule could never be carried out; null when it can. */
 export function faultOf(rule: Rule): string | null {
-  return waitingFault(rule) ?? inlineFault(rule);
+  return waitingFault(rule) ?? expiryFault(rule) ?? inlineFault(rule);
 }
 
 function waitingFault({ approval, deadlineMinutes, unanswered }: Rule): string | null {
   if (approval === 'approval' || (deadlineMinutes === undefined && unanswered === undefined)) return null;
   return 'an automatic answer waits for nobody; leave deadlineMinutes and unanswered out, or ask for approval';
+}
+
+/** The sentinel answers alone and keeps no clock for taking it back; a blocked flow ends in the switch. */
+function expiryFault({ action, also = [], approval, expiresMinutes }: Rule): string | null {
+  if (expiresMinutes === undefined || approval === 'approval') return null;
+  const staying = [action, ...also].find((one) => one !== 'block-flow');
+  return staying === undefined
+    ? null
+    : `an automatic ${staying} is not taken back by itself; leave expiresMinutes out, or ask for approval`;
 }
 
 function inlineFault({ on, action, approval, dryRun }: Rule): string | null {

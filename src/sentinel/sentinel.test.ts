@@ -223,6 +223,40 @@ suite('sentinel', () => {
     assert.equal(guests.filter((guest) => guest.paused).length, 1);
   });
 
+  test('what ends a VM keeps evidence first, where its disk can hold any', async () => {
+    const kept = host.add('web1', uuid(1));
+    const raw = host.add('web2', uuid(2));
+    host.add('web3', uuid(3));
+    raw.diskFormat = null;
+    await start();
+    const powerOff: Rule = { ...suspendAnything, action: 'power-off' };
+    for (const n of [1, 2, 3]) {
+      await attached(uuid(n));
+      await install(uuid(n), 'protect', [powerOff]);
+    }
+    await wait(100);
+    kept.spawn(evil);
+    await until('the first has ended', () => answers().includes('power-off done'));
+    assert.deepEqual(answers(), ['snapshot done', 'power-off done']);
+    assert.equal(kept.snapshots.length, 1);
+    assert.equal(new Set(ended().map(({ plan }) => plan)).size, 1, 'one plan');
+    raw.spawn(evil);
+    await until('the second has ended', () => answers().length === 3);
+    assert.deepEqual([answers().at(-1), raw.alive], ['power-off done', false]);
+  });
+
+  test('a dry run is told and not done', async () => {
+    const guest = host.add('web', uuid(1));
+    await start();
+    await attached(uuid(1));
+    await install(uuid(1), 'protect', [suspendAnything], { dryRun: true });
+    await wait(100);
+    guest.spawn(evil);
+    await until('told', () => answers().length === 1);
+    assert.deepEqual([answers(), guest.paused], [['suspend planned'], false]);
+    assert.match(ended()[0]?.evidence ?? '', /^dry run/);
+  });
+
   test('an action that QEMU accepts and does not do is unconfirmed, never done', async () => {
     const guest = host.add('web', uuid(1));
     guest.idleCommands.add('stop');
