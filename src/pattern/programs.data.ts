@@ -213,7 +213,7 @@ export const programs: readonly Program[] = [
     code: 'all',
   },
   {
-    names: ['certutil', 'certreq', 'bitsadmin', 'desktopimgdownldr', 'finger', 'imewdbld', 'mpcmdrun', 'replace'],
+    names: ['certutil', 'certreq', 'bitsadmin', 'desktopimgdownldr', 'finger', 'imewdbld', 'mpcmdrun'],
     role: 'downloader',
     code: 'all',
   },
