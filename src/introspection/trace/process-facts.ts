@@ -56,6 +56,8 @@ type ReadArguments = (mm: PhysicalAddress) => readonly string[] | null;
 const imagesMax = 4096;
 const ancestorsMax = 16;
 const commBytes = 16;
+/** Its end was asked for: EXIT_DEAD in include/linux/sched.h. */
+const waitedFor = 0x10;
 const unknown: Image = { exe: null, argv: null };
 
 export class ProcessReader {
@@ -96,7 +98,9 @@ export class ProcessReader {
   /** Whether any thread of it still runs, as the pages say that are read just now: its record may have been given to another, or lie there with nobody having asked for its end. */
   lives({ process, leader }: Pick<Actor, 'process' | 'leader'>): boolean {
     const facts = readTaskFacts(this.#space, this.#offsets, leader);
-    return processId(facts) === process && !hasEnded(this.#space, facts);
+    if (processId(facts) !== process || hasEnded(this.#space, facts)) return false;
+    // What its record still says of its threads may be another process's by then.
+    return this.#space.pages.u32(leader + this.#offsets.exitState) !== waitedFor;
   }
 
   /** Control groups are kept by address, which is reused: called now and then, to look again. */
