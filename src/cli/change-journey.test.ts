@@ -140,6 +140,19 @@ test('a declared change is opened, shown where people look, and closed', async (
   assert.match(await done('change list --open'), /No changes/);
 });
 
+test('alarms of one happening are one incident, with the tree of what led to what', async () => {
+  const shell = { ...started(vmId(1), '/bin/sh', ['sh'], 900), pid: 700, ppid: 1 };
+  const tool = { ...started(vmId(1), '/tmp/tool', ['tool'], 901), pid: 701, ppid: 700 };
+  await tell({ findings: [findingOf(shell, 'shell'), findingOf(tool, 'tool', { risk: 90, severity: 'critical' })] });
+  const listed = await done('incidents --vm web1');
+  const id = wordBefore(listed, /\/tmp\/tool/);
+  assert.match(
+    await done(`incident ${id}`),
+    /risk 90 of 100[^]*\/bin\/sh: sh[^]*\n.* {4}it started: .*\/tmp\/tool: tool/,
+  );
+  assert.match(await refused('incident ffff0000ffff', 3), /No open alarm/);
+});
+
 test('what cannot be meant is refused with a word on what can', async () => {
   assert.match(await refused('change open --packages x', 2), /one VM or of one service/);
   assert.match(await refused('change open idle --packages x', 5), /in no service/);

@@ -152,6 +152,7 @@ const grammar: readonly (readonly [string, readonly string[]])[] = [
     'alarms --scope shop --status all --severity serious --limit 5',
     ['listAlarms {"scope":"shop","minSeverity":"serious","limit":5}'],
   ],
+  ['incidents --vm web1', ['listIncidents {"vm":"web1"}']],
   ['remediations --vm web1', ['listRemediations {"vm":"web1","limit":100}']],
   ['audit --limit 10', ['listAudit {"limit":10}']],
   ['replay day.ndjson --vm web1', ['getManifest {"vm":"web1"}']],

@@ -9,6 +9,7 @@ import { Applied, Declaration, VmReference } from './declaration.ts';
 import { fields, pageFields, pageOf, type Endpoint } from './endpoint.ts';
 import { EntryExplanation } from './entry-explanation.ts';
 import { Severity } from './finding.ts';
+import { Incident } from './incident.ts';
 import { Learning, ModeChange } from './learning.ts';
 import { ManagerStatus } from './manager-status.ts';
 import { Generation, ManifestReading } from './manifest-reading.ts';
@@ -201,6 +202,16 @@ const alarms = {
       ...pageFields,
     }),
     reply: pageOf(Alarm),
+  },
+  listIncidents: {
+    method: 'GET',
+    path: '/incidents',
+    summary: 'Open alarms put together by what led to what: one attack is one incident, the gravest first',
+    query: fields({ scope: Type.Optional(Name), vm: Type.Optional(VmReference) }),
+    reply: Type.Object({
+      items: Type.Array(Incident),
+      alarmsLeftOut: Type.Integer({ minimum: 0, description: 'older alarms beyond the limit' }),
+    }),
   },
   getAlarm: {
     method: 'GET',

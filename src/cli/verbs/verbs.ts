@@ -7,6 +7,7 @@ import { completeVerb, completionVerb } from './completion-verbs.ts';
 import { heldEntryVerbs } from './held-entry-verbs.ts';
 import { heldVerbs } from './held-verbs.ts';
 import { evaluateVerb } from './evaluate-verb.ts';
+import { incidentVerbs } from './incident-verbs.ts';
 import { integrityVerbs } from './integrity-verbs.ts';
 import { manifestVerbs } from './manifest-verbs.ts';
 import { memberVerbs } from './member-verbs.ts';
@@ -38,6 +39,7 @@ const spoken: readonly Verb[] = [
   ...changeVerbs,
   ...alarmVerbs,
   ...planVerbs,
+  ...incidentVerbs,
   ...heldVerbs,
   replayVerb,
   evaluateVerb,

@@ -7,6 +7,7 @@ import { problem } from '../../kit/problem.ts';
 import { change, type Act, type Turn } from '../audit/change.ts';
 import { allowAlarm } from '../broker/allow.ts';
 import { closeAlarm, readAlarm } from '../broker/alarms.ts';
+import { readIncidents } from '../broker/incidents.ts';
 import { releaseVm } from '../broker/release.ts';
 import { theRemediation } from '../broker/the-remediation.ts';
 import type { Desk } from '../desk.ts';
@@ -66,6 +67,7 @@ type Readers = Pick<
   | 'diffManifest'
   | 'explainEntry'
   | 'listAlarms'
+  | 'listIncidents'
   | 'getAlarm'
   | 'listRemediations'
   | 'getRemediation'
@@ -103,6 +105,10 @@ function readers(desk: Desk, identity: Identity): Readers {
       vm === undefined
         ? await store.read(async (db) => await listAlarms(db, { ...filter, limit }))
         : await ofVm(vm, async (db, id) => ok(await listAlarms(db, { ...filter, limit, vm: id }))),
+    listIncidents: async ({ vm, ...filter }) =>
+      vm === undefined
+        ? await store.read(async (db) => await readIncidents(db, filter))
+        : await ofVm(vm, async (db, id) => ok(await readIncidents(db, { ...filter, vm: id }))),
     getAlarm: async ({ alarm }) => await look(desk, async (db) => await readAlarm(db, alarm)),
     listRemediations: async ({ vm, limit = pageDefault, ...filter }) =>
       vm === undefined

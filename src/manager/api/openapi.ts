@@ -15,6 +15,7 @@ import { ProblemReply } from '../../model/endpoint.ts';
 import { Finding, Severity } from '../../model/finding.ts';
 import { EntryExplanation } from '../../model/entry-explanation.ts';
 import { Decided, EntryDecision, HeldEntry } from '../../model/held-entry.ts';
+import { Incident, IncidentStep } from '../../model/incident.ts';
 import { Completeness, DayForecast, KnownKind, Learning, ModeChange } from '../../model/learning.ts';
 import { ManagerStatus } from '../../model/manager-status.ts';
 import { Generation, ManifestReading } from '../../model/manifest-reading.ts';
@@ -42,6 +43,8 @@ const nouns: Readonly<Record<string, TSchema>> = {
   ChangeWindow,
   Completeness,
   DayForecast,
+  Incident,
+  IncidentStep,
   KnownKind,
   Coverage,
   Decided,

@@ -3,6 +3,7 @@ import { canonicalJson } from '../../kit/canonical-json.ts';
 import type { Mode } from '../../model/application.ts';
 import type { Deviation } from '../../model/deviation.ts';
 import type { Finding } from '../../model/finding.ts';
+import type { Activity } from '../../model/observation.ts';
 import { behaviourOf } from '../../pattern/behaviour-of.ts';
 import { sayArgv } from '../../pattern/describe.ts';
 import { digest } from '../../pattern/digest.ts';
@@ -43,11 +44,15 @@ const titleMax = 300;
 
 /** What happened, as one line. */
 export function title(finding: Finding): string {
-  const line = sayActivity(finding.deviation);
+  return activityTitle(finding.deviation.activity);
+}
+
+export function activityTitle(activity: Activity): string {
+  const line = sayActivity(activity);
   return line.length <= titleMax ? line : `${line.slice(0, titleMax - 3).toWellFormed()}...`;
 }
 
-function sayActivity({ activity }: Deviation): string {
+function sayActivity(activity: Activity): string {
   const exe = activity.image === null ? 'An unknown process' : (activity.image.exe ?? 'An unreadable executable');
   switch (activity.kind) {
     case 'process': {
