@@ -24,9 +24,9 @@ export interface SwitchControl {
   rerouteObstacle(port: CheckedPort, through: string): Promise<Problem | null>;
   /** All of ours on this interface. */
   read(port: CheckedPort): Promise<Result<readonly FoundMeasure[]>>;
-  /** Puts it there whole, in place of what may be left of it. */
+  /** Puts it there whole, in place of what may be left of it. Just before, `read` was asked about the same port. */
   put(order: CheckedOrder): Promise<Result<void>>;
-  /** Takes away all that the id put on the interface, for whichever VM. */
+  /** Takes away all that the id put on the interface, for whichever VM. Just before, `read` was asked about the same port. */
   take(port: CheckedPort, id: string): Promise<Result<void>>;
 }
 
@@ -89,9 +89,8 @@ function isCapture(order: CheckedOrder): order is CheckedOrder<Extract<CheckedOr
 }
 
 async function applyOnce(control: SwitchControl, order: CheckedOrder, patience: Patience): Promise<MeasureOutcome> {
-  const obstacle = await control.obstacle(order.port);
+  const [obstacle, before] = await Promise.all([control.obstacle(order.port), control.read(order.port)]);
   if (obstacle !== null) return failed(obstacle);
-  const before = await control.read(order.port);
   if (!before.ok) return failed(before.error);
   const own = before.value.find((found) => isOf(order, found));
   if (own !== undefined && own.missing === null)

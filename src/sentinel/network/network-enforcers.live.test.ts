@@ -12,6 +12,7 @@ import {
   bridgeName,
   inspection,
   type Machine,
+  machines,
   openSwitchedSegment,
   places,
   type SwitchKind,
@@ -35,9 +36,11 @@ const port: VmPort = {
   bridge: bridgeName,
 };
 const quarantine: Quarantine = { kind: 'quarantine', management: [management.address, management.address6] };
-const each = 40;
+const each = 32;
 /** A switch in user space hands frames on a moment later. */
-const settleMs = 30;
+const settleMs = 60;
+/** What arrives late on a busy machine has arrived. */
+const patienceMs = 3000;
 
 interface Frame {
   readonly by: Machine;
@@ -162,8 +165,28 @@ for (const kind of ['bridge', 'ovs'] as const satisfies readonly SwitchKind[]) {
       return (await segment.arrived())[frame.to] - earlier;
     }
 
+    /** Each arrives where it was meant for, and nowhere twice; those for everybody, at everybody. */
     async function allPass(frames: Readonly<Record<string, Frame>>): Promise<void> {
-      for (const [name, frame] of Object.entries(frames)) assert.equal(await arrivals(frame), each, `${name} arrives`);
+      const earlier = await segment.arrived();
+      const least = { vm: 0, peer: 0, management: 0 };
+      // A switch hands frames for a machine that it does not know yet to everybody.
+      const most = { vm: 0, peer: 0, management: 0 };
+      for (const { by, to, bytes } of Object.values(frames)) {
+        await segment.send(by, bytes, each);
+        const isForAll = Number.parseInt(bytes.slice(0, 2), 16) % 2 === 1;
+        for (const machine of machines) {
+          if (machine === to || (isForAll && machine !== by)) least[machine] += each;
+          if (machine !== by) most[machine] += each;
+        }
+      }
+      const names = Object.keys(frames).join(', ');
+      const deadline = performance.now() + patienceMs;
+      for (const machine of machines) {
+        const seen = async (): Promise<number> => (await segment.arrived())[machine] - earlier[machine];
+        while ((await seen()) < least[machine] && performance.now() < deadline) await wait(20);
+        const count = await seen();
+        assert.ok(count >= least[machine] && count <= most[machine], `${count} at ${machine} of: ${names}`);
+      }
     }
 
     /** None arrives where it was meant for; of what the VM sends, none anywhere. */
@@ -174,8 +197,8 @@ for (const kind of ['bridge', 'ovs'] as const satisfies readonly SwitchKind[]) {
         for (const { bytes } of sent) await segment.send(sender, bytes, each);
         await wait(settleMs);
         const now = await segment.arrived();
-        const places = sender === 'vm' ? (['peer', 'management'] as const) : (['vm'] as const);
-        for (const place of places)
+        const kept = sender === 'vm' ? (['peer', 'management'] as const) : (['vm'] as const);
+        for (const place of kept)
           assert.equal(now[place] - earlier[place], 0, `nothing of what ${sender} sent arrives at ${place}`);
       }
     }
@@ -334,12 +357,10 @@ for (const kind of ['bridge', 'ovs'] as const satisfies readonly SwitchKind[]) {
       await arrivals(out, 5);
       const before = await segment.arrived();
       await allPass({ out, back, cry });
-      // A loop would go on by itself: as many as were sent, and then silence.
-      await wait(300);
       const now = await segment.arrived();
-      assert.equal(now.peer - before.peer, 2 * each);
-      assert.equal(now.vm - before.vm, each);
-      assert.equal(now.wire - before.wire, each, 'what comes back has passed the wire');
+      assert.ok(now.wire - before.wire >= each, 'what comes back has passed the wire');
+      await wait(300);
+      assert.deepEqual(await segment.arrived(), now, 'a loop would go on by itself');
       await segment.run('ip', 'link', 'set', inspection.wire, 'down');
       assert.equal(await arrivals(out), 0, 'there is no other way');
       await segment.run('ip', 'link', 'set', inspection.wire, 'up');

@@ -125,10 +125,12 @@ async function readMeasures(
   const place = placeOf(state, device);
   const found: FoundMeasure[] = [];
   for (const { bridge, record } of recordsOn(state, device)) {
-    const dumped = record.kind === 'reroute' ? ok(new Map<string, DumpedFlows>()) : await flows.dump(bridge.name);
+    const [dumped, quiet] = await Promise.all([
+      record.kind === 'reroute' ? ok(new Map<string, DumpedFlows>()) : flows.dump(bridge.name),
+      record.kind === 'quarantine' ? flows.quiet(bridge.name) : ok(new Set<number>()),
+    ]);
     if (!dumped.ok) return dumped;
     const own = dumped.value.get(cookieOf(record)) ?? { count: 0, dropped: 0, endsInMs: null };
-    const quiet = record.kind === 'quarantine' ? await flows.quiet(bridge.name) : ok(new Set<number>());
     if (!quiet.ok) return quiet;
     const missing = place === null ? `${device} is on no bridge` : missingOf(record, bridge, place, own, quiet.value);
     const { id, kind, vm, digest } = record;
@@ -183,9 +185,9 @@ async function putMeasure(
         'Name fewer addresses.',
       ),
     );
-  const quiet = await flows.quiet(place.bridge.name);
-  if (!quiet.ok) return quiet;
   const isQuarantine = measure.kind === 'quarantine';
+  const quiet = isQuarantine ? await flows.quiet(place.bridge.name) : ok(new Set<number>());
+  if (!quiet.ok) return quiet;
   const silenced = isQuarantine && (!quiet.value.has(ofport) || known?.record.silenced === true);
   // First what is to be: whoever dies now is found to have left it half done.
   const moved =
@@ -193,12 +195,11 @@ async function putMeasure(
   const record: MeasureRecord = { ...said, flows: lines.length, slot, silenced, through: null };
   const written = await client.transact([...moved, ...writeRecord(place.bridge.uuid, record)]);
   if (!written.ok) return written;
-  const changed = await flows.change(place.bridge.name, [
-    `delete cookie=${cookie}/-1`,
-    ...lines.map((line) => `add ${line}`),
+  const [changed, silent] = await Promise.all([
+    flows.change(place.bridge.name, [`delete cookie=${cookie}/-1`, ...lines.map((line) => `add ${line}`)]),
+    isQuarantine ? flows.flood(place.bridge.name, ofport, false) : ok(undefined),
   ]);
-  if (!changed.ok) return changed;
-  return isQuarantine ? flows.flood(place.bridge.name, ofport, false) : ok(undefined);
+  return changed.ok ? silent : changed;
 }
 
 /** Its record stays on the bridge it comes back to. */
