@@ -220,12 +220,28 @@ function answers(remediations, pending, settled, status) {
         evidence === '' ? '' : ` (${evidence})`,
       );
     }),
-    ...pending
-      .filter((answer) => answer.answeredBy === null)
-      .map((answer) => make('li', 'executing', `a rule proposes to ${answer.action}; it waits for your consent`)),
+    ...waitingPlans(pending).map(planLine),
     ...(settled === null ? [] : [make('li', '', `${status} by ${settled.by}, ${shortTime(settled.at)}`)]),
   ];
   return make('ul', 'answers', ...lines);
+}
+
+/** Steps of one plan are agreed to together: its id, and what it would do in which order. */
+function waitingPlans(pending) {
+  const waiting = new Map();
+  for (const { plan, action, answeredBy } of pending)
+    if (answeredBy === null) waiting.set(plan, [...(waiting.get(plan) ?? []), action]);
+  return [...waiting];
+}
+
+function planLine([plan, steps]) {
+  return make(
+    'li',
+    'executing',
+    `a rule proposes: ${steps.join(', then ')} `,
+    button('approve', () => ask(`/plans/${plan}/approve`, 'POST'), true),
+    button('deny', () => ask(`/plans/${plan}/deny`, 'POST'), false),
+  );
 }
 
 function actions(alarm, pending) {

@@ -1,6 +1,7 @@
 // What every verb of the manager has at hand. Made once by main and handed in; nothing here is global.
 import type { Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
+import type { AbilityBook } from './broker/ability-book.ts';
 import type { Announcements } from './announcements.ts';
 import type { Losses } from './losses.ts';
 import type { AttachedSentinels } from './sentinels.ts';
@@ -15,6 +16,7 @@ export interface Desk {
   readonly announcements: Announcements;
   readonly sentinels: AttachedSentinels;
   readonly losses: Losses;
+  readonly abilities: AbilityBook;
   /** Aborts when the manager is being closed: what waits for somebody else gives up. */
   readonly closing: AbortSignal;
   /** A name for something new that nobody can guess and nothing else has. */

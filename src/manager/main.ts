@@ -13,6 +13,7 @@ import { credentialsOf, makeToken } from './api/admission.ts';
 import { makeEventStream } from './api/events.ts';
 import { makeHandlers } from './api/handlers.ts';
 import { makeServer, type ApiServer } from './api/server.ts';
+import { type AbilityKeeper, keepAbilities, makeAbilityBook } from './broker/ability-book.ts';
 import { makeSentinelCarrier, settleInterrupted } from './broker/carry-out.ts';
 import { startPlanRunner, type PlanRunner } from './broker/plan-runner.ts';
 import { raiseUnconfirmed } from './broker/unconfirmed.ts';
@@ -77,6 +78,7 @@ async function startIn(state: StateDirectory, settings: ManagerSettings): Promis
     closing.abort();
     await api.close();
     await deliverer.close();
+    wired.abilities.close();
     await wired.runner.close();
     wired.stopNotifier();
     await store.value.close();
@@ -114,6 +116,7 @@ interface Wired {
   readonly deliverer: Deliverer;
   readonly identity: Identity;
   readonly runner: PlanRunner;
+  readonly abilities: AbilityKeeper;
   stopNotifier(): void;
 }
 
@@ -129,6 +132,7 @@ async function wire(
   const losses = noLosses();
   const sentinels = makeAttachedSentinels((name) => {
     deliverer.greet(name);
+    abilities.greet();
     runner.wake();
   });
   const desk: Desk = {
@@ -139,10 +143,12 @@ async function wire(
     announcements,
     sentinels,
     losses,
+    abilities: makeAbilityBook(),
     closing,
     newId: () => randomBytes(6).toString('hex'),
   };
   const deliverer: Deliverer = startDelivery(desk);
+  const abilities = keepAbilities(desk);
   const runner = startPlanRunner({
     desk,
     carrier: makeSentinelCarrier(desk),
@@ -160,7 +166,7 @@ async function wire(
     queueMax: 1000,
     retryMsFirst: 500,
   });
-  return { desk, api, deliverer, identity, runner, stopNotifier };
+  return { desk, api, deliverer, identity, runner, abilities, stopNotifier };
 }
 
 function receiversOf({ notify }: Configuration): Receiver[] {

@@ -9,6 +9,7 @@ import { rulesFor, rulesForTampering } from '../../stages/respond/match-rules.ts
 import { plansForFinding, plansForTampering, type RulePlanning } from '../../stages/respond/plan-by-rules.ts';
 import { beginRun } from '../../stages/respond/plan-run.ts';
 import type { Turn } from '../audit/change.ts';
+import type { Desk } from '../desk.ts';
 import { planRunById, savePlanRun } from '../store/plans.ts';
 import { groundFor } from './ground.ts';
 
@@ -26,17 +27,20 @@ export async function adoptPlan(turn: Turn, plan: Plan): Promise<PlanRun> {
 
 /** What the rules that ask for consent make of a finding waits on its alarm. */
 export async function proposeForFinding(
+  desk: Pick<Desk, 'abilities'>,
   turn: Turn,
   finding: Finding,
   rules: readonly Rule[],
   alarm: string,
 ): Promise<void> {
   const asking = rulesFor(finding, rules).filter((rule) => rule.approval === 'approval');
-  if (asking.length > 0) await propose(turn, finding.deviation.vm, alarm, (by) => plansForFinding(finding, rules, by));
+  if (asking.length > 0)
+    await propose(desk, turn, finding.deviation.vm, alarm, (by) => plansForFinding(finding, rules, by));
 }
 
 /** The same for a guest that was tampered with; `severity` as its alarm has it. */
 export async function proposeForTampering(
+  desk: Pick<Desk, 'abilities'>,
   turn: Turn,
   event: GuardEvent,
   severity: Severity,
@@ -44,18 +48,19 @@ export async function proposeForTampering(
   alarm: string,
 ): Promise<void> {
   const asking = rulesForTampering(event, severity, rules).filter((rule) => rule.approval === 'approval');
-  if (asking.length > 0) await propose(turn, event.vm, alarm, (by) => plansForTampering(event, severity, rules, by));
+  if (asking.length > 0)
+    await propose(desk, turn, event.vm, alarm, (by) => plansForTampering(event, severity, rules, by));
 }
 
 async function propose(
+  desk: Pick<Desk, 'abilities'>,
   turn: Turn,
   vm: string,
   alarm: string,
   plansOf: (by: RulePlanning) => readonly Proposal[],
 ): Promise<void> {
   const nowMs = Date.parse(turn.at);
-  // What its host can do is found out when somebody agrees: nothing else is asked while a batch is being stored.
-  const ground = await groundFor(turn.db, vm, null, nowMs);
+  const ground = await groundFor(turn.db, vm, desk.abilities.of(vm), nowMs);
   for (const { plan } of plansOf({ alarm, ground, nowMs, consent: 'approval' }))
     if (plan !== null) await adoptPlan(turn, plan);
 }

@@ -72,6 +72,8 @@ async function disruptionsSince(db: Db, sinceMs: number): Promise<Disruption[]> 
   return disruptions;
 }
 
+const answerMsMax = 5000;
+
 /** Asks the VM's sentinel; a problem when it is away. */
 export async function askAbilities(desk: Desk, vm: string): Promise<Result<readonly Ability[]>> {
   const name = await desk.store.read(async (db) => await sentinelOfVm(db, vm));
@@ -79,5 +81,13 @@ export async function askAbilities(desk: Desk, vm: string): Promise<Result<reado
   const end = name.value === null ? null : desk.sentinels.find(name.value);
   const away = problem('interrupted', `The sentinel of ${vm} is not connected.`, 'Start its sentinel.');
   if (end === null) return fail(away);
-  return await end.abilities(vm).catch(() => fail(away));
+  const late = Promise.withResolvers<Result<readonly Ability[]>>();
+  const timer = setTimeout(() => late.resolve(fail(away)), answerMsMax);
+  try {
+    return await Promise.race([end.abilities(vm), late.promise]);
+  } catch {
+    return fail(away);
+  } finally {
+    clearTimeout(timer);
+  }
 }

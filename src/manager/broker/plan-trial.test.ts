@@ -11,6 +11,7 @@ import type { SentinelEnd } from '../../wire/link.ts';
 import type { Order } from '../../wire/messages.ts';
 import { makeAnnouncements } from '../announcements.ts';
 import { change } from '../audit/change.ts';
+import { makeAbilityBook } from './ability-book.ts';
 import { adoptPlan } from './adopt-plan.ts';
 import { makeSentinelCarrier, settleInterrupted } from './carry-out.ts';
 import { type PlanTurnParts, takeTurn } from './plan-turn.ts';
@@ -152,6 +153,7 @@ function deskOver(store: Store, clock: SteppedClock, estate: SimulatedEstate, fa
     announcements: makeAnnouncements(silentLog),
     sentinels,
     losses: noLosses(),
+    abilities: makeAbilityBook(),
     closing: new AbortController().signal,
     newId: () => `id${clock.now()}-${(ids += 1)}`,
   };

@@ -112,6 +112,16 @@ test('a plan that was refused, or whose alarm was closed, is never carried out, 
   assert.deepEqual(ordered(before), []);
 });
 
+test('what its host cannot do is replaced before anybody is asked', async () => {
+  await setRules({ action: 'quarantine' });
+  const { plan } = await planOf(await newAlarm());
+  assert.deepEqual(
+    [plan.steps.map(({ action }) => action), plan.decisions.map(({ verdict }) => verdict)],
+    [['suspend'], ['replaced']],
+  );
+  must(await client.denyPlan({ plan: plan.id }));
+});
+
 test('a preview says what would be done and why, and changes nothing', async () => {
   await setRules({ action: 'quarantine', approval: 'automatic' }, { action: 'reroute' });
   const alarm = await newAlarm();

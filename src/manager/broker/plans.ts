@@ -17,7 +17,8 @@ import { remediationById } from '../store/remediations.ts';
 import type { Db } from '../store/tables.ts';
 import { adoptPlan } from './adopt-plan.ts';
 import { theAlarm } from './alarms.ts';
-import { askAbilities, groundFor } from './ground.ts';
+import { freshAbilities } from './ability-book.ts';
+import { groundFor } from './ground.ts';
 import { storeRun } from './plan-turn.ts';
 import { theRemediation } from './the-remediation.ts';
 import { raiseUnconfirmed } from './unconfirmed.ts';
@@ -36,7 +37,7 @@ export interface PersonsWish {
 /** The plan a person's word makes; what cannot be done is refused with the reason. Nothing is stored. */
 export async function planFor(desk: Desk, wish: PersonsWish): Promise<Result<Proposal>> {
   const { vm, alarm, action, by, evidence, lifts, why } = wish;
-  const able = await askAbilities(desk, vm);
+  const able = await freshAbilities(desk, vm);
   const nowMs = desk.clock.now();
   const of = alarm?.finding == null ? null : causeOfFinding(alarm.finding, alarm.id);
   const cause: PlanCause = {
@@ -81,7 +82,7 @@ export async function previewPlans(
     const made = await planFor(desk, wish);
     return made.ok ? ok(previewOf(alarm.id, [made.value])) : made;
   }
-  const able = await askAbilities(desk, alarm.vm);
+  const able = await freshAbilities(desk, alarm.vm);
   const { finding } = alarm;
   if (finding === null) return ok(previewOf(alarm.id, []));
   const nowMs = desk.clock.now();

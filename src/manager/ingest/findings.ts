@@ -59,7 +59,7 @@ async function takeFinding(desk: Desk, turn: Turn, finding: Finding): Promise<vo
   if (alarm.status === 'open') {
     const key = behaviourId(behaviourOf(activity));
     if (!(await keepActivity(turn.db, alarm.id, key, activity))) desk.losses.activitiesNotKept += 1;
-    if (member !== null) await proposeAnswers(turn, member, finding, alarm.id);
+    if (member !== null) await proposeAnswers(desk, turn, member, finding, alarm.id);
   }
   if (isNews(existing, claimed)) turn.announce({ kind: 'alarm', isNew: existing === null, alarm: claimed });
 }
@@ -83,11 +83,17 @@ async function isApprovedMeanwhile(turn: Turn, member: MemberRow, { deviation }:
 }
 
 /** Rules act in protect only; those that ask for a person's consent wait on the alarm until somebody responds. */
-async function proposeAnswers(turn: Turn, member: MemberRow, finding: Finding, alarm: string): Promise<void> {
+async function proposeAnswers(
+  desk: Desk,
+  turn: Turn,
+  member: MemberRow,
+  finding: Finding,
+  alarm: string,
+): Promise<void> {
   const scope = await scopeNamed(turn.db, member.scope);
   const service = scope?.services.find((candidate) => candidate.name === member.service);
   if (scope?.mode !== 'protect' || service === undefined) return;
-  await proposeForFinding(turn, finding, service.rules, alarm);
+  await proposeForFinding(desk, turn, finding, service.rules, alarm);
 }
 
 /** Listeners hear of a repetition when it is worse than before, or at each power of two, so that a flood stays a trickle. */

@@ -19,17 +19,17 @@ interface Guarded extends Omit<GuardEvent, 'what'> {
 export async function takeGuardEvents(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<void> {
   for (const event of batch.guard) {
     const alarm = await raiseGuard(desk, turn, event);
-    await proposeAnswers(turn, event, alarm);
+    await proposeAnswers(desk, turn, event, alarm);
   }
 }
 
 /** As with deviations: rules act in protect only, and those that ask for consent wait on the alarm. */
-async function proposeAnswers(turn: Turn, event: GuardEvent, alarm: Alarm): Promise<void> {
+async function proposeAnswers(desk: Desk, turn: Turn, event: GuardEvent, alarm: Alarm): Promise<void> {
   if (alarm.scope === null) return;
   const scope = await scopeNamed(turn.db, alarm.scope);
   const service = scope?.services.find((candidate) => candidate.name === alarm.service);
   if (scope?.mode !== 'protect' || service === undefined) return;
-  await proposeForTampering(turn, event, alarm.severity, service.rules, alarm.id);
+  await proposeForTampering(desk, turn, event, alarm.severity, service.rules, alarm.id);
 }
 
 export async function raiseGuard(desk: Pick<Desk, 'newId'>, turn: Turn, event: Guarded): Promise<Alarm> {
