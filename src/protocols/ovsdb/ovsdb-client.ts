@@ -6,8 +6,6 @@ import { type Problem, problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import { jsonFrames } from './json-frames.ts';
 
-export type OvsdbRow = JsonObject;
-
 export interface OvsdbClient {
   /** All operations or none (RFC 7047, 5.2); answers what each of them said. */
   transact(operations: readonly Json[]): Promise<Result<readonly JsonObject[]>>;
