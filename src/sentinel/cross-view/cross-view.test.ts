@@ -208,6 +208,17 @@ test('a listener that nobody sees is told when it has agreed twice, between clos
   assert.deepEqual(whats({ flows: knocks, sockets: () => [ssh], looksAtMs: [-4000, 5000, 9000] }), []);
 });
 
+test('a connection to a port where nobody was seen calls for a look, one to a known port does not', () => {
+  const flow = talk(served, 100);
+  const lookAt = (atMs: number, sockets: readonly SocketView[]): CrossView =>
+    tell({ flows: [], sockets: () => sockets, looksAtMs: [atMs] }).view;
+  assert.equal(new CrossView('a').callsForLook([flow]), true, 'nothing was looked at yet');
+  assert.equal(lookAt(-500, [ssh]).callsForLook([flow]), true);
+  assert.equal(lookAt(-500, [ssh, socket(served, 'LISTEN')]).callsForLook([flow]), false);
+  assert.equal(lookAt(500, [ssh]).callsForLook([flow]), false, 'a look has answered it');
+  assert.equal(lookAt(-500, [ssh]).callsForLook([talk(called, 100)]), false, 'the guest opened it itself');
+});
+
 test('what is told late is held against the looks of its time', () => {
   const view = new CrossView('a');
   const knocks: Flow[] = [];

@@ -78,6 +78,20 @@ export class CrossView {
     return this.#missed.size + this.#unheld.size + this.#ports.size;
   }
 
+  /**
+   * Since the last look a connection was agreed to on a port where that look shows nobody: the sooner the next one, the sooner it is known
+   * whether somebody has come to listen there, and the more such connections lie between two looks of their own.
+   */
+  callsForLook(flows: Iterable<LiveFlow>): boolean {
+    const last = this.#recent.at(-1);
+    for (const { ends, evidence } of flows) {
+      const acceptedMs = evidence.acceptedMs?.[1];
+      if (ends.proto !== 'tcp' || acceptedMs === undefined || this.#toldPorts.has(ends.localPort)) continue;
+      if (last === undefined || (acceptedMs > last.span.toMs && !last.index.knowsPort(ends.localPort))) return true;
+    }
+    return false;
+  }
+
   /** Another system runs in the VM now. */
   forget(): void {
     this.#missed.clear();

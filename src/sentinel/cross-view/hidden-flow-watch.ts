@@ -46,7 +46,7 @@ interface Watched {
 }
 
 const tickMs = 250;
-/** Between looks of our own: while something is suspect, and while connections are merely in use. */
+/** Between looks of our own: while something is suspect or may be, and while connections are merely in use. */
 const suspectEveryMs = 450;
 const usedEveryMs = 1500;
 
@@ -108,8 +108,10 @@ export class HiddenFlowWatch {
   #tick(): void {
     const nowMs = this.#options.clock.now();
     for (const [vm, watched] of this.#watched) {
-      const everyMs = watched.view.suspects > 0 ? suspectEveryMs : usedEveryMs;
-      if (watched.busy || nowMs - watched.lookedMs < everyMs || !this.#hasSpoken(vm, watched.lookedMs)) continue;
+      const { view, busy, lookedMs } = watched;
+      if (busy || nowMs - lookedMs < suspectEveryMs) continue;
+      const isSuspect = view.suspects > 0 || view.callsForLook(this.#options.flows.live(vm));
+      if ((!isSuspect && nowMs - lookedMs < usedEveryMs) || !this.#hasSpoken(vm, lookedMs)) continue;
       watched.busy = true;
       void this.#look(vm, watched, nowMs);
     }
