@@ -6,7 +6,8 @@ import type { Alarm } from '../model/alarm.ts';
 import type { Finding, Severity } from '../model/finding.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { Observation } from '../model/observation.ts';
-import { readEvents, type EventLine } from '../sensors/ndjson/read-events.ts';
+import type { EventLine } from '../sensors/ndjson/event-decoder.ts';
+import { readEvents } from '../sensors/ndjson/read-events.ts';
 import { assess, type AssessContext } from '../stages/assess/assess.ts';
 import { raise } from '../stages/assess/group.ts';
 import { compileManifest, detect, type CompiledManifest } from '../stages/detect/detect.ts';
@@ -56,13 +57,16 @@ export async function replay(input: {
   if (!compiled.ok) return compiled;
   const replaying = new Replaying(compiled.value, input.manifest);
   for (const file of input.files) {
-    for await (const line of readEvents(file)) {
+    for await (const line of readEvents<Allowed>(file)) {
       const broken = replaying.take(file, line);
       if (broken !== null) return fail(broken);
     }
   }
   return ok(replaying.report());
 }
+
+/** Noted with lines that are alike: the manifest allows what they say. */
+type Allowed = 'allowed';
 
 /** The counts of one replay while it runs. */
 class Replaying {
@@ -83,35 +87,44 @@ class Replaying {
   }
 
   /** A problem when the file as a whole cannot be read: a report about nothing would look like a quiet day. */
-  take(file: string, { line, result, unusable }: EventLine): Problem | null {
+  take(file: string, eventLine: EventLine<Allowed>): Problem | null {
+    const { line, like } = eventLine;
+    if (like?.note === 'allowed') {
+      this.#lines += 1;
+      this.#judged += 1;
+      return null;
+    }
+    const { result, unusable } = eventLine;
     if (line === 0 && !result.ok) return result.error;
     this.#lines += 1;
     const place = `${file}:${line}`;
     for (const field of unusable) this.#unusable.add(field, place);
     const observation = result.ok ? normalise(result.value) : result;
-    if (observation.ok) this.#judge(observation.value);
-    else this.#skipped.add(reasonOf(observation.error, place), place);
+    if (!observation.ok) this.#skipped.add(reasonOf(observation.error, place), place);
+    else if (this.#judge(observation.value) && like !== null) like.note = 'allowed';
     return null;
   }
 
-  #judge(observation: Observation): void {
+  /** Whether the manifest allows it. */
+  #judge(observation: Observation): boolean {
     if (observation.kind === 'loss') {
       this.#losses += 1;
-      return;
+      return false;
     }
     this.#judged += 1;
     const deviation = detect(this.#manifest, observation);
-    if (deviation === null) return;
+    if (deviation === null) return true;
     this.#deviations += 1;
     const finding = assess(deviation, this.#context);
     const key = `${deviation.vm}\n${finding.group}`;
     const known = this.#alarms.get(key) ?? null;
     if (known === null && this.#alarms.size >= groupsMax) {
       this.#dropped += 1;
-      return;
+      return false;
     }
     const { scope, service } = this.#context;
     this.#alarms.set(key, raise(known, finding, { id: finding.group, vmName: deviation.vm, scope, service }));
+    return false;
   }
 
   report(): ReplayReport {

@@ -18,7 +18,7 @@ export interface ObjectLine {
 export async function* readLines(path: string): AsyncGenerator<ObjectLine> {
   let line = 0;
   try {
-    for await (const text of splitLines(open(path))) {
+    for await (const text of splitLines(openRecording(path))) {
       line += 1;
       if (text !== null && text.trim() === '') continue;
       yield { line, result: parseObject(text, `${path}:${line}`) };
@@ -29,7 +29,7 @@ export async function* readLines(path: string): AsyncGenerator<ObjectLine> {
 }
 
 /** `text` null = the line was too long to be kept; `place` is how the line is named in a problem. */
-function parseObject(text: string | null, place: string): Result<JsonObject> {
+export function parseObject(text: string | null, place: string): Result<JsonObject> {
   if (text === null) return badLine(place, `is longer than ${lineBytesMax} bytes`, 'Split or drop the event.');
   let value: unknown;
   try {
@@ -46,13 +46,13 @@ export function badLine(place: string, what: string, mend: string | undefined): 
   return fail(problem('unreadable', `${place} ${what}.`, mend));
 }
 
-function open(path: string): AsyncIterable<Buffer> {
+export function openRecording(path: string): AsyncIterable<Buffer> {
   const file = createReadStream(path);
   // The error reaches the reader through the iteration; the callback only keeps it from being thrown as well.
   return path.endsWith('.gz') ? pipeline(file, createGunzip(), () => undefined) : file;
 }
 
-function unreadable(path: string, line: number, thrown: unknown): ReturnType<typeof problem> {
+export function unreadable(path: string, line: number, thrown: unknown): ReturnType<typeof problem> {
   const isMissing = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT';
   if (isMissing) return problem('not-found', `There is no file ${path}.`, 'Check the path.');
   const where = line === 0 ? path : `${path} behind line ${line}`;
