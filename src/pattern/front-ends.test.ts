@@ -28,6 +28,9 @@ const windowsRows: readonly (readonly [string, string, string, boolean])[] = [
   [`${system}services.exe`, `${system}svchost.exe`, '-k netsvcs -p -s evil', false],
   [`${system}services.exe`, `${system}svchost.exe`, '-k evil -s BITS', false],
   [`${system}services.exe`, 'c:\\temp\\svchost.exe', '-k netsvcs -p -s BITS', false],
+  // The name in another of the system's places.
+  [`${system}services.exe`, 'c:\\windows\\svchost.exe', '-k netsvcs -p -s BITS', false],
+  [`${system}services.exe`, `${system}wbem\\svchost.exe`, '-k netsvcs -p -s BITS', false],
   [`${system}cmd.exe`, `${system}svchost.exe`, '-k netsvcs -p -s BITS', false],
   // Through these a machine is administered: they are learned or they alarm.
   [`${system}services.exe`, `${system}svchost.exe`, '-k netsvcs -p -s seclogon', false],
