@@ -160,10 +160,8 @@ class RunningSentinel implements Sentinel {
       clock,
       log,
       host: name,
-      abilities: async (vm) => {
-        const able = await this.#abilities(vm);
-        return able.ok ? able.value : null;
-      },
+      abilities: (vm) => this.#abilities(vm),
+      database,
       incarnation: (vm) => this.#fleet.get(vm)?.incarnation ?? 1,
       members: (manifest) => membersOf(manifest, this.#vault.all(), (vm) => this.#fleet.get(vm)?.running === true),
     });
@@ -335,6 +333,7 @@ class RunningSentinel implements Sentinel {
   #reconcile(): void {
     this.#tracings.reconcile(this.#fleet.all());
     this.#network.reconcile(this.#fleet.all());
+    this.#orders.resume((vm) => this.#fleet.get(vm) !== undefined);
   }
 
   #recheck(): void {

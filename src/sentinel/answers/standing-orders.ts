@@ -2,6 +2,7 @@
 // and what waits for a person; this carries it out, step by step.
 import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import { ok, type Result } from '../../kit/result.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
 import type { Manifest } from '../../model/manifest.ts';
@@ -13,9 +14,11 @@ import { limitsOf } from '../../stages/respond/blast-radius.ts';
 import type { Proposal } from '../../stages/respond/make-plan.ts';
 import { groupOfGuard, rulesFor, rulesForTampering } from '../../stages/respond/match-rules.ts';
 import { plansForFinding, plansForTampering, type RulePlanning } from '../../stages/respond/plan-by-rules.ts';
-import { advance, beginRun, nextMove } from '../../stages/respond/plan-run.ts';
+import type { Database } from '../database.ts';
 import { always } from './abilities.ts';
 import { type Cause, type Executor, occurrenceOf } from './executor.ts';
+import { PlanMemory } from './plan-memory.ts';
+import { PlanWalker } from './plan-walker.ts';
 import { RecentDisruptions } from './recent-disruptions.ts';
 
 export interface ServiceMembers {
@@ -30,8 +33,8 @@ export interface StandingOrdersOptions {
   readonly host: string;
   readonly incarnation: (vm: string) => number;
   readonly members: (manifest: Manifest) => ServiceMembers;
-  /** Null = it cannot be asked now. */
-  readonly abilities: (vm: string) => Promise<readonly Ability[] | null>;
+  readonly abilities: (vm: string) => Promise<Result<readonly Ability[]>>;
+  readonly database: Database;
 }
 
 /** One thing after another about one cause; so many causes at once. */
@@ -39,12 +42,20 @@ const underWayMax = 1000;
 
 export class StandingOrders {
   readonly #options: StandingOrdersOptions;
+  readonly #walker: PlanWalker;
   readonly #recent = new RecentDisruptions();
   readonly #underWay = new Set<string>();
   #notAnswered = 0;
 
   constructor(options: StandingOrdersOptions) {
     this.#options = options;
+    const { executor, clock, log, database } = options;
+    this.#walker = new PlanWalker({ executor, clock, log, memory: new PlanMemory(database) });
+  }
+
+  /** Goes on with what an earlier run left under way on VMs that are here now. */
+  resume(isHere: (vm: string) => boolean): void {
+    this.#walker.resume(isHere);
   }
 
   /** Causes that came while too many others were being answered. */
@@ -92,8 +103,8 @@ export class StandingOrders {
     const { vm } = manifest;
     const asked = rules.flatMap((rule) => [rule.action, ...(rule.also ?? [])]);
     const isPlain = asked.every((action) => action === 'alert' || always.some((one) => one.action === action));
-    const abilities = isPlain ? always : await this.#options.abilities(vm);
-    for (const proposal of plansOf(this.#planning(manifest, abilities))) {
+    const able = isPlain ? ok(always) : await this.#options.abilities(vm);
+    for (const proposal of plansOf(this.#planning(manifest, able.ok ? able.value : null))) {
       if (proposal.plan === null) this.#options.log.info('nothing to be done', { vm, why: sayDecisions(proposal) });
       else await this.#carryOut(proposal.plan, group, manifest);
     }
@@ -132,41 +143,11 @@ export class StandingOrders {
     const disrupts = steps.some((step) => isDisruptive(step.action));
     // Before anything is done: two VMs that are answered at once must see each other.
     if (disrupts) this.#recent.note({ vm, scope, service, host, atMs: clock.now() });
-    await this.#walk({ ...planned, steps, attemptsMax: 1 }, cause);
-  }
-
-  /** Further attempts come with further findings of the same cause. */
-  async #walk(plan: Plan, cause: Cause): Promise<void> {
-    const { executor, clock } = this.#options;
-    let run = beginRun(plan, clock.now());
-    for (;;) {
-      const move = nextMove(run, clock.now());
-      const step = move.do === 'step' ? run.plan.steps[move.index] : undefined;
-      if (move.do !== 'step' || step === undefined) break;
-      const of = { of: 'step', index: move.index } as const;
-      run = advance(run, { kind: 'begun', ...of, remediation: step.id, atMs: clock.now() });
-      const answered = await executor.execute(step, cause);
-      const state = answered.ok ? endOf(answered.value.state) : 'failed';
-      const evidence = answered.ok ? answered.value.evidence : answered.error.message;
-      run = advance(run, { kind: 'ended', ...of, outcome: { state, evidence }, atMs: clock.now() });
-    }
-    const left = run.plan.steps.filter((_, index) => run.steps[index]?.state === 'left');
-    for (const step of left) executor.hold(step, cause, `waits for a person: ${evidenceOf(run.steps, step, run.plan)}`);
+    // Further attempts come with further findings of the same cause.
+    await this.#walker.walk({ ...planned, steps, attemptsMax: 1 }, cause);
   }
 }
 
 function sayDecisions({ decisions }: Proposal): string {
   return decisions.map(({ action, why }) => `${action}: ${why}`).join('; ');
-}
-
-function endOf(state: string): 'done' | 'unconfirmed' | 'failed' {
-  return state === 'done' || state === 'failed' ? state : 'unconfirmed';
-}
-
-function evidenceOf(
-  steps: readonly { readonly evidence: string }[],
-  step: Plan['steps'][number],
-  { steps: all }: Plan,
-): string {
-  return steps[all.indexOf(step)]?.evidence ?? '';
 }

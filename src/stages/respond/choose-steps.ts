@@ -15,6 +15,8 @@ export interface Chosen {
   readonly measure: NetworkMeasure | null;
   /** It stands in for something and does more to the VM than that would have. */
   readonly escalates: boolean;
+  /** Why it stands in for what was asked for; null = it does not. */
+  readonly replaces: string | null;
 }
 
 type Verdict =
@@ -68,7 +70,8 @@ function judge(wanted: Wanted, cause: PlanCause, ground: Ground): Verdict {
     const escalates = actionTraits[candidate].disruptive && !actionTraits[action].disruptive;
     const unknown = ground.abilities === null ? '; what its host can do is not known now' : '';
     const why = obstacles.length === 0 ? `asked for${unknown}` : `${candidate} instead (${obstacles.join('; ')})`;
-    return { chosen: { wanted, action: candidate, measure: found.measure, escalates }, why };
+    const replaces = obstacles.length === 0 ? null : why;
+    return { chosen: { wanted, action: candidate, measure: found.measure, escalates, replaces }, why };
   }
   return {
     chosen: null,
@@ -137,5 +140,5 @@ function evidenceFirst(chosen: readonly Chosen[], ground: Ground, decisions: Dec
     return [];
   }
   say('chosen', `evidence before ${destroying.action} destroys it`);
-  return [{ wanted: destroying.wanted, action: 'snapshot', measure: null, escalates: false }];
+  return [{ wanted: destroying.wanted, action: 'snapshot', measure: null, escalates: false, replaces: null }];
 }

@@ -122,7 +122,8 @@ function expiryOf(chosen: readonly Chosen[]): number | null {
   );
 }
 
-function stepOf({ action, measure, wanted }: Chosen, { vm, why, seed }: PlanCause): Step {
+function stepOf({ action, measure, wanted, replaces }: Chosen, { vm, why: cause, seed }: PlanCause): Step {
+  const why = replaces === null ? cause : `${cause}; ${replaces}`;
   if (measure !== null) return measureStep(measure, vm, why, seed);
   const step = stepFor(action, vm, why, wanted.lifts === undefined ? seed : `${seed} ${wanted.lifts}`);
   return wanted.lifts === undefined ? step : { ...step, lifts: wanted.lifts };

@@ -133,6 +133,7 @@ test('what cannot be done is replaced by what reaches the same end, and more tha
   assert.deepEqual(replaced.decisions, [
     { action: 'quarantine', verdict: 'replaced', why: 'suspend instead (quarantine: no quarantine here)' },
   ]);
+  assert.match(replaced.steps[0]?.why ?? '', /; suspend instead \(quarantine: no quarantine here\)$/);
   const harsher = onlyPlan([rule('block-flow')], connection('203.0.113.9'), { abilities: abilities('block-flow') });
   assert.deepEqual([harsher.steps[0]?.action, harsher.consent], ['quarantine', 'approval']);
   assert.deepEqual(harsher.objections, ['quarantine does more than block-flow would']);
