@@ -1,3 +1,4 @@
+// Orders are checked once, and what passes is harmless wherever it is written.
 import assert from 'node:assert/strict';
 import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';

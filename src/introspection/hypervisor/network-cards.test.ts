@@ -1,3 +1,4 @@
+// QEMU's list of network cards, as it is and as it might be.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assert as holds, property, string } from 'fast-check';

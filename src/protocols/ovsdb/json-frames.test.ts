@@ -1,3 +1,4 @@
+// JSON texts are cut apart wherever the stream was cut.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';

@@ -20,6 +20,9 @@ import { SwitchWatch } from './switch-watch.ts';
 import { vmPorts, type PluggedPort } from './vm-ports.ts';
 import { measureKey } from '../../stages/respond/steps.ts';
 
+/** One run of a VM. */
+type RunningVm = Pick<VmWatch, 'entry' | 'monitor'>;
+
 export interface HostNetworkOptions {
   readonly database: Database;
   /** Directory for what is collected. */
@@ -27,7 +30,7 @@ export interface HostNetworkOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly guard: (event: GuardEvent) => void;
-  readonly watch: (vm: string) => VmWatch | undefined;
+  readonly watch: (vm: string) => RunningVm | undefined;
   /** Where Open vSwitch's database listens; default /run/openvswitch/db.sock. */
   readonly ovsDatabase?: string;
 }
@@ -85,7 +88,7 @@ export class HostNetwork {
   }
 
   /** Called often: notices VMs that have begun to run at once, and holds the switches to what is wanted every few seconds. */
-  reconcile(watches: readonly VmWatch[]): void {
+  reconcile(watches: readonly RunningVm[]): void {
     const known = this.#runs;
     this.#runs = new Set(watches.map((watch) => watch.entry.run));
     this.#vms = new Set(watches.map((watch) => watch.entry.id));
@@ -106,7 +109,7 @@ export class HostNetwork {
   }
 
   /** Its devices may have been another VM's, and its own may have other names than before. */
-  async #begun(watch: VmWatch): Promise<void> {
+  async #begun(watch: RunningVm): Promise<void> {
     const { id, run } = watch.entry;
     for (let tries = 0; tries < startTries && this.#runs.has(run) && !this.#closed; tries += 1) {
       if (await this.#desk.started(id)) return this.#desk.reconcile(this.#vms);

@@ -7,24 +7,26 @@ import { after, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type BridgedPair, openBridgedPair } from '../../../lab/bridged-pair.ts';
 import { runCommand } from '../../../lab/commands.ts';
+import type { GuestHandle } from '../../introspection/hypervisor/guest-handle.ts';
+import { findGuests } from '../../introspection/introspection.ts';
 import { silentLog } from '../../kit/log.ts';
 import type { Quarantine } from '../../model/network-measure.ts';
+import type { Step } from '../../model/remediation.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
 import { openQmp } from '../../protocols/qmp/qmp-client.ts';
-import { openDatabase } from '../database.ts';
-import { MeasureMemory } from './measure-memory.ts';
-import { NetworkDesk } from './network-desk.ts';
-import { NetworkSwitches } from './network-switches.ts';
-import { vmPorts } from './vm-ports.ts';
+import { type Database, openDatabase } from '../database.ts';
+import type { VmWatch } from '../watch/vm-watch.ts';
+import { HostNetwork } from './host-network.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
-const patience = { clock, sleep: (ms: number) => wait(ms) };
 
 for (const kind of ['bridge', 'ovs'] as const)
   suite(`a guest in quarantine on ${kind === 'bridge' ? 'a Linux bridge' : 'Open vSwitch'}`, () => {
     let pair: BridgedPair;
     let monitor: Monitor;
-    let desk: NetworkDesk;
+    let database: Database;
+    let network: HostNetwork;
+    let watch: Pick<VmWatch, 'entry' | 'monitor'>;
     let vm = '';
 
     before(async () => {
@@ -33,46 +35,52 @@ for (const kind of ['bridge', 'ovs'] as const)
       pair = opened.value;
       const { left } = pair.guests;
       const connected = await openQmp(left.qmpSocket);
-      assert.ok(connected.ok);
-      monitor = connected.value;
-      vm = left.uuid;
       const directory = mkdtempSync(join(tmpdir(), 'plumbline-network-'));
-      const database = openDatabase(join(directory, 'sentinel.db'));
-      assert.ok(database.ok);
-      const ovsDatabase = pair.ovsDatabase ?? '/nowhere';
-      const switches = new NetworkSwitches({
-        patience,
+      const file = openDatabase(join(directory, 'sentinel.db'));
+      assert.ok(connected.ok && file.ok);
+      monitor = connected.value;
+      database = file.value;
+      vm = left.uuid;
+      watch = { entry: { id: vm, run: 'first', handle: handleOf(vm) }, monitor: () => Promise.resolve(monitor) };
+      network = new HostNetwork({
+        database,
         evidence: directory,
-        ovsDatabase,
-        captured: () => undefined,
-        lost: () => undefined,
-      });
-      const addresses = [pair.addresses.left];
-      desk = new NetworkDesk({
-        memory: new MeasureMemory(database.value),
         clock,
         log: silentLog,
-        ports: () => vmPorts({ vm, pid: left.pid() ?? 0, monitor, addresses, ovsDatabase }),
-        enforcer: (port) => switches.of(port),
         guard: (event) => assert.fail(event.detail),
+        watch: () => watch,
+        ovsDatabase: pair.ovsDatabase ?? '/nowhere',
       });
+      network.reconcile([watch]);
     });
     after(async () => {
+      await network?.close();
+      database?.close();
       monitor?.close();
       await pair?.stop();
     });
 
+    const step = (action: Step['action'], more: Partial<Step>): Step => ({
+      id: 'live',
+      vm,
+      action,
+      why: 'a test',
+      expect: 'in force',
+      undo: null,
+      ...more,
+    });
     const heardByRight = async (): Promise<boolean> =>
       (await pair.guests.left.run(`ping -c 2 -W 1 ${pair.addresses.right}`)).code === 0;
     const heardByManagement = async (): Promise<boolean> =>
       (await runCommand(pair.inside(['busybox', 'ping', '-c', '2', '-W', '1', pair.addresses.left]))).ok;
 
     test('its peer is out of reach, its management is not, and lifting it gives everything back', async () => {
-      assert.ok((await desk.abilities(vm)).every(({ available }) => available));
+      assert.ok((await network.abilities(vm)).every(({ available }) => available));
+      assert.equal(await network.act(step('suspend', {})), null, 'what is not about the network is left to others');
       assert.ok((await heardByRight()) && (await heardByManagement()));
       const measure: Quarantine = { kind: 'quarantine', management: [pair.addresses.gateway] };
-      const applied = await desk.apply(vm, 'live', measure);
-      assert.equal(applied.state, 'done', applied.evidence);
+      const applied = await network.act(step('quarantine', { measure }));
+      assert.equal(applied?.state, 'done', applied?.evidence);
       assert.ok(!(await heardByRight()), 'the peer is out of reach');
       assert.ok(await heardByManagement(), 'management is not');
 
@@ -82,14 +90,22 @@ for (const kind of ['bridge', 'ovs'] as const)
           ? ['nft', 'delete', 'table', 'bridge', 'plumbline']
           : ['ovs-ofctl', 'del-flows', bridge, 'arp'];
       assert.ok((await runCommand(pair.inside(foreign))).ok);
-      await desk.reconcile(new Set([vm]));
-      assert.equal(desk.health().putBack, 1, 'somebody took it away');
+      const deadline = performance.now() + 30_000;
+      while (network.health().putBack === 0) {
+        assert.ok(performance.now() < deadline, 'what somebody took away is put back');
+        network.reconcile([watch]);
+        await wait(100);
+      }
       assert.ok(!(await heardByRight()) && (await heardByManagement()));
 
-      const lifted = await desk.lift(vm, 'live');
-      assert.equal(lifted.state, 'done', lifted.evidence);
+      const lifted = await network.act(step('lift', { id: 'second', lifts: 'live' }));
+      assert.equal(lifted?.state, 'done', lifted?.evidence);
       assert.ok((await heardByRight()) && (await heardByManagement()));
-      await desk.reconcile(new Set([vm]));
-      assert.deepEqual(desk.health(), { wanted: 0, putBack: 1, notPutBack: 0, stale: 0 });
     });
   });
+
+function handleOf(vm: string): GuestHandle {
+  const found = findGuests();
+  assert.ok(found.ok);
+  return found.value.find(({ uuid }) => uuid === vm) ?? assert.fail('the guest is not found');
+}
