@@ -87,6 +87,16 @@ test('a capture says what is known, how surely, and what a day would still show'
   assert.match(await refused('capture shop --until risk<=1/day --for 1s', 2), /cannot be meant together/);
 });
 
+test('what would alarm is said before anything is judged', async () => {
+  const preview = await plumbline('protect shop --preview');
+  assert.equal(preview.code, 1);
+  assert.match(
+    preview.out,
+    /nothing was changed\nshop\/web\n {2}3 judged from .* 2 deviations in 2 alarms[^]*\/tmp\/miner/,
+  );
+  assert.match(await refused('protect shop --learned-until yesterday', 2), /takes a time, with --preview/);
+});
+
 test('what was learned and looks like an attack waits until somebody decides', async () => {
   assert.match(await done('protect shop'), /2 of the learned entries look like an attack and wait for a person/);
   const held = await done('manifest held shop/web');

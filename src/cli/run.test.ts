@@ -131,6 +131,7 @@ const grammar: readonly (readonly [string, readonly string[]])[] = [
   ['capture shop', ['setMode {"scope":"shop","mode":"capture"}']],
   ['capture status shop', ['learning {"scope":"shop"}']],
   ['detect shop', ['setMode {"scope":"shop","mode":"detect"}']],
+  ['protect shop --preview', ['replayScope {"scope":"shop"}']],
   ['protect shop --force', ['setMode {"scope":"shop","mode":"protect","force":true}']],
   ['manifest show web1', ['getManifest {"vm":"web1"}']],
   ['manifest show web1 --generation 3', ['getManifest {"vm":"web1","generation":3}']],

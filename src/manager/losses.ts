@@ -4,6 +4,7 @@ export interface Losses {
   batchesRefused: number;
   activitiesNotKept: number;
   admittedNotKept: number;
+  historyDropped: number;
   behavioursNotLearned: number;
   notificationsDropped: number;
   notificationsFailed: number;
@@ -16,6 +17,7 @@ export function noLosses(): Losses {
     batchesRefused: 0,
     activitiesNotKept: 0,
     admittedNotKept: 0,
+    historyDropped: 0,
     behavioursNotLearned: 0,
     notificationsDropped: 0,
     notificationsFailed: 0,

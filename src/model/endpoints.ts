@@ -14,11 +14,12 @@ import { Learning, ModeChange } from './learning.ts';
 import { ManagerStatus } from './manager-status.ts';
 import { Generation, ManifestReading } from './manifest-reading.ts';
 import { ManifestDiff } from './manifest.ts';
-import { Name } from './name.ts';
+import { IsoTime, Name } from './name.ts';
 import { PersonsAction, planEndpoints } from './plan-endpoints.ts';
 import { HeldAnswer, Remediation, RemediationState } from './remediation.ts';
 import { ResponsePolicy } from './response-policy.ts';
 import { Rule } from './rule.ts';
+import { ScopeReplay } from './scope-replay.ts';
 import { VmView } from './vm-view.ts';
 
 const inScope = fields({ scope: Name });
@@ -140,6 +141,16 @@ const intent = {
     summary: 'What was learned, how completely, and whether anything new still appears',
     params: inScope,
     reply: Learning,
+  },
+  replayScope: {
+    method: 'GET',
+    path: '/scopes/:scope/replay',
+    summary: 'What would have alarmed while the scope was learned, under the manifests that would be issued now',
+    params: inScope,
+    query: fields({
+      learnedUntil: Type.Optional(IsoTime),
+    }),
+    reply: ScopeReplay,
   },
   apply: {
     method: 'POST',

@@ -32,6 +32,7 @@ export const ManagerStatus = Type.Object({
     batchesRefused: Count,
     activitiesNotKept: Count,
     admittedNotKept: Count,
+    historyDropped: Count,
     behavioursNotLearned: Count,
     notificationsDropped: Count,
     notificationsFailed: Count,

@@ -8,9 +8,21 @@ import { parseDuration, sayDuration } from '../duration.ts';
 import { printLearning, printModeChange } from '../print/applications.ts';
 import type { Run } from '../run.ts';
 import { parseRisk, riskOf, sayRisk } from './risk.ts';
-import { answer, type Verb, type VerbOption, type Words } from '../verb.ts';
+import { printScopeReplay } from '../print/scope-replay.ts';
+import { answer, type Answer, type Verb, type VerbOption, type Words } from '../verb.ts';
 
 const force: VerbOption = { flags: '--force', says: 'although something speaks against freezing what was learned' };
+
+const preview: readonly VerbOption[] = [
+  {
+    flags: '--preview',
+    says: 'say what would have alarmed while it was learned, change nothing; exit code 1 when anything would',
+  },
+  {
+    flags: '--learned-until <time>',
+    says: 'with --preview: believe only what was learned before (2026-11-22T10:00:00Z)',
+  },
+];
 
 export const modeVerbs: readonly Verb[] = [
   {
@@ -49,17 +61,34 @@ export const modeVerbs: readonly Verb[] = [
     words: 'detect <scope>',
     says: 'Freeze what was learned into signed manifests and raise alarms for everything else',
     group: 'Learn',
-    options: [force],
-    run: async (run, words) => answer(await setMode(run, words, 'detect'), printModeChange),
+    options: [force, ...preview],
+    run: async (run, words) => await freeze(run, words, 'detect'),
   },
   {
     words: 'protect <scope>',
     says: 'As detect, and let the rules of the services act',
     group: 'Learn',
-    options: [force],
-    run: async (run, words) => answer(await setMode(run, words, 'protect'), printModeChange),
+    options: [force, ...preview],
+    run: async (run, words) => await freeze(run, words, 'protect'),
   },
 ];
+
+async function freeze(run: Run, words: Words, mode: Mode): Promise<Result<Answer>> {
+  const until = words.maybe('learnedUntil');
+  if (until !== undefined && (!words.flag('preview') || Number.isNaN(Date.parse(until))))
+    return fail(
+      problem('usage', '--learned-until takes a time, with --preview.', 'Write it like 2026-11-22T10:00:00Z.'),
+    );
+  if (!words.flag('preview')) return answer(await setMode(run, words, mode), printModeChange);
+  const asked = {
+    scope: words.text('scope'),
+    ...(until === undefined ? {} : { learnedUntil: new Date(until).toISOString() }),
+  };
+  const replayed = await run.ask((manager) => manager.replayScope(asked));
+  const said = answer(replayed, printScopeReplay);
+  const found = replayed.ok && replayed.value.services.some(({ alarms }) => alarms.length > 0);
+  return said.ok ? ok({ ...said.value, found }) : said;
+}
 
 async function setMode(run: Run, words: Words, mode: Mode): Promise<Result<ModeChange>> {
   const forced = words.flag('force') ? { force: true } : {};

@@ -15,6 +15,7 @@ import { applyDeclaration } from '../intent/apply.ts';
 import { join, leave } from '../intent/membership.ts';
 import { setMode } from '../intent/modes.ts';
 import { diffGenerations, explainEntryOf, readLearning, readManifest, viewVms } from '../intent/reading.ts';
+import { replayScope } from '../intent/replay.ts';
 import { theVm, vmIdOf } from '../intent/references.ts';
 import * as scopes from '../intent/scopes.ts';
 import { readStatus, type Identity } from '../status.ts';
@@ -62,6 +63,7 @@ type Readers = Pick<
   | 'listScopes'
   | 'getScope'
   | 'learning'
+  | 'replayScope'
   | 'getManifest'
   | 'listGenerations'
   | 'diffManifest'
@@ -95,6 +97,8 @@ function readers(desk: Desk, identity: Identity): Readers {
     getScope: async ({ scope }) => await look(desk, async (db) => await scopes.theScope({ db }, scope)),
     learning: async ({ scope }) =>
       await look(desk, async (db) => await readLearning(db, scope, isoTime(desk.clock.now()))),
+    replayScope: async ({ scope, learnedUntil = null }) =>
+      await look(desk, async (db) => await replayScope(db, scope, learnedUntil, isoTime(desk.clock.now()))),
     getManifest: async ({ vm, generation }) =>
       await ofVm(vm, async (db, id) => await readManifest(db, seals, id, generation)),
     listGenerations: async ({ vm }) => await ofVm(vm, async (db, id) => ok(await listGenerations(db, id))),

@@ -1,6 +1,8 @@
 // What VMs did while their scope is in capture becomes the profile of their service; in any other mode nothing is learned.
-import type { Observed } from '../../model/observation.ts';
+import { canonicalJson } from '../../kit/canonical-json.ts';
+import type { Activity, Observed } from '../../model/observation.ts';
 import type { Profile } from '../../model/profile.ts';
+import { digest } from '../../pattern/digest.ts';
 import { discover } from '../../stages/learn/discoveries.ts';
 import { belongings } from '../../stages/learn/belongings.ts';
 import { cover, learn } from '../../stages/learn/learn.ts';
@@ -9,6 +11,7 @@ import type { Turn } from '../audit/change.ts';
 import type { Desk } from '../desk.ts';
 import { memberOfVm } from '../store/applications.ts';
 import { readDiscoveries, readDrawn, saveDiscoveries } from '../store/discoveries.ts';
+import { keepHistory } from '../store/history.ts';
 import { addToCurve, readProfile, saveProfile } from '../store/profiles.ts';
 import { addWatched } from '../store/vms.ts';
 
@@ -25,11 +28,21 @@ export async function takeObserved(desk: Desk, turn: Turn, batch: SentinelBatch)
     if (after !== learned) desk.losses.behavioursNotLearned += items.length;
     await saveProfile(turn.db, before, after);
     await takeDiscoveries(turn, before, items);
+    const kept = items.map((item) => ({ ...item, key: historyKey(item.activity) }));
+    desk.losses.historyDropped += await keepHistory(turn.db, place, vm, kept);
     const fresh = Object.keys(after.entries).filter((id) => before.entries[id] === undefined).length;
     const repetitions = items.reduce((sum, item) => sum + item.count, 0);
     const minute = `${turn.at.slice(0, 16)}:00.000Z`;
     await addToCurve(turn.db, place.scope, place.service, minute, fresh, Math.max(0, repetitions - fresh));
   }
+}
+
+/** Pids, times and the ports of callers aside: they change with every run, and no manifest names them. */
+function historyKey(activity: Activity): string {
+  const { at: _at, pid: _pid, ...rest } = activity;
+  if (rest.kind === 'process') return digest(canonicalJson({ ...rest, ppid: rest.ppid === 1 ? 1 : null }));
+  if (rest.kind === 'outbound') return digest(canonicalJson({ ...rest, localPort: 0 }));
+  return digest(canonicalJson(rest.kind === 'inbound' ? { ...rest, remotePort: 0 } : rest));
 }
 
 async function takeDiscoveries(turn: Turn, before: Profile, items: readonly Observed[]): Promise<void> {

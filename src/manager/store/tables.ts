@@ -7,7 +7,7 @@ import type { AuditEntry } from '../../model/audit-entry.ts';
 import type { ChangeCause, ChangeWindow } from '../../model/change.ts';
 import type { EntryVerdict } from '../../model/held-entry.ts';
 import type { ManifestEntry, SealedManifest } from '../../model/manifest.ts';
-import type { Activity } from '../../model/observation.ts';
+import type { Activity, Observed } from '../../model/observation.ts';
 import type { ProfileEntry } from '../../model/profile.ts';
 import type { PlanRun, PlanState } from '../../model/plan.ts';
 import type { Remediation, RemediationState } from '../../model/remediation.ts';
@@ -42,6 +42,8 @@ export interface Tables {
   curve: { scope: Text; service: Text; minute: Text; newBehaviours: number; repetitions: number };
   /** How each service's behaviours were met for the first time. */
   discoveries: { scope: Text; service: Text; doc: Doc<Discoveries> };
+  /** `key` tells distinct activities of one hour apart. */
+  history: { scope: Text; service: Text; vm: Text; hour: Text; key: Text; doc: Doc<Observed> };
   drawn: { scope: Text; service: Text; entry: Text; times: number };
   /** `vm` is empty for an approval that holds for the whole service. */
   approvals: { scope: Text; service: Text; vm: Text; id: Text; doc: Doc<ManifestEntry> };
