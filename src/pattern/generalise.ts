@@ -79,12 +79,16 @@ const hexnumber: Rule = { token: 'hexnumber', shape: new RegExp(`0x[0-9a-fA-F]+$
 const version: Rule = {
   token: 'version',
   shape: /\d+\.\d+(?:\.\d+)+(?![A-Za-z0-9.])/y,
-  holds: (_, place) => !/[.]$/.test(place.text.slice(0, place.start)) && isInDirectory(place),
+  holds: (_, place) => place.text[place.start - 1] !== '.' && isInDirectory(place),
 };
+/** The end of a version that shows it to be one. */
+const versionEndMax = 24;
 const releaseDate: Rule = {
   token: 'date',
   shape: new RegExp(`${dateShape}(?:[T_ -][0-2]\\d[0-5]\\d(?:[0-6]\\d)?)?${wordEnd}`, 'y'),
-  holds: (_, place) => /\d+\.\d+\.\d+[._-]$/.test(place.text.slice(0, place.start)) && isInDirectory(place),
+  holds: (_, place) =>
+    /\d\.\d+\.\d+[._-]$/.test(place.text.slice(Math.max(0, place.start - versionEndMax), place.start)) &&
+    isInDirectory(place),
 };
 
 /** What nobody chooses. */
@@ -193,7 +197,8 @@ function isDotted({ text, start, end }: Place): boolean {
 
 /** Below the root, and with the file's name still to come. */
 function isInDirectory({ text, start, end }: Place): boolean {
-  return /[/\\]/.test(text.slice(0, start)) && /[/\\]/.test(text.slice(end));
+  const before = Math.max(text.lastIndexOf('/', start), text.lastIndexOf('\\', start));
+  return before !== -1 && (text.includes('/', end) || text.includes('\\', end));
 }
 
 /** `-9`, `-0`. */
