@@ -30,7 +30,7 @@ export interface QuarantineTimes {
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const rounds = 200;
-const restarts = 8;
+const restarts = 5;
 const vm = '0f3f6a52-0000-4000-8000-000000000001';
 const quarantine: Quarantine = { kind: 'quarantine', management: [places.management.address] };
 
@@ -90,7 +90,7 @@ async function leaks(segment: SwitchedSegment, desk: NetworkDesk, database: stri
   for (let round = 0; round < restarts; round += 1) {
     const earlier = (await segment.arrived()).peer;
     const before = desk.health().putBack;
-    const sending = segment.send('vm', out, 30_000);
+    const sending = segment.send('vm', out, 15_000);
     await segment.restartDaemon();
     while (desk.health().putBack === before) await wait(5);
     await sending;

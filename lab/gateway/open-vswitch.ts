@@ -5,7 +5,7 @@ import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 const schema = '/usr/share/openvswitch/vswitch.ovsschema';
-const patienceMs = 10_000;
+const patienceMs = 30_000;
 
 /** Where in a directory its database listens. */
 export function ovsDatabaseIn(directory: string): string {

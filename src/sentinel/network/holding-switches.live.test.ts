@@ -146,6 +146,18 @@ suite('held to what is wanted', () => {
     assert.equal(await getsOut(), 20);
   });
 
+  test('the same thing tried again under another id is one thing, and the newer takes it back', async () => {
+    const desk = newDesk();
+    assert.equal((await desk.apply(vm, 'first', quarantine)).state, 'done');
+    assert.equal((await desk.apply(vm, 'second', quarantine)).state, 'done');
+    await desk.reconcile(new Set([vm]));
+    assert.equal(desk.health().wanted, 1);
+    assert.match((await desk.lift(vm, 'first')).evidence, /second has taken its place/);
+    assert.equal(await getsOut(), 0);
+    assert.equal((await desk.lift(vm, 'second')).state, 'done');
+    assert.equal(await getsOut(), 20);
+  });
+
   test('a block that has run out is wanted no more', async () => {
     const desk = newDesk();
     const expiresAt = new Date(Date.now() + 4000).toISOString();

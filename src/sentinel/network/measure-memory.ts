@@ -9,6 +9,8 @@ export interface WantedMeasure {
   readonly vm: string;
   /** The remediation's. */
   readonly id: string;
+  /** Under which id the switches have it: of an earlier attempt at the same thing, when there was one. */
+  readonly as: string;
   readonly measure: NetworkMeasure;
   /** Where the VM was plugged in when it was last put into force. */
   readonly ports: readonly PluggedPort[];

@@ -75,17 +75,24 @@ export class NetworkDesk {
     return this.#inTurn(async () => {
       const plugged = await this.#pluggedIn(vm);
       if (!plugged.ok) return failed(plugged.error);
+      const wanted = this.#options.memory.all();
+      if (!wanted.ok) return failed(wanted.error);
+      // Tried once more under another id, it is the same thing: two of it would get in each other's way.
+      const said = JSON.stringify(measure);
+      const twin = wanted.value.find((one) => one.vm === vm && JSON.stringify(one.measure) === said);
+      const as = twin?.as ?? id;
       // Kept before it is done: whoever is ended in between finishes it when he is back.
-      const kept = this.#keep({ vm, id, measure, ports: plugged.value.map(({ plug }) => plug) });
+      const kept = this.#keep({ vm, id, as, measure, ports: plugged.value.map(({ plug }) => plug) });
       if (!kept.ok) return failed(kept.error);
+      if (twin !== undefined && twin.id !== id) this.#options.memory.remove(vm, twin.id);
       const outcomes: MeasureOutcome[] = [];
-      for (const { port, enforcer } of plugged.value) outcomes.push(await enforcer.apply(port, id, measure));
+      for (const { port, enforcer } of plugged.value) outcomes.push(await enforcer.apply(port, as, measure));
       const sum = together(outcomes);
       if (sum.state !== 'failed') return sum;
       // Not on one port and off another: what was done of it is taken back.
       this.#options.memory.remove(vm, id);
       for (const [index, { port, enforcer }] of plugged.value.entries())
-        if (outcomes[index]?.changed === true) await enforcer.release(port, id);
+        if (outcomes[index]?.changed === true) await enforcer.release(port, as);
       return sum;
     });
   }
@@ -96,6 +103,8 @@ export class NetworkDesk {
       const wanted = this.#options.memory.all();
       if (!wanted.ok) return failed(wanted.error);
       const kept = wanted.value.find((one) => one.vm === vm && one.id === id);
+      const heir = wanted.value.find((one) => one.vm === vm && one.as === id && one.id !== id);
+      if (heir !== undefined) return { state: 'done', evidence: `${heir.id} has taken its place, and is in force` };
       // First it is no longer wanted, so that nobody puts it back in between.
       const forgotten = this.#options.memory.remove(vm, id);
       if (!forgotten.ok) return failed(forgotten.error);
@@ -105,7 +114,7 @@ export class NetworkDesk {
       const outcomes: MeasureOutcome[] = [];
       for (const plug of distinct(ports)) {
         const enforcer = this.#options.enforcer(plug);
-        if (enforcer !== null) outcomes.push(await enforcer.release(plug.port, id));
+        if (enforcer !== null) outcomes.push(await enforcer.release(plug.port, kept?.as ?? id));
       }
       return together(outcomes);
     });
@@ -162,13 +171,13 @@ export class NetworkDesk {
   }
 
   async #putBack(wanted: WantedMeasure, isRunning: boolean): Promise<void> {
-    const { vm, id, measure } = wanted;
+    const { vm, id, as, measure } = wanted;
     const now = isRunning ? await this.#options.ports(vm) : null;
     // Until the VM can be asked, where it was plugged in last is where its device will be.
     const ports = now?.ok === true ? now.value : wanted.ports;
     let changed = false;
     for (const plug of ports) {
-      const outcome = await this.#options.enforcer(plug)?.apply(plug.port, id, measure);
+      const outcome = await this.#options.enforcer(plug)?.apply(plug.port, as, measure);
       changed ||= outcome?.changed === true;
       if (outcome?.state === 'done') continue;
       // The device of a VM that is off is gone, and there is nothing to stop.
@@ -182,8 +191,8 @@ export class NetworkDesk {
   }
 
   /** The switch has ended it by itself; what is left of it there does nothing. */
-  async #end({ vm, id, ports }: WantedMeasure): Promise<void> {
-    for (const plug of ports) await this.#options.enforcer(plug)?.release(plug.port, id);
+  async #end({ vm, id, as, ports }: WantedMeasure): Promise<void> {
+    for (const plug of ports) await this.#options.enforcer(plug)?.release(plug.port, as);
     this.#options.memory.remove(vm, id);
   }
 
