@@ -13,7 +13,7 @@ import { listMembers, memberOfVm, type MemberRow, scopeNamed } from '../store/ap
 import { openPlanRuns } from '../store/plans.ts';
 import { remediationsOfVm, remediationsSince } from '../store/remediations.ts';
 import type { Db } from '../store/tables.ts';
-import { listVms, sentinelOfVm } from '../store/vms.ts';
+import { sentinelOfVm, vmHosts, type VmHosts as Hosts } from '../store/vms.ts';
 
 const minuteMs = 60_000;
 
@@ -27,12 +27,14 @@ export async function groundFor(
   const service = member === null ? null : await serviceOf(db, member);
   const policy = service?.response ?? {};
   const sinceMs = nowMs - limitsOf(policy).minutes * minuteMs;
+  const members = await listMembers(db);
+  const hosts = await vmHosts(db);
   return {
     policy,
     abilities,
     answered: answeredBy(await remediationsOfVm(db, vm), nowMs),
-    standing: member === null ? null : await standingOf(db, member),
-    recent: await disruptionsSince(db, sinceMs),
+    standing: member === null ? null : standingOf(member, members, hosts),
+    recent: await disruptionsSince(db, sinceMs, members, hosts),
   };
 }
 
@@ -41,33 +43,37 @@ async function serviceOf(db: Db, { scope, service }: MemberRow): Promise<Service
   return found?.services.find((candidate) => candidate.name === service) ?? null;
 }
 
-async function standingOf(db: Db, { scope, service, vm }: MemberRow): Promise<Standing> {
-  const members = (await listMembers(db)).filter((one) => one.scope === scope && one.service === service);
-  const running = new Set((await listVms(db)).filter(({ state }) => state === 'running').map(({ id }) => id));
+function standingOf({ scope, service, vm }: MemberRow, all: readonly MemberRow[], hosts: Hosts): Standing {
+  const members = all.filter((one) => one.scope === scope && one.service === service);
   return {
     scope,
     service,
-    host: (await sentinelOfVm(db, vm)) ?? 'unknown',
+    host: hosts.get(vm)?.sentinel ?? 'unknown',
     members: members.length,
-    othersRunning: members.filter((one) => one.vm !== vm && running.has(one.vm)).length,
+    othersRunning: members.filter((one) => one.vm !== vm && hosts.get(one.vm)?.state === 'running').length,
   };
 }
 
 /** What failed did nothing to its VM; what is about to be done, is under way or is unconfirmed may have. */
-async function disruptionsSince(db: Db, sinceMs: number): Promise<Disruption[]> {
+async function disruptionsSince(
+  db: Db,
+  sinceMs: number,
+  members: readonly MemberRow[],
+  hosts: Hosts,
+): Promise<Disruption[]> {
   const done = (await remediationsSince(db, new Date(sinceMs).toISOString()))
     .filter(({ state }) => state !== 'failed' && state !== 'planned')
     .map(({ step, startedAt }) => ({ step, atMs: Date.parse(startedAt) }));
   const begun = (await openPlanRuns(db))
     .filter(({ state }) => state === 'executing')
     .flatMap(({ plan, changedAt }) => plan.steps.map((step) => ({ step, atMs: Date.parse(changedAt) })));
-  const places = new Map((await listMembers(db)).map((member) => [member.vm, member]));
+  const places = new Map(members.map((member) => [member.vm, member]));
   const disruptions: Disruption[] = [];
   for (const { step, atMs } of [...done, ...begun]) {
     const place = places.get(step.vm);
     if (place === undefined || !isDisruptive(step.action)) continue;
     const { scope, service } = place;
-    disruptions.push({ vm: step.vm, scope, service, host: (await sentinelOfVm(db, step.vm)) ?? 'unknown', atMs });
+    disruptions.push({ vm: step.vm, scope, service, host: hosts.get(step.vm)?.sentinel ?? 'unknown', atMs });
   }
   return disruptions;
 }

@@ -31,6 +31,14 @@ export async function vmById(db: Db, id: string): Promise<Vm | null> {
   return row === undefined ? null : fromDoc(row.doc);
 }
 
+/** Where each VM is and whether it runs, by id. */
+export type VmHosts = ReadonlyMap<string, { readonly sentinel: string; readonly state: string }>;
+
+export async function vmHosts(db: Db): Promise<VmHosts> {
+  const rows = await db.selectFrom('vms').select(['id', 'sentinel', 'state']).execute();
+  return new Map(rows.map(({ id, sentinel, state }) => [id, { sentinel, state }]));
+}
+
 /** All VMs that a reference by id, pid or name could mean; ids win over pids, pids over names. VMs that are gone count last. */
 export async function vmsNamed(db: Db, reference: string): Promise<Vm[]> {
   const byId = await vmById(db, reference);
