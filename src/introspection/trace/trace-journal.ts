@@ -15,6 +15,9 @@ export const tracedKinds: readonly TracedKind[] = [
   'module',
 ];
 
+/** The host's clock was set when it differs by more than its grain, and the moment between reading both. */
+const clockSetMs = 20;
+
 export class TraceJournal {
   readonly #clock: Clock;
   readonly #onLine: (line: TraceLine) => void;
@@ -36,9 +39,14 @@ export class TraceJournal {
     this.#anchor = { epochMs: clock.now(), atMs: clock.monotonic() };
   }
 
-  /** Follows the host's clock when that is set; between, the finer monotonic one counts. */
+  /**
+   * Follows the host's clock when that is set; otherwise the monotonic one counts, which is finer: taking the other's milliseconds
+   * again and again would let times go back.
+   */
   anchor(): void {
-    this.#anchor = { epochMs: this.#clock.now(), atMs: this.#clock.monotonic() };
+    const now = { epochMs: this.#clock.now(), atMs: this.#clock.monotonic() };
+    const expectedMs = this.#anchor.epochMs + (now.atMs - this.#anchor.atMs);
+    if (Math.abs(now.epochMs - expectedMs) > clockSetMs) this.#anchor = now;
   }
 
   /** ISO 8601 with microseconds, of a moment of the monotonic clock. */
