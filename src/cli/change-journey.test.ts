@@ -98,7 +98,7 @@ test('what would alarm is said before anything is judged', async () => {
 });
 
 test('what was learned and looks like an attack waits until somebody decides', async () => {
-  assert.match(await done('protect shop'), /2 of the learned entries look like an attack and wait for a person/);
+  assert.match(await done('protect shop'), /2 of the learned entries are doubtful and wait for a person/);
   const held = await done('manifest held shop/web');
   assert.match(held, /\/tmp\/miner.*lies where everybody may write/);
   assert.match(

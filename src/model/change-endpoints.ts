@@ -47,7 +47,7 @@ export const changeEndpoints = {
   listHeld: {
     method: 'GET',
     path: '/held-entries',
-    summary: 'Entries that wait for a person: learned ones that look like an attack, and those that changes admitted',
+    summary: 'Entries that wait for a person: learned ones that are doubtful, and those that changes admitted',
     query: fields({
       scope: Type.Optional(Name),
       service: Type.Optional(Name),

@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { Behaviour } from './behaviour.ts';
 import { IsoTime, Name, VmId } from './name.ts';
 
-/** capture = it was learned and looks like an attack; change = a change admitted it while its window was open. */
+/** capture = it was learned and is doubtful: it looks like an attack, or is of a member unlike the others; change = a change admitted it while its window was open. */
 export const HeldSource = Type.Enum(['capture', 'change']);
 export type HeldSource = Static<typeof HeldSource>;
 

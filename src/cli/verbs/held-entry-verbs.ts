@@ -13,7 +13,7 @@ const fromChange = { flags: '--change <change>', says: 'all that one change admi
 export const heldEntryVerbs: readonly Verb[] = [
   {
     words: 'manifest held [service]',
-    says: 'List entries that wait for a person: learned ones that look like an attack, and those that changes admitted',
+    says: 'List entries that wait for a person: learned ones that are doubtful, and those that changes admitted',
     group: 'Learn',
     options: [{ flags: '--all', says: 'also those that were decided about' }],
     async run(run, words) {

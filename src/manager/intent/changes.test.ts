@@ -53,7 +53,7 @@ suite('changes and held entries', () => {
     await learn(attack, started(vmId(1), '/dev/shm/x', ['x'], 3));
     const change = must(await client.setMode({ scope: 'shop', mode: 'protect' }));
     assert.equal(change.services[0]?.completeness.held, 2);
-    assert.ok(change.notes.some((note) => /2 of the learned entries look like an attack/.test(note)));
+    assert.ok(change.notes.some((note) => /2 of the learned entries are doubtful/.test(note)));
     assert.deepEqual(await allowed(), ['/usr/bin/ls']);
     const held = must(await client.listHeld({ scope: 'shop' }));
     assert.deepEqual(held.map(({ behaviour, source }) => `${source} ${behaviour.exe}`).sort(), [
@@ -83,6 +83,30 @@ suite('changes and held entries', () => {
     for (let i = 0; i < 5; i += 1) await learn(tool);
     must(await client.setMode({ scope: 'shop', mode: 'detect' }));
     assert.deepEqual(await allowed(), ['/usr/bin/ls']);
+  });
+
+  test('what only a member does that is unlike the others is not pooled, and waits', async () => {
+    await deliver({ vms: [1, 2, 3].map((n) => runningVm(n, `web${n}`)) });
+    must(await client.addMember({ ...web, vm: 'web3' }));
+    const shows = (n: number, names: readonly string[]) => ({
+      vm: vmId(n),
+      items: names.map((name, i) => observed(started(vmId(n), `/usr/bin/${name}`, [name], i), 5)),
+    });
+    const alike = ['a', 'b', 'c'];
+    await deliver({
+      observed: [shows(1, alike), shows(2, alike), shows(3, ['x', 'y', 'z', 'w'])],
+      coverage: [1, 2, 3].map((n) => ({ vm: vmId(n), ...full })),
+    });
+    const change = must(await client.setMode({ scope: 'shop', mode: 'detect' }));
+    assert.ok(change.notes.some((note) => note.includes(`member ${vmId(3)} differs from the others by 100 %`)));
+    for (const vm of ['web1', 'web3'])
+      assert.deepEqual((await allowed(vm)).sort(), ['/usr/bin/a', '/usr/bin/b', '/usr/bin/c']);
+    const held = must(await client.listHeld({ ...web }));
+    assert.deepEqual(
+      held.map(({ behaviour }) => behaviour.exe).sort(),
+      ['w', 'x', 'y', 'z'].map((name) => `/usr/bin/${name}`),
+    );
+    assert.match(held[0]?.why ?? '', /differs from its fellow members/);
   });
 
   test('only what waits can be decided about', async () => {

@@ -3,6 +3,7 @@ import type { EntryCounts, Completeness } from '../../model/learning.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import type { Profile } from '../../model/profile.ts';
 import { dueJobs } from '../../stages/learn/due-jobs.ts';
+import { outliersOf } from '../../stages/learn/outliers.ts';
 
 /** Above this share of lost time a capture is lossy: it may have missed what happens once a day. */
 export const lossShareMax = 0.05;
@@ -41,7 +42,11 @@ export function judgeCapture(
     ...(observedSeconds > 0 && lossy
       ? [`${seconds(lossSeconds)} of ${seconds(observedSeconds)} watched may have missed something`]
       : []),
-    ...(held > 0 ? [`${held} of the learned entries look like an attack and wait for a person`] : []),
+    ...(held > 0 ? [`${held} of the learned entries are doubtful and wait for a person`] : []),
+    ...outliersOf(profile).map(
+      ({ vm, disagreement, alone }) =>
+        `member ${vm} differs from the others by ${Math.round(disagreement * 100)} %: what only it does (${alone.length} entries) waits`,
+    ),
     ...(missed > 0 ? [`${missed} observations are known to be missing`] : []),
     ...dueJobs(profile).map(
       ({ place, period, because }) =>

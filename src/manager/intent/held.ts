@@ -1,10 +1,9 @@
-// Entries that wait for a person: learned ones that look like an attack, and those that a change admitted. Whoever takes one in
+// Entries that wait for a person: learned ones that are doubtful, and those that a change admitted. Whoever takes one in
 // answers for it by name; one that is kept out stays out, however often it is learned again.
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Decided, EntryVerdict, HeldEntry } from '../../model/held-entry.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
-import { heldEntries } from '../../stages/draft/hold.ts';
 import type { Turn } from '../audit/change.ts';
 import type { Seals } from '../signing/seals.ts';
 import {
@@ -17,6 +16,7 @@ import {
 } from '../store/changes.ts';
 import { readApprovals, readProfile, removeApproval, saveApproval } from '../store/profiles.ts';
 import type { Db } from '../store/tables.ts';
+import { doubted } from './draft-ground.ts';
 import { issueToService } from './issue.ts';
 import { theScope, theService } from './scopes.ts';
 
@@ -34,7 +34,7 @@ export async function heldOfService(db: Db, place: Place, decided: boolean): Pro
   const profile = await readProfile(db, scope, service);
   const decisions = await readDecisions(db, scope, service);
   const entries = new Map<string, HeldEntry>();
-  for (const { id, why } of heldEntries(profile)) {
+  for (const { id, why } of doubted(profile)) {
     const learned = profile.entries[id];
     if (learned === undefined) continue;
     const decision = decisions.get(id) ?? null;
