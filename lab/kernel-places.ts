@@ -1,5 +1,6 @@
 // Where in a guest's kernel a test can plant something without the guest falling over: code that never runs, tables that are not used.
 import { takeBaseline } from '../src/introspection/integrity/kernel/baseline.ts';
+import { KeptBytes } from '../src/introspection/integrity/kernel/kept-bytes.ts';
 import type { KernelBaseline } from '../src/introspection/integrity/kernel/baseline.ts';
 import {
   atOffset,
@@ -45,7 +46,7 @@ export class KernelPlaces {
     this.space = space;
     space.pages.begin(readsMax);
     this.#symbols = must(readSymbolTable(space.pages.memory, space.image));
-    this.#baseline = must(takeBaseline(space, null));
+    this.#baseline = must(takeBaseline(space, null, new KeptBytes({ directory: null })));
     for (const { name, offset } of this.#symbols.symbols()) if (!this.#byName.has(name)) this.#byName.set(name, offset);
   }
 

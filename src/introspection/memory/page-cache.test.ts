@@ -138,3 +138,16 @@ test('no more pages are kept than allowed, and all are still right', () => {
   }
   assert.equal(pages.faults, 0);
 });
+
+test('a cache that gave its memory back reads anew and grows again', () => {
+  const memory = new Memory(200);
+  const pages = new PageCache(memory);
+  pages.begin(1000);
+  for (let page = 0; page < 200; page += 1) pages.u32(page * pageBytes);
+  memory.bytes.fill(9);
+  pages.release();
+  for (let page = 0; page < 200; page += 1) assert.equal(pages.u32(page * pageBytes), 0x0909_0909);
+  pages.begin(1000);
+  assert.equal(pages.u32(199 * pageBytes), 0x0909_0909);
+  assert.equal(pages.u32(200 * pageBytes), 0, 'what cannot be read still shows zeros');
+});

@@ -8,6 +8,8 @@ import type { GuestMemory, PhysicalAddress } from './guest-memory.ts';
 
 const wordsPerPage = pageBytes / 4;
 const firstCapacity = 128;
+/** Kept by a cache that rests. */
+const restingCapacity = 8;
 /** Holes up to this many pages are read along rather than costing a system call of their own. */
 const gapPages = 2;
 /** Longest stretch read with one system call. */
@@ -113,6 +115,12 @@ export class PageCache {
     this.#runsEnd = 1;
     this.#hasUnreadable = false;
     this.#lastPage = noPage;
+  }
+
+  /** Drops every page and gives their memory back, for whoever looks again only after a while. */
+  release(): void {
+    this.forget();
+    if (this.#pageOf.length > restingCapacity) this.#resize(restingCapacity);
   }
 
   /** Makes the next look at the page of `address` see it as it is then. */
@@ -276,11 +284,16 @@ export class PageCache {
 
   #grow(slots: number): boolean {
     if (slots > this.#pagesMax) return false;
-    const capacity = Math.min(this.#pagesMax, Math.max(slots, this.#pageOf.length * 2));
+    this.#resize(Math.min(this.#pagesMax, Math.max(slots, this.#pageOf.length * 2)));
+    return true;
+  }
+
+  #resize(capacity: number): void {
+    const kept = Math.min(capacity, this.#pageOf.length);
     const pageOf = new Float64Array(capacity);
-    pageOf.set(this.#pageOf);
+    pageOf.set(this.#pageOf.subarray(0, kept));
     const usedIn = new Uint32Array(capacity);
-    usedIn.set(this.#usedIn);
+    usedIn.set(this.#usedIn.subarray(0, kept));
     // Moves the bytes and gives the old memory back at once, without waiting for the garbage collector.
     this.#arena = this.#arena.transfer(capacity * pageBytes);
     this.#bytes = Buffer.from(this.#arena);
@@ -288,6 +301,5 @@ export class PageCache {
     this.#halves = new Uint16Array(this.#arena);
     this.#pageOf = pageOf;
     this.#usedIn = usedIn;
-    return true;
   }
 }

@@ -9,16 +9,15 @@ import type { CpuRegisters } from '../../introspection/hypervisor/cpu-registers.
 import type { IntegrityCheck } from '../../introspection/integrity/integrity-view.ts';
 import { openIntegrity, type OpenIntegrity, wholeLook } from './integrity-look.ts';
 import type { FromIntegrity, ToIntegrity } from './integrity-messages.ts';
+import { ProcessPace } from './process-pace.ts';
 
 interface Watched {
   readonly open: OpenIntegrity;
   cpus: readonly CpuRegisters[];
-  processesAtMs: number;
+  readonly pace: ProcessPace;
 }
 
 const stepEveryMs = 100;
-/** A finding takes three looks: half a minute. */
-const processesEveryMs = 10_000;
 const watchedMax = 1000;
 const kernelFileBytesMax = 128 * 1024 * 1024;
 
@@ -62,8 +61,8 @@ export class IntegrityDesk {
         ? openIntegrity(target, null, this.#clock)
         : fail(problem('refused', `${watchedMax} guests are watched already.`));
     if (!open.ok) return this.#post({ say: 'unwatchable', run, problem: open.error });
-    const processesAtMs = this.#clock.monotonic();
-    this.#watched.set(run, { open: open.value, cpus: parseRegisters(target.registers), processesAtMs });
+    const cpus = parseRegisters(target.registers);
+    this.#watched.set(run, { open: open.value, cpus, pace: new ProcessPace() });
     this.#timer ??= setInterval(() => this.#stepAll(), stepEveryMs);
   }
 
@@ -87,14 +86,16 @@ export class IntegrityDesk {
     }
   }
 
-  #step(run: string, watched: Watched): void {
-    const { kernel, processes } = watched.open;
-    const whole = kernel.round.step(watched.cpus);
+  #step(run: string, { open, cpus, pace }: Watched): void {
+    const whole = open.kernel.round.step(cpus);
     if (whole !== null) this.#tell(run, 'kernel', whole.checks);
     const nowMs = this.#clock.monotonic();
-    if (nowMs - watched.processesAtMs < processesEveryMs) return;
-    watched.processesAtMs = nowMs;
-    this.#tell(run, 'processes', processes.checkProcesses());
+    if (!pace.due(nowMs, open.stirred)) return;
+    // Before the look: what moves during it is looked at by the next.
+    const stirred = open.stirred();
+    const checks = open.processes.checkProcesses();
+    pace.done(nowMs, stirred, open.processes.unsettled);
+    this.#tell(run, 'processes', checks);
   }
 
   #tell(run: string, of: 'kernel' | 'processes', checks: readonly IntegrityCheck[]): void {

@@ -2,6 +2,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Clock } from '../../kit/clock.ts';
 import { ok, type Result } from '../../kit/result.ts';
+import { activityReader } from '../../introspection/guest/system.ts';
+import { trafficCounters } from '../../introspection/guest/traffic-counters.ts';
 import { parseRegisters } from '../../introspection/hypervisor/cpu-registers.ts';
 import type { IntegrityCheck } from '../../introspection/integrity/integrity-view.ts';
 import { agreeing, hasFindings, type KernelIntegrity } from '../../introspection/integrity/kernel/check-kernel.ts';
@@ -20,6 +22,8 @@ export interface IntegrityReport extends KernelIntegrity {
 export interface OpenIntegrity {
   readonly kernel: KernelWatch;
   readonly processes: ProcessIntegrity;
+  /** Moves whenever something starts or is connected in the guest. */
+  readonly stirred: () => number;
   close(): void;
 }
 
@@ -28,11 +32,24 @@ export function openIntegrity(target: IntegrityTarget, vmlinuz: Buffer | null, c
   const opened = openTarget(target, false);
   if (!opened.ok) return opened;
   const { space } = opened.value;
-  const close = (): void => opened.value.close();
-  const kernel = openKernelWatch(space, vmlinuz);
-  if (kernel.ok) return ok({ kernel: kernel.value, processes: new ProcessIntegrity(space, clock), close });
-  close();
-  return kernel;
+  const kernel = openKernelWatch(space, { vmlinuz, directory: target.profileDirectory });
+  if (!kernel.ok) {
+    opened.value.close();
+    return kernel;
+  }
+  const activity = activityReader(space, trafficCounters(space));
+  return ok({
+    kernel: kernel.value,
+    processes: new ProcessIntegrity(space, clock),
+    stirred: () => {
+      const { forks, traffic } = activity();
+      return forks + traffic;
+    },
+    close: () => {
+      kernel.value.close();
+      opened.value.close();
+    },
+  });
 }
 
 /**

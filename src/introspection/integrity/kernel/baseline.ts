@@ -1,7 +1,6 @@
-// What a kernel's code and constants were when they were last known to be good, kept compressed: some ten megabytes for a guest.
+// What a kernel's code and constants were when they were last known to be good: a digest of each slice in memory, the bytes on disk.
 // Taken from the running kernel. Where the distribution's file of the same build is given, every byte is first held against that
 // (see verify-image.ts); without one the first look is trusted, and the baseline says so.
-import { zstdCompressSync, zstdDecompressSync, constants } from 'node:zlib';
 import { problem } from '../../../kit/problem.ts';
 import { fail, ok } from '../../../kit/result.ts';
 import type { Result } from '../../../kit/result.ts';
@@ -10,13 +9,14 @@ import { readSymbolTable } from '../../kernel/symbol-table.ts';
 import type { IntegrityFinding } from '../integrity-view.ts';
 import { fileSites } from './code/boot-sites.ts';
 import type { KernelFile } from './code/kernel-file.ts';
+import { sliceBytes } from './kept-bytes.ts';
+import type { KeptBytes, KeptSlice } from './kept-bytes.ts';
 import { mapKernel } from './kernel-map.ts';
 import type { KernelMap } from './kernel-map.ts';
 import { PatchSites } from './code/patch-sites.ts';
 import { imageSites, namedSites, traceSites } from './code/runtime-sites.ts';
 import { Unseen } from '../unseen.ts';
 
-export const sliceBytes = 64 * 1024;
 const regionBytesMax = 256 * 1024 * 1024;
 const pageBytes = 4096;
 
@@ -26,7 +26,8 @@ export interface BaselineRegion {
   /** From `_text`. */
   readonly offset: number;
   readonly sizeBytes: number;
-  readonly slices: readonly Buffer[];
+  /** Each of `sliceBytes`, the last one of what is left. */
+  readonly slices: readonly KeptSlice[];
 }
 
 /** A word of a writable table that led into the kernel's code. */
@@ -52,17 +53,17 @@ export interface KernelBaseline {
   readonly map: KernelMap;
   readonly sites: PatchSites;
   readonly regions: readonly BaselineRegion[];
+  /** Where the slices are, and those of modules. */
+  readonly kept: KeptBytes;
   /** The interrupt table as it was. */
   readonly interruptTable: Buffer;
   readonly tableWords: readonly TableWord[];
   /** What was wrong when the baseline was taken, with the check it belongs to. */
   readonly doubts: readonly Doubt[];
-  /** What taking it cost in memory. */
-  readonly keptBytes: number;
 }
 
 /** Facts of the running kernel that a baseline starts from. `file`: of the same build, or null. */
-export function takeBaseline(space: KernelSpace, file: KernelFile | null): Result<KernelBaseline> {
+export function takeBaseline(space: KernelSpace, file: KernelFile | null, kept: KeptBytes): Result<KernelBaseline> {
   const table = file === null ? readSymbolTable(space.pages.memory, space.image) : ok(file.symbols);
   if (!table.ok) return table;
   const map = mapKernel(table.value);
@@ -72,55 +73,50 @@ export function takeBaseline(space: KernelSpace, file: KernelFile | null): Resul
   }
   const unseen = new Unseen();
   const text = Math.ceil(textEnd / pageBytes) * pageBytes;
+  const isOwn = (offset: number): boolean => offset >= 0 && offset < text;
   const own = file === null ? imageSites(space, map, unseen) : fileSites(file, space.image.textLow);
-  const sites = [...own, ...namedSites(map), ...traceSites(space, map, unseen)].filter(
-    ({ offset }) => offset >= 0 && offset < text,
-  );
+  const sites = [...own, ...namedSites(map)].filter(({ offset }) => isOwn(offset));
   const regions = [
-    takeRegion(space, 'code', 0, text),
-    takeRegion(space, 'constants', constantsStart, constantsEnd - constantsStart),
+    takeRegion(space, kept, { holds: 'code', offset: 0, sizeBytes: text }),
+    takeRegion(space, kept, {
+      holds: 'constants',
+      offset: constantsStart,
+      sizeBytes: constantsEnd - constantsStart,
+    }),
   ];
   if (regions.some((region) => region === null)) {
     return fail(problem('unreadable', 'The guest kernel’s code cannot be read.', 'Try again; it may be booting.'));
   }
-  const kept = regions.filter((region) => region !== null);
-  const tableWords = takeTableWords(space, map);
   return ok({
     source: file === null ? 'first-use' : 'kernel-image',
     fileSha256: file?.sha256 ?? null,
     map,
-    sites: new PatchSites(sites),
-    regions: kept,
+    sites: new PatchSites([...sites, ...traceSites(space, map, unseen, isOwn)]),
+    regions: regions.filter((region) => region !== null),
+    kept,
     interruptTable: takeInterruptTable(space, map),
-    tableWords,
+    tableWords: takeTableWords(space, map),
     doubts: [],
-    keptBytes: kept.flatMap(({ slices }) => slices).reduce((sum, { length }) => sum + length, 0) + sites.length * 9,
   });
 }
 
 function takeRegion(
   space: KernelSpace,
-  holds: 'code' | 'constants',
-  offset: number,
-  sizeBytes: number,
+  kept: KeptBytes,
+  region: Omit<BaselineRegion, 'slices'>,
 ): BaselineRegion | null {
+  const { offset, sizeBytes } = region;
   if (sizeBytes <= 0 || sizeBytes > regionBytesMax || offset + sizeBytes > space.image.sizeBytes) return null;
-  const slices: Buffer[] = [];
+  const slices: KeptSlice[] = [];
   const bytes = Buffer.alloc(sliceBytes);
   for (let done = 0; done < sizeBytes; done += sliceBytes) {
     const length = Math.min(sliceBytes, sizeBytes - done);
     if (!space.pages.memory.read(space.image.textPhysical + offset + done, bytes, 0, length)) return null;
-    slices.push(pack(bytes.subarray(0, length)));
+    const slice = kept.keep(bytes.subarray(0, length));
+    if (slice === null) return null;
+    slices.push(slice);
   }
-  return { holds, offset, sizeBytes, slices };
-}
-
-export function pack(bytes: Buffer): Buffer {
-  return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
-}
-
-export function unpack(slice: Buffer): Buffer {
-  return zstdDecompressSync(slice);
+  return { ...region, slices };
 }
 
 export const interruptTableBytes = 4096;

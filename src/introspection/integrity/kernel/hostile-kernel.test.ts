@@ -12,10 +12,10 @@ import { wanted } from '../../kernel/kernel-profile.ts';
 import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { PageCache } from '../../memory/page-cache.ts';
 import { factTextMax, findingsMax } from '../integrity-view.ts';
-import { pack, sliceBytes } from './baseline.ts';
 import type { KernelBaseline } from './baseline.ts';
 import { checkKernel } from './check-kernel.ts';
 import { landmarks } from './kernel-map.ts';
+import { KeptBytes, sliceBytes } from './kept-bytes.ts';
 import { ModuleCode } from './modules/module-code.ts';
 import { PatchSites } from './code/patch-sites.ts';
 
@@ -90,6 +90,9 @@ function hostileKernel(random: Random): { space: KernelSpace; baseline: KernelBa
     runs: [],
   };
   const marks = Object.fromEntries(landmarks.map((name) => [name, below(random, imageBytes / 8) * 8]));
+  const kept = new KeptBytes({ directory: null });
+  const slice = kept.keep(Buffer.alloc(sliceBytes));
+  assert.ok(slice !== null);
   const baseline: KernelBaseline = {
     source: 'first-use',
     fileSha256: null,
@@ -105,13 +108,13 @@ function hostileKernel(random: Random): { space: KernelSpace; baseline: KernelBa
       Array.from({ length: 500 }, (_, index) => ({ kind: 'static-call', offset: index * 64, target: index * 8 })),
     ),
     regions: [
-      { holds: 'code', offset: 0, sizeBytes: sliceBytes, slices: [pack(Buffer.alloc(sliceBytes))] },
-      { holds: 'constants', offset: 0x10_0000, sizeBytes: sliceBytes, slices: [pack(Buffer.alloc(sliceBytes))] },
+      { holds: 'code', offset: 0, sizeBytes: sliceBytes, slices: [slice] },
+      { holds: 'constants', offset: 0x10_0000, sizeBytes: sliceBytes, slices: [slice] },
     ],
     interruptTable: Buffer.alloc(4096),
     tableWords: [{ offset: 64, low: textLow, name: 'table' }],
     doubts: [],
-    keptBytes: 0,
+    kept,
   };
   return { space: new KernelSpace(new PageCache(memory), image, profile), baseline };
 }
@@ -123,7 +126,7 @@ test('a kernel of lies is checked in bounded time, and told of within limits', (
     const random = new Random(seed() + number);
     const { space, baseline } = hostileKernel(random);
     const startedAt = performance.now();
-    const modules = new ModuleCode();
+    const modules = new ModuleCode(baseline.kept);
     const cpus = [{ cr3: 0, cr4: 0, longMode: true, interruptTable: { high: 0xffff_fe00, low: 0 } }];
     for (let look = 0; look < 2; look += 1) {
       const integrity = checkKernel(space, baseline, cpus, modules);

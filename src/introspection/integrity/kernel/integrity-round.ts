@@ -46,7 +46,7 @@ export class IntegrityRound {
     const slices = baseline.regions.flatMap((region) =>
       region.slices.map((_, index): Part => (look) => {
         const unseen = new Unseen();
-        return regionAnswer(region.holds, checkSlice(space, region, index, look, unseen), unseen);
+        return regionAnswer(region.holds, checkSlice(space, baseline, region, index, look, unseen), unseen);
       }),
     );
     const lists = listChecks.map(
@@ -71,6 +71,13 @@ export class IntegrityRound {
    * is null until a round is complete. Call it again after a pause, never in a loop. `cpus`: the registers as last read.
    */
   step(cpus: readonly CpuRegisters[]): KernelIntegrity | null {
+    const whole = this.#take(cpus);
+    // Most steps need no page of a list, and the next that does comes later.
+    this.#space.pages.release();
+    return whole;
+  }
+
+  #take(cpus: readonly CpuRegisters[]): KernelIntegrity | null {
     const part = this.#parts[this.#at];
     if (part === undefined) return this.#finish();
     const answer = part(() => this.#lookNow(this.#repeats > 0), cpus);

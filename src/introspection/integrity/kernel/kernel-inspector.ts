@@ -39,7 +39,7 @@ export class KernelInspector {
   /** Takes the baseline now, unless there is one: the earlier in a guest's life, the more it is worth. */
   watch(options: InspectOptions = {}): Result<KernelWatch> {
     if (this.#watch !== null) return ok(this.#watch);
-    const opened = openKernelWatch(this.#space, options.vmlinuz ?? null);
+    const opened = openKernelWatch(this.#space, { vmlinuz: options.vmlinuz ?? null, directory: null });
     if (opened.ok) this.#watch = opened.value;
     return opened;
   }

@@ -10,6 +10,7 @@ import type { Doubt, KernelBaseline } from './baseline.ts';
 import { checkKernel, keyOf } from './check-kernel.ts';
 import type { KernelIntegrity } from './check-kernel.ts';
 import { IntegrityRound } from './integrity-round.ts';
+import { KeptBytes } from './kept-bytes.ts';
 import { openKernelFile } from './code/kernel-file.ts';
 import type { KernelFile } from './code/kernel-file.ts';
 import { beginLook } from './kernel-look.ts';
@@ -29,21 +30,32 @@ export class KernelWatch {
   constructor(space: KernelSpace, baseline: KernelBaseline) {
     this.#space = space;
     this.baseline = baseline;
-    this.#modules = new ModuleCode();
+    this.#modules = new ModuleCode(baseline.kept);
     this.round = new IntegrityRound(space, baseline, this.#modules);
   }
 
   /** One whole look: 100 to 300 ms, during which nothing else runs. */
   look(cpus: readonly CpuRegisters[]): KernelIntegrity {
-    return checkKernel(this.#space, this.baseline, cpus, this.#modules);
+    const whole = checkKernel(this.#space, this.baseline, cpus, this.#modules);
+    this.#space.pages.release();
+    return whole;
+  }
+
+  /** Nothing can be asked afterwards. */
+  close(): void {
+    this.baseline.kept.close();
   }
 }
 
-/**
- * Takes the baseline: a second of work. `vmlinuz`: the distribution's kernel image for this very build, held against what runs;
- * null = what runs now is trusted. A problem when the file is another build's: a wrong truth is worse than none.
- */
-export function openKernelWatch(kernel: KernelSpace, vmlinuz: Buffer | null): Result<KernelWatch> {
+export interface KernelWatchOptions {
+  /** The distribution's kernel image for this very build, held against what runs; null = what runs now is trusted. */
+  readonly vmlinuz: Buffer | null;
+  /** Where the bytes of the baseline are kept; null = in memory, some ten megabytes. */
+  readonly directory: string | null;
+}
+
+/** Takes the baseline: a second of work. A problem when the file is another build's: a wrong truth is worse than none. */
+export function openKernelWatch(kernel: KernelSpace, { vmlinuz, directory }: KernelWatchOptions): Result<KernelWatch> {
   // Pages of its own: a look reads others than a sweep, and must not drive them out.
   const space = new KernelSpace(
     new PageCache(kernel.pages.memory, { pagesMax, readAhead: false }),
@@ -61,9 +73,14 @@ export function openKernelWatch(kernel: KernelSpace, vmlinuz: Buffer | null): Re
       ),
     );
   }
-  const baseline = takeBaseline(space, file.value);
-  if (!baseline.ok) return baseline;
+  const kept = new KeptBytes({ directory });
+  const baseline = takeBaseline(space, file.value, kept);
+  if (!baseline.ok) {
+    kept.close();
+    return baseline;
+  }
   const doubts = confirmedDoubts(space, baseline.value, file.value);
+  space.pages.release();
   return ok(new KernelWatch(space, { ...baseline.value, doubts }));
 }
 

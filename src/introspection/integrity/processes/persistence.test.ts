@@ -43,3 +43,14 @@ test('what was explained is forgotten', () => {
   persistence.forget('it');
   assert.equal(persistence.confirm('it', { look: 3, ticks: 200 }), false);
 });
+
+test('a look is unsettled while what it saw may yet be proven', () => {
+  const persistence = new Persistence();
+  const unsettled = [0, 100, 200, 300].map((ticks, index) => {
+    const now = { look: index + 1, ticks };
+    if (index < 3) persistence.confirm('it', now);
+    return persistence.isUnsettled(now);
+  });
+  // The third proves it; in the fourth it is not there any more.
+  assert.deepEqual(unsettled, [true, true, false, false]);
+});

@@ -40,8 +40,14 @@ export class Persistence {
     const isNew = before === undefined || now.ticks < before.first.ticks;
     const looks = isNew ? 1 : before.looks + (now.look > before.last.look ? 1 : 0);
     const first = isNew ? now : before.first;
-    this.#streaks.set(key, { first, last: now, looks });
-    return looks >= looksToBelieve && now.ticks - first.ticks >= ticksToBelieve;
+    const streak = { first, last: now, looks };
+    this.#streaks.set(key, streak);
+    return isProven(streak, now);
+  }
+
+  /** Whether this look saw anything that further looks may yet prove. */
+  isUnsettled(now: Moment): boolean {
+    return [...this.#streaks.values()].some((streak) => streak.last.look === now.look && !isProven(streak, now));
   }
 
   /** Ends a look: what was not seen in it is forgotten, except what `mayPause` says shows only now and then. */
@@ -55,4 +61,8 @@ export class Persistence {
   forget(key: string): void {
     this.#streaks.delete(key);
   }
+}
+
+function isProven({ first, looks }: Streak, now: Moment): boolean {
+  return looks >= looksToBelieve && now.ticks - first.ticks >= ticksToBelieve;
 }

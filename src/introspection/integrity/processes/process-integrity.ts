@@ -31,11 +31,21 @@ export class ProcessIntegrity {
   readonly #mapped = new MappedCodeCheck();
   readonly #contents = new ExecutableContentsCheck();
   #look = 0;
+  #unsettled = false;
 
   /** `kernel`: of the session; its memory is read through pages of its own. */
   constructor(kernel: KernelSpace, clock: Clock) {
-    this.#space = new KernelSpace(new PageCache(kernel.pages.memory, { pagesMax }), kernel.image, kernel.profile);
+    this.#space = new KernelSpace(
+      new PageCache(kernel.pages.memory, { pagesMax, readAhead: false }),
+      kernel.image,
+      kernel.profile,
+    );
     this.#clock = clock;
+  }
+
+  /** Whether the last look saw what the next ones may prove: look again soon. */
+  get unsettled(): boolean {
+    return this.#unsettled;
   }
 
   /** One look. Findings come from the third on, when the guest's clock has moved on by a fifth of a second since the first. */
@@ -58,7 +68,9 @@ export class ProcessIntegrity {
       this.#mapped.look(look),
       this.#contents.look(look),
     ];
+    this.#unsettled = this.#persistence.isUnsettled(look.now);
     this.#persistence.settle(look.now, mayPause(look));
+    this.#space.pages.release();
     return checks;
   }
 

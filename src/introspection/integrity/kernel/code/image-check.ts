@@ -1,11 +1,11 @@
 // The kernel's own code and constants against their baseline.
 import type { KernelSpace } from '../../../kernel/kernel-space.ts';
 import type { IntegrityCheck, IntegrityFinding } from '../../integrity-view.ts';
-import { sliceBytes, unpack } from '../baseline.ts';
-import type { BaselineRegion } from '../baseline.ts';
+import type { BaselineRegion, KernelBaseline } from '../baseline.ts';
 import { marginBytes, unexplainedChanges } from './compare-code.ts';
 import type { CodeChange } from './compare-code.ts';
 import { answer } from '../kernel-look.ts';
+import { sliceBytes } from '../kept-bytes.ts';
 import type { KernelLook } from '../kernel-look.ts';
 import { atOffset, hex } from '../hooks/kernel-pointer.ts';
 import { Unseen } from '../../unseen.ts';
@@ -19,28 +19,36 @@ const covers = {
 /** One slice of a region, as a finding for every change that nothing explains. The look is taken only when something differs. */
 export function checkSlice(
   space: KernelSpace,
-  region: BaselineRegion,
+  { kept }: KernelBaseline,
+  { holds, offset: start, slices }: BaselineRegion,
   index: number,
   takeLook: () => KernelLook,
   unseen: Unseen,
 ): readonly IntegrityFinding[] {
-  const packed = region.slices[index];
-  if (packed === undefined) return [];
-  const was = unpack(packed);
-  const offset = region.offset + index * sliceBytes;
+  const slice = slices[index];
+  if (slice === undefined) return [];
+  const { memory } = space.pages;
+  const offset = start + index * sliceBytes;
+  const at = space.image.textPhysical + offset;
+  const seen = kept.compare(slice, (into) => memory.read(at, into, 0, into.length));
+  if (seen === 'unreadable') unseen.note('a part of the kernel’s image cannot be read');
+  if (seen !== 'changed') return [];
+  const was = kept.bytes(slice);
+  if (was === null) {
+    unseen.note('a changed part of the kernel’s image whose earlier bytes were lost');
+    return [];
+  }
   const is = Buffer.alloc(was.length + 2 * marginBytes);
   // The very first bytes of the image have nothing before them that could be read.
   const before = offset === 0 ? 0 : marginBytes;
-  const { memory } = space.pages;
-  const from = space.image.textPhysical + offset - before;
-  const readable = memory.read(from, is, marginBytes - before, before + was.length + marginBytes);
-  if (!readable && !memory.read(from, is, marginBytes - before, before + was.length)) {
+  const readable = memory.read(at - before, is, marginBytes - before, before + was.length + marginBytes);
+  if (!readable && !memory.read(at - before, is, marginBytes - before, before + was.length)) {
     unseen.note('a part of the kernel’s image cannot be read');
     return [];
   }
   if (was.equals(is.subarray(marginBytes, marginBytes + was.length))) return [];
   const look = takeLook();
-  if (region.holds === 'constants') return changedConstants(look, offset, was, is.subarray(marginBytes));
+  if (holds === 'constants') return changedConstants(look, offset, was, is.subarray(marginBytes));
   const { sites } = look.baseline;
   return unexplainedChanges({ offset, was, is }, { sites, context: look.context, owners: look.owners }).map((change) =>
     codeFinding(look, change),
@@ -52,7 +60,7 @@ export function checkRegion(look: KernelLook, holds: 'code' | 'constants'): Inte
   const findings = look.baseline.regions
     .filter((region) => region.holds === holds)
     .flatMap((region) =>
-      region.slices.flatMap((_, index) => checkSlice(look.space, region, index, () => look, unseen)),
+      region.slices.flatMap((_, index) => checkSlice(look.space, look.baseline, region, index, () => look, unseen)),
     );
   return regionAnswer(holds, findings, unseen);
 }

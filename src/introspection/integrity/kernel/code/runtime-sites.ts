@@ -80,8 +80,13 @@ function relative(space: KernelSpace, entry: Virtual, at: number): number | null
   return where === nowhere ? null : codeOffset(space, plus(place, space.pages.u32(where) | 0));
 }
 
-/** Functions that can be traced, of the kernel and of its modules: the kernel keeps one record for each. */
-export function traceSites(space: KernelSpace, map: KernelMap, unseen: Unseen): readonly PatchSite[] {
+/** Functions that can be traced, of the kernel and of its modules: the kernel keeps one record for each. `isWanted`: by its offset. */
+export function traceSites(
+  space: KernelSpace,
+  map: KernelMap,
+  unseen: Unseen,
+  isWanted: (offset: number) => boolean,
+): readonly PatchSite[] {
   const { fields, sizes } = space.profile;
   const list = map.landmarks.ftrace_pages_start;
   const [next, records, count] = [
@@ -113,7 +118,7 @@ export function traceSites(space: KernelSpace, map: KernelMap, unseen: Unseen): 
     for (let index = 0; index < entries; index += 1) {
       const at: PhysicalAddress = locate(space, plus(first, index * each + ip));
       const offset = at === nowhere ? null : codeOffset(space, wordAt(space, at));
-      if (offset !== null && offset !== 0) sites.push({ kind: 'ftrace', offset, target: 0 });
+      if (offset !== null && offset !== 0 && isWanted(offset)) sites.push({ kind: 'ftrace', offset, target: 0 });
     }
   }
   return sites;

@@ -9,6 +9,7 @@ import { marginBytes, unexplainedChanges } from './compare-code.ts';
 import { changedConstants, codeFinding } from './image-check.ts';
 import type { KernelFile } from './kernel-file.ts';
 import type { KernelLook } from '../kernel-look.ts';
+import { sliceBytes } from '../kept-bytes.ts';
 import { atOffset, codeHigh, hex } from '../hooks/kernel-pointer.ts';
 import { opcode } from './machine-code.ts';
 import { allowedBytes } from './patch-sites.ts';
@@ -24,18 +25,24 @@ const doubtsMax = 256;
 export function verifySites(look: KernelLook): readonly Doubt[] {
   const { space, baseline, context } = look;
   const sizeBytes = baseline.regions.find(({ holds }) => holds === 'code')?.sizeBytes ?? 0;
-  const is = Buffer.alloc(sizeBytes + 2 * marginBytes);
-  space.pages.memory.read(space.image.textPhysical, is, marginBytes, sizeBytes);
+  // Stretch by stretch: the whole code at once would be some fifteen megabytes.
+  const is = Buffer.alloc(sliceBytes + 2 * marginBytes);
   const doubts: Doubt[] = [];
-  for (const site of baseline.sites.within(0, sizeBytes)) {
-    if (doubts.length >= doubtsMax) break;
-    const at = site.offset + marginBytes;
-    if (allowedBytes(site, is, at, context) > 0 || isProbed(site.offset, is, at, context)) continue;
-    const bytes = Buffer.from(is.subarray(at, at + 5));
-    doubts.push({
-      check: 'kernel-code',
-      finding: codeFinding(look, { offset: site.offset, was: Buffer.alloc(0), is: bytes, site }),
-    });
+  for (let from = 0; from < sizeBytes; from += sliceBytes) {
+    const to = Math.min(from + sliceBytes, sizeBytes);
+    // A site may reach beyond the stretch it begins in.
+    const length = Math.min(to + marginBytes, sizeBytes) - from;
+    space.pages.memory.read(space.image.textPhysical + from, is, marginBytes, length);
+    for (const site of baseline.sites.within(from, to)) {
+      if (doubts.length >= doubtsMax) return doubts;
+      const at = site.offset - from + marginBytes;
+      if (allowedBytes(site, is, at, context) > 0 || isProbed(site.offset, is, at, context)) continue;
+      const bytes = Buffer.from(is.subarray(at, at + 5));
+      doubts.push({
+        check: 'kernel-code',
+        finding: codeFinding(look, { offset: site.offset, was: Buffer.alloc(0), is: bytes, site }),
+      });
+    }
   }
   return doubts;
 }

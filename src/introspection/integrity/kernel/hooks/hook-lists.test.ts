@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KernelImage } from '../../../kernel/find-kernel.ts';
+import { KeptBytes } from '../kept-bytes.ts';
 import type { KernelProfile } from '../../../kernel/kernel-profile.ts';
 import { KernelSpace } from '../../../kernel/kernel-space.ts';
 import type { GuestMemory } from '../../../memory/guest-memory.ts';
@@ -234,7 +235,7 @@ function lookAt(list: List, functions: readonly [number, number]) {
     interruptTable: Buffer.alloc(4096),
     tableWords: [],
     doubts: [],
-    keptBytes: 0,
+    kept: new KeptBytes({ directory: null }),
   };
   const look = beginLook(new KernelSpace(new PageCache(sketch.memory), image, profile), baseline);
   return checkHookLists(look).findings;
