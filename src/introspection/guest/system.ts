@@ -1,4 +1,5 @@
 // Facts about a guest as a whole: its name, when it booted, and the counters that move whenever it does anything.
+import { pageBytes } from '../memory/guest-memory.ts';
 import type { GuestMemory, PhysicalAddress } from '../memory/guest-memory.ts';
 import type { KernelSpace } from '../kernel/kernel-space.ts';
 import type { Activity } from './guest-view.ts';
@@ -41,21 +42,51 @@ function signed(space: KernelSpace, at: number): number {
 }
 
 /**
- * Reads the activity counters past every cache, with a few reads of eight bytes: cheap enough for every few milliseconds.
+ * Reads the activity counters past every cache, with a read for each page they lie in: cheap enough for every few milliseconds.
  * All are -1 when the guest's memory cannot be read any more.
  */
 export function activityReader(space: KernelSpace, traffic: readonly PhysicalAddress[]): () => Activity {
   const memory: GuestMemory = space.pages.memory;
-  const forksAt = space.symbol('total_forks');
-  const ticksAt = space.symbol('jiffies_64');
-  const counters = [forksAt, ticksAt, ...traffic];
-  const bytes = Buffer.alloc(8 * counters.length);
-  return () => {
-    const readable = counters.every((at, index) => memory.read(at, bytes, 8 * index, 8));
-    if (!readable) return { forks: -1, ticks: -1, traffic: -1 };
-    const [forks = -1, ticks = -1, ...used] = counters.map((_, index) => number64(bytes, 8 * index));
-    return { forks, ticks, traffic: used.reduce((sum, count) => sum + count, 0) };
+  const [forksAt, ticksAt] = [space.symbol('total_forks'), space.symbol('jiffies_64')];
+  const stretches = stretchesOf([forksAt, ticksAt, ...traffic]);
+  const bytes = Buffer.alloc(stretches.reduce((sum, { length }) => sum + length, 0));
+  const counter = (at: PhysicalAddress): number => {
+    const held = stretches.find((one) => at >= one.at && at < one.at + one.length);
+    return held === undefined ? 0 : held.into + (at - held.at);
   };
+  const [forks, ticks, used] = [counter(forksAt), counter(ticksAt), traffic.map(counter)];
+  return () => {
+    for (const { at, length, into } of stretches)
+      if (!memory.read(at, bytes, into, length)) return { forks: -1, ticks: -1, traffic: -1 };
+    return {
+      forks: number64(bytes, forks),
+      ticks: number64(bytes, ticks),
+      traffic: used.reduce((sum, at) => sum + number64(bytes, at), 0),
+    };
+  };
+}
+
+interface Stretch {
+  readonly at: PhysicalAddress;
+  readonly length: number;
+  /** Where it is read to. */
+  readonly into: number;
+}
+
+/** What to read for counters of eight bytes each: those in one page together. */
+function stretchesOf(counters: readonly PhysicalAddress[]): readonly Stretch[] {
+  const stretches: Stretch[] = [];
+  let into = 0;
+  for (const at of counters.toSorted((one, other) => one - other)) {
+    const last = stretches.at(-1);
+    const joins = last !== undefined && Math.floor(last.at / pageBytes) === Math.floor((at + 7) / pageBytes);
+    const from = joins ? last.at : at;
+    const stretch = { at: from, length: at + 8 - from, into: joins ? last.into : into };
+    if (joins) stretches[stretches.length - 1] = stretch;
+    else stretches.push(stretch);
+    into = stretch.into + stretch.length;
+  }
+  return stretches;
 }
 
 function number64(bytes: Buffer, at: number): number {

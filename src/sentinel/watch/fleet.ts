@@ -8,8 +8,9 @@ import type { Coverage } from '../../model/profile.ts';
 import type { Vm } from '../../model/vm.ts';
 import type { GuestSource } from './guest-source.ts';
 import type { PaceLimits } from './pace.ts';
+import { Pulse } from './pulse.ts';
 import { assignIdentities, type DoubleMemory, type RosterEntry } from './roster.ts';
-import { type Attention, VmWatch, type WatchListener } from './vm-watch.ts';
+import { type Attention, pollMs, VmWatch, type WatchListener } from './vm-watch.ts';
 
 export interface FleetOptions {
   readonly source: GuestSource;
@@ -38,6 +39,7 @@ export class Fleet {
   readonly #doubled = new Map<string, string>();
   readonly #abort = new AbortController();
   readonly #ending: Coverage[] = [];
+  readonly #pulse = new Pulse(pollMs);
   #findProblem: string | null = null;
 
   constructor(options: FleetOptions) {
@@ -114,7 +116,7 @@ export class Fleet {
 
   #watch(entry: RosterEntry): void {
     const { log, attention } = this.#options;
-    const watch = new VmWatch({ entry, ...this.#options });
+    const watch = new VmWatch({ entry, ...this.#options, pulse: this.#pulse });
     this.#watches.set(entry.run, watch);
     this.#gone.delete(entry.id);
     if (attention(entry.id) === 'watch') watch.attend('watch');

@@ -39,6 +39,16 @@ test('a guest in which nothing happens is looked at less and less, to every two 
   assert.equal(heldMs, 0);
 });
 
+test('for as long as it says, no look is due unless something moves', () => {
+  const pace = new Pace(paceDefaults, 0);
+  pace.done({ atMs: 1000, costMs: 2, lively: false, lookAgain: false });
+  const quietMs = pace.quietMs(1100);
+  assert.ok(quietMs > 0);
+  assert.equal(pace.due(1100 + quietMs - 1, false), false);
+  assert.equal(pace.due(1100 + quietMs, false), true);
+  assert.equal(pace.quietMs(60_000), 0);
+});
+
 test('a counter that moves brings a look at once', () => {
   const { sweeps } = run(20_000, 2, (nowMs) => nowMs === 15_005);
   assert.ok(sweeps.includes(15_005));

@@ -68,6 +68,11 @@ export class Pace {
     return false;
   }
 
+  /** For how long no look will be due unless something moves, in milliseconds. */
+  quietMs(nowMs: number): number {
+    return Math.max(0, this.#lastEndMs + this.#gapMs(false) - nowMs);
+  }
+
   done({ atMs, costMs, lively, lookAgain }: SweepDone): void {
     this.#lastEndMs = atMs;
     this.#fill(atMs);

@@ -16,8 +16,10 @@ import { GuestLine } from './guest-line.ts';
 import type { GuestSession, GuestSource } from './guest-source.ts';
 import type { Incarnation, Sight } from './incarnation-memory.ts';
 import { Pace, type PaceLimits } from './pace.ts';
+import type { Pulse } from './pulse.ts';
 import type { RosterEntry } from './roster.ts';
 import { SightKeeper } from './sight-keeper.ts';
+import { hasGoneBack, hasStirred } from './counter-change.ts';
 import { Sleeper } from './sleeper.ts';
 import type { CrossCheck } from '../tracing/cross-check.ts';
 import { remarksOf, viewOf } from './vm-view.ts';
@@ -38,6 +40,8 @@ export interface WatchOptions {
   readonly log: Log;
   readonly host: string;
   readonly pace: PaceLimits;
+  /** Beats every `pollMs`. */
+  readonly pulse: Pulse;
   /** Processor time this thread has used, in milliseconds: on a busy host a look takes longer than it costs. */
   readonly busyMs: () => number;
   /** A watched VM that runs and cannot be looked into for so long is a matter for a person. */
@@ -48,7 +52,9 @@ export interface WatchOptions {
 /** none = only its inventory; watch = a manifest applies: everything it does is wanted. */
 export type Attention = 'none' | 'watch';
 
-const pollMs = 10;
+export const pollMs = 10;
+/** While nothing moves, only the guest's counters are polled; the rest of a turn waits for so long at most. */
+const quietMsMax = 500;
 /** While something is going on, since what is short-lived comes in company. */
 const busyPollMs = 3;
 const busyForMs = 300;
@@ -137,9 +143,20 @@ export class VmWatch {
       }
       waitMs = retryMs.least;
       if (session !== had) this.#begin(session);
-      await this.#sleeper.sleep(await this.#step(session));
+      await this.#rest(session, await this.#step(session));
     }
     this.#line.close();
+  }
+
+  /** Sleeps, but not through anything that starts in the guest meanwhile. */
+  async #rest(session: GuestSession, ms: number): Promise<void> {
+    const last = this.#last;
+    if (ms <= pollMs || this.#trace !== null || last === null) return this.#sleeper.sleep(ms);
+    const leave = this.#options.pulse.join(() => {
+      if (hasStirred(last, session.activity())) this.#sleeper.wake();
+    });
+    await this.#sleeper.sleep(ms);
+    leave();
   }
 
   /** Nobody asked to watch it and the last look is fresh: the monitor is free for whoever else wants it. */
@@ -290,7 +307,9 @@ export class VmWatch {
       return tracedPollMs;
     }
     if (fresh || this.#pace.due(monotonicMs, this.#hasMoved(activity))) this.#sweep(session, activity);
-    return monotonicMs - this.#movedAtMs < busyForMs ? busyPollMs : pollMs;
+    if (monotonicMs - this.#movedAtMs < busyForMs) return busyPollMs;
+    if (this.#hasMoved(activity)) return pollMs;
+    return Math.max(pollMs, Math.min(this.#pace.quietMs(monotonicMs), quietMsMax));
   }
 
   /** Something started, or a socket was used, since the last look began. */
@@ -371,9 +390,4 @@ export class VmWatch {
       detail: detail.slice(0, 2000),
     });
   }
-}
-
-/** None of these counters falls in one life of a system; a loaded snapshot may leave some of them where they were. */
-function hasGoneBack(before: Activity, now: Activity): boolean {
-  return now.forks < before.forks || now.ticks < before.ticks || now.traffic < before.traffic;
 }
