@@ -3,6 +3,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -33,6 +34,10 @@ const guestsWatched = 3;
 const settleMs = 8_000;
 const idleWindows = 5;
 const idleWindowMs = 4_000;
+const nodeSettings = createRequire(import.meta.url)('../bin/node-settings.js') as {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+};
 const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
 export async function bench(say: Say): Promise<BenchReport> {
@@ -182,7 +187,7 @@ async function watchIdle(
   guests: readonly Guest[],
 ): Promise<Pick<Samples, 'rssMiB' | 'cpuPercentPerIdleVm'>> {
   // As bin/plumbline starts it: what an earlier start compiled is used again.
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(stateDir, 'compile') };
+  const env = { ...nodeSettings.env, ...process.env, NODE_COMPILE_CACHE: join(stateDir, 'compile') };
   await endSentinel(await startSentinel([join(stateDir, 'first')], env));
   const child = await startSentinel([join(stateDir, 'second'), ...guests.map(({ uuid }) => uuid)], env);
   try {
@@ -205,7 +210,10 @@ async function watchIdle(
 }
 
 async function startSentinel(args: readonly string[], env: NodeJS.ProcessEnv): Promise<ChildProcess> {
-  const child = fork(join(import.meta.dirname, 'idle-sentinel.ts'), [...args], { env });
+  const child = fork(join(import.meta.dirname, 'idle-sentinel.ts'), [...args], {
+    env,
+    execArgv: [...nodeSettings.args],
+  });
   await new Promise<void>((resolve, reject) => {
     child.once('message', () => resolve());
     child.once('exit', (code) => reject(new Error(`the sentinel ended with ${code}`)));

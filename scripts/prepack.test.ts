@@ -33,6 +33,7 @@ test('the packed package installs, starts and keeps its tests and sources at hom
     for (const needed of [
       'bin/plumbline',
       'bin/package.json',
+      'bin/node-settings.js',
       'dist/cli/main.js',
       'web/index.html',
       'LICENSE',
