@@ -49,7 +49,7 @@ async function benchGuest(vcpus: 1 | 2, say: Say): Promise<GuestSamples> {
   const stub = await openGuestStub(guest);
   const tracer = fork(join(import.meta.dirname, 'tracer-process.ts'));
   try {
-    const loops = await traceLoops(guest, stub, tracer, vcpus === 1 ? 1 : 8);
+    const loops = await traceLoops(guest, stub, tracer, vcpus === 1 ? 1 : 8, vcpus === 1 ? sights : ['judged']);
     say(`traced ${rounds} times`);
     if (vcpus === 2) return { ...loops, ...nothing };
     const idleCpuPercent = await idle(stub, tracer);
@@ -67,7 +67,13 @@ async function benchGuest(vcpus: 1 | 2, say: Say): Promise<GuestSamples> {
 
 const nothing = { idleCpuPercent: [], decisionMs: [], pausedMs: [] };
 
-async function traceLoops(guest: Guest, stub: StubInUse, tracer: ChildProcess, loops: number) {
+async function traceLoops(
+  guest: Guest,
+  stub: StubInUse,
+  tracer: ChildProcess,
+  loops: number,
+  compared: readonly Sight[],
+) {
   const each = Math.ceil(programsPerRun / loops);
   const command = `for i in ${Array.from({ length: loops }, (_, index) => index).join(' ')}; do workload execs ${each} >/dev/null & done; wait`;
   const time = async (): Promise<number> => {
@@ -81,7 +87,7 @@ async function traceLoops(guest: Guest, stub: StubInUse, tracer: ChildProcess, l
   const handlerMsPerStop: number[] = [];
   const standsMsPerStop: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    for (const sight of sights) {
+    for (const sight of compared) {
       // Each beside its own: what else the machine does changes from minute to minute.
       const untraced = await time();
       const before = await tell(tracer, { do: 'open', target: stub.target, verdict: null, sight });
