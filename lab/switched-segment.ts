@@ -213,7 +213,7 @@ function inNamespace(pid: number): readonly string[] {
 /** A process that does nothing but keep a namespace, with nothing in it that speaks by itself. */
 async function holdNamespace(): Promise<ChildProcess> {
   const quiet =
-    'sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 && echo ready && exec sleep infinity';
+    'for all in all default; do echo 1 >/proc/sys/net/ipv6/conf/$all/disable_ipv6; done; echo ready; exec sleep infinity';
   const argv = ['--pdeathsig', 'KILL', 'unshare', '--net', 'sh', '-c', quiet];
   const child = spawn('setpriv', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(child.stdout, 'data');

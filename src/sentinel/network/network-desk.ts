@@ -140,6 +140,9 @@ export class NetworkDesk {
   /** A VM has begun to run: whatever was ordered for another VM on its devices is taken away. False = it cannot be asked yet. */
   started(vm: string): Promise<boolean> {
     return this.#inTurn(async () => {
+      // Where nothing was ordered there is nothing to take away, and the VM's monitor is left to others.
+      const wanted = this.#options.memory.all();
+      if (wanted.ok && wanted.value.length === 0) return true;
       const plugged = await this.#options.ports(vm);
       if (!plugged.ok) return false;
       const mark = vmMark(vm);
