@@ -32,11 +32,12 @@ export class EventDecoder<Note> {
   readonly #name: string;
   readonly #splitter = new LineSplitter();
   readonly #gaps = new LineGaps();
-  readonly #memory = new LineMemory<Alike<Note>>();
+  readonly #memory: LineMemory<Alike<Note>>;
   #line = 0;
 
-  constructor(name: string) {
+  constructor(name: string, memory: LineMemory<Alike<Note>> = new LineMemory()) {
     this.#name = name;
+    this.#memory = memory;
   }
 
   /** Lines begun so far. */

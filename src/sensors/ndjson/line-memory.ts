@@ -2,7 +2,8 @@
 // byte by byte: the hash only says where to look, so that whoever writes lines can make this slow at worst, never wrong. Bounded.
 import { type LineGaps, gap } from './line-gaps.ts';
 
-const slots = 131_072;
+/** Of the usual memory: several for each line that is kept. */
+const usualSlots = 131_072;
 const slotCells = 3;
 const probes = 4;
 const valuesMax = 32_768;
@@ -21,7 +22,8 @@ const digitZero = 0x30;
 const digitNine = 0x39;
 
 export class LineMemory<T> {
-  readonly #table = new Int32Array(slotCells * slots);
+  readonly #slots: number;
+  readonly #table: Int32Array;
   /** Each key with its length in bytes before it. */
   #arena = new Int32Array(16_384);
   #used = 1;
@@ -33,6 +35,12 @@ export class LineMemory<T> {
   #keyBytes = 0;
   #hash = 0;
   #slot = 0;
+
+  /** `slots` is a power of two. */
+  constructor(slots: number = usualSlots) {
+    this.#slots = slots;
+    this.#table = new Int32Array(slotCells * slots);
+  }
 
   /** Lines that were remembered and had to leave. */
   get forgotten(): number {
@@ -46,9 +54,9 @@ export class LineMemory<T> {
     const table = this.#table;
     const hash = hashOf(this.#keyWords, this.#keyBytes);
     this.#hash = hash;
-    this.#slot = (hash & (slots - 1)) * slotCells;
+    this.#slot = (hash & (this.#slots - 1)) * slotCells;
     for (let probe = 0; probe < probes; probe += 1) {
-      const slot = ((hash + probe) & (slots - 1)) * slotCells;
+      const slot = ((hash + probe) & (this.#slots - 1)) * slotCells;
       const at = table[slot + 1] ?? free;
       const isOurs = table[slot] === hash;
       if (at === free || isOurs) this.#slot = slot;
