@@ -13,6 +13,7 @@ import type { Rule } from '../model/rule.ts';
 import { RecordingManager } from '../sim/recording-manager.ts';
 import type { SimulatedGuest } from '../sim/simulated-guest.ts';
 import { SimulatedHost } from '../sim/simulated-host.ts';
+import { simulatedManifest } from '../sim/simulated-manifest.ts';
 import { startSentinel, type Sentinel, type SentinelOptions } from './main.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
@@ -75,21 +76,7 @@ suite('sentinel', () => {
     response: ResponsePolicy = {},
   ): Promise<void> {
     generation += 1;
-    const at = new Date().toISOString();
-    const entry = { kind: 'process', exe: init.exe, argv: init.argv, user: 'any', parent: '?' } as const;
-    const manifest: Manifest = {
-      format: 'plumbline.manifest/1',
-      vm,
-      vmName: 'vm',
-      scope: 'shop',
-      service: 'web',
-      mode,
-      generation,
-      issuedAt: at,
-      entries: [{ id: 'e1', behaviour: entry, provenance: { kind: 'declared', at } }],
-      orders: [...orders],
-      response,
-    };
+    const manifest = simulatedManifest(init, { vm, mode, generation, orders: [...orders], response });
     const installed = await sentinel?.end.install(manager.manifest(manifest));
     assert.deepEqual(installed, { ok: true, value: generation });
   }

@@ -1,5 +1,6 @@
 // A manager's broker alone, over a store in a file, against simulated hosts: it can die at any point of its work and be started
 // again on what it had stored. What tests of plans begin with.
+import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { Clock } from '../../kit/clock.ts';
 import { silentLog } from '../../kit/log.ts';
@@ -76,7 +77,7 @@ export async function startPlanTrial(
   must(await settleInterrupted(desk));
   const run = async (id: string) => {
     const found = must(await desk.store.read(async (db) => await planRunById(db, id)));
-    if (found === null) throw new Error(`no plan ${id}`);
+    assert.ok(found, `no plan ${id}`);
     return found;
   };
   return {
