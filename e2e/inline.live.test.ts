@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { acceptHeld } from '../lab/accept-held.ts';
 import { runAttack } from '../lab/attacks.ts';
 import { shopDeclaration } from '../lab/demo/shop.ts';
 import { openThreeTierLab, type ThreeTierLab } from '../lab/three-tier.ts';
@@ -91,6 +92,7 @@ suite('inline protection of the shop', { timeout: 400_000 }, () => {
     await tracing(1);
     must(await lab.startLoad());
     await wait(captureMs);
+    await acceptHeld(client, 'shop');
     must(await client.setMode({ scope: 'shop', mode: 'protect', force: true }));
     const { manifest } = must(await client.getManifest({ vm: lab.guests.web.uuid }));
     await tracing(manifest.generation);

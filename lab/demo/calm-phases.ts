@@ -1,4 +1,5 @@
 // The phases without an intruder: learning under load, a quiet minute under load, and a legitimate novelty that is allowed.
+import { acceptHeld } from '../accept-held.ts';
 import type { Alarm } from '../../src/model/alarm.ts';
 import type { DemoReport } from './demo-report.ts';
 import { scopeName, shopDeclaration } from './shop.ts';
@@ -51,6 +52,8 @@ export async function protectShop(
   say: Say,
   signal: AbortSignal,
 ): Promise<DemoReport['manifests']> {
+  for (const { service, why, behaviour } of await acceptHeld(client, scopeName))
+    say(`held in ${service} and taken in by the demo: ${behaviour.exe} (${why})`);
   // A demo says how lossy its capture was and goes on; a person would capture longer.
   const change = must(await client.setMode({ scope: scopeName, mode: 'protect', force: true }));
   for (const note of change.notes) say(`note: ${note}`);
