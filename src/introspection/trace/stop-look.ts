@@ -19,14 +19,17 @@ export interface Look {
   readonly failures: number;
 }
 
+/** What one CPU can be seen at before QEMU reports it is one thing, or the few that a hook and an observer make of it. */
+const owedMax = 16;
+
 export class StopLooker {
   /** Those that may refuse come first: where one of them sees a moment, others of its kind look away. */
   readonly #hooks: readonly Hook[];
   /** Beside them, for as long as somebody wants to be told more. */
   #further: readonly Hook[] = [];
   readonly #ledger = new SightingLedger();
-  /** CPUs whose access was seen but not reported: QEMU reports it later, wherever they are then. */
-  readonly #toBeReported = new Set<number>();
+  /** CPUs whose access was seen but not reported, and as what: QEMU reports it later, wherever they are then. */
+  readonly #toBeReported = new Map<number, ReadonlySet<string>>();
 
   constructor(hooks: readonly Hook[]) {
     this.#hooks = hooks;
@@ -48,7 +51,8 @@ export class StopLooker {
     let explained = !stop.atData || this.#toBeReported.has(stop.thread);
     for (const cpu of guest.cpus) {
       const reported = stop.atData && cpu.thread === stop.thread;
-      const fresh = reported && !this.#toBeReported.has(cpu.thread);
+      const owed = this.#toBeReported.get(cpu.thread);
+      const fresh = reported && owed === undefined;
       const here: Seen[] = [];
       let wasCaught = false;
       for (const hook of hooks) {
@@ -57,19 +61,19 @@ export class StopLooker {
           if (sighting === null) continue;
           wasCaught = true;
           if (sighting === 'nothing' || here.some((other) => isSaidBy(other.sighting, sighting))) continue;
-          here.push({ cpu, sighting, isNew: this.#ledger.isNew(cpu.thread, sighting, fresh) });
+          // Seen on its way before, perhaps with an interrupt in between.
+          const isSeen = reported && owed?.has(sighting.key) === true;
+          here.push({ cpu, sighting, isNew: !isSeen && this.#ledger.isNew(cpu.thread, sighting, fresh) });
         } catch {
           failures += 1;
         }
       }
-      this.#ledger.standsAt(
-        cpu.thread,
-        here.map(({ sighting }) => sighting.key),
-      );
+      const keys = here.map(({ sighting }) => sighting.key);
+      this.#ledger.standsAt(cpu.thread, keys);
       if (reported) {
         explained ||= wasCaught;
         this.#toBeReported.delete(cpu.thread);
-      } else if (wasCaught) this.#toBeReported.add(cpu.thread);
+      } else if (wasCaught) this.#toBeReported.set(cpu.thread, new Set([...(owed ?? []), ...keys].slice(-owedMax)));
       seen.push(...here);
     }
     return { seen, unexplained: !explained, failures };
