@@ -188,8 +188,12 @@ async function watchIdle(
 ): Promise<Pick<Samples, 'rssMiB' | 'cpuPercentPerIdleVm'>> {
   // As bin/plumbline starts it: what an earlier start compiled is used again.
   const env = { ...nodeSettings.env, ...process.env, NODE_COMPILE_CACHE: join(stateDir, 'compile') };
-  await endSentinel(await startSentinel([join(stateDir, 'first')], env));
-  const child = await startSentinel([join(stateDir, 'second'), ...guests.map(({ uuid }) => uuid)], env);
+  const uuids = guests.map(({ uuid }) => uuid);
+  const earlier = await startSentinel([join(stateDir, 'first'), ...uuids], env);
+  // Its threads start some seconds later, and compile too.
+  await wait(settleMs);
+  await endSentinel(earlier);
+  const child = await startSentinel([join(stateDir, 'second'), ...uuids], env);
   try {
     const pid = child.pid ?? 0;
     await wait(settleMs);

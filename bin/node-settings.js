@@ -3,7 +3,8 @@
 'use strict';
 
 // New objects are collected after one megabyte and not after sixteen: hardly any of them outlive the look they were made for.
-exports.args = ['--max-semi-space-size=1'];
+// What a rare large task leaves behind is collected when it is done (--expose-gc): hours may pass before Node would by itself.
+exports.args = ['--max-semi-space-size=1', '--expose-gc'];
 
 // glibc: large buffers are given back when they are freed, rather than kept for the next one; threads share one arena.
 exports.env = { MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_ARENA_MAX: '1' };

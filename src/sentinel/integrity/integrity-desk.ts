@@ -19,17 +19,23 @@ interface Watched {
 
 const stepEveryMs = 100;
 const watchedMax = 1000;
+/** After the last of several guests. */
+const collectAfterMs = 1000;
 const kernelFileBytesMax = 128 * 1024 * 1024;
 
 export class IntegrityDesk {
   readonly #clock: Clock;
   readonly #post: (message: FromIntegrity) => void;
+  readonly #collect: () => void;
   readonly #watched = new Map<string, Watched>();
   #timer: NodeJS.Timeout | null = null;
+  #collectTimer: NodeJS.Timeout | null = null;
 
-  constructor(clock: Clock, post: (message: FromIntegrity) => void) {
+  /** `collect` gives back memory that nothing holds any more. */
+  constructor(clock: Clock, post: (message: FromIntegrity) => void, collect: () => void) {
     this.#clock = clock;
     this.#post = post;
+    this.#collect = collect;
   }
 
   receive(message: ToIntegrity): void {
@@ -50,6 +56,7 @@ export class IntegrityDesk {
 
   close(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
+    if (this.#collectTimer !== null) clearTimeout(this.#collectTimer);
     for (const { open } of this.#watched.values()) open.close();
     this.#watched.clear();
   }
@@ -64,6 +71,13 @@ export class IntegrityDesk {
     const cpus = parseRegisters(target.registers);
     this.#watched.set(run, { open: open.value, cpus, pace: new ProcessPace() });
     this.#timer ??= setInterval(() => this.#stepAll(), stepEveryMs);
+    this.#collectSoon();
+  }
+
+  /** Opening a guest leaves ten megabytes behind, and watching it allocates so little that they would stay for hours. */
+  #collectSoon(): void {
+    if (this.#collectTimer !== null) clearTimeout(this.#collectTimer);
+    this.#collectTimer = setTimeout(() => this.#collect(), collectAfterMs);
   }
 
   #forget(run: string): void {
@@ -118,7 +132,10 @@ export class IntegrityDesk {
     } catch (thrown) {
       this.#post({ say: 'not-looked', id, problem: problem('failed', `A check broke: ${causeOf(thrown)}.`) });
     } finally {
-      if (watched === undefined) open.value.close();
+      if (watched === undefined) {
+        open.value.close();
+        this.#collectSoon();
+      }
     }
   }
 }

@@ -37,6 +37,8 @@ export function openIntegrity(target: IntegrityTarget, vmlinuz: Buffer | null, c
     opened.value.close();
     return kernel;
   }
+  // Kernel and processes are read through pages of their own.
+  space.pages.release();
   const activity = activityReader(space, trafficCounters(space));
   return ok({
     kernel: kernel.value,
