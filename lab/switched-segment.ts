@@ -2,6 +2,7 @@
 // management, each with one device. Frames are made by hand and counted by the kernel where they arrive. Needs root.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { sayProblem } from '../src/kit/problem.ts';
 import { runCommand } from './commands.ts';
@@ -133,7 +134,8 @@ class Segment implements SwitchedSegment {
   async restartDaemon(): Promise<void> {
     const pid = Number(await this.run('cat', join(this.#directory, 'ovs-vswitchd.pid')));
     process.kill(pid, 'SIGKILL');
-    while (await isRunning(pid)) await new Promise((resolve) => setTimeout(resolve, 5));
+    // Until it is reaped, a thread of it may still hold the lock of its pid file.
+    while (existsSync(`/proc/${pid}`)) await new Promise((resolve) => setTimeout(resolve, 5));
     await startSwitchDaemon(this.#directory, inNamespace(this.pid));
   }
 
