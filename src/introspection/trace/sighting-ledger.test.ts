@@ -37,12 +37,13 @@ const cases: readonly (readonly [string, readonly Step[]])[] = [
     ],
   ],
   [
-    'a call whose CPU stands still while another one stops the guest',
+    'a call whose CPU stands still, or in an interrupt, while another one stops the guest',
     [
       { thread: 1, key: 'listen 80', repeatable: true, fresh: true, isNew: true },
       { thread: 1, key: 'listen 80', repeatable: true, isNew: false },
       { thread: 1, key: null },
-      { thread: 1, key: 'listen 80', repeatable: true, isNew: true },
+      { thread: 1, key: 'listen 80', repeatable: true, isNew: false },
+      { thread: 1, key: 'listen 80', repeatable: true, fresh: true, isNew: true },
     ],
   ],
   [

@@ -29,7 +29,8 @@ export class SightingLedger {
 
   /** All that a CPU was seen at in this stop; called once for each CPU and stop, after the questions. */
   standsAt(thread: number, keys: readonly string[]): void {
-    this.#standing.set(thread, new Set(keys));
+    // Seen at nothing, it may only be in an interrupt, and come back to where it was: a call of its own is reported or of another socket.
+    if (keys.length > 0) this.#standing.set(thread, new Set(keys));
   }
 
   /** The guest was taken back to an earlier time: everything may happen again. */
