@@ -71,7 +71,8 @@ async function carryOut(step: Step, control: VmControl, patience: Patience): Pro
   const again = action === 'suspend' ? () => control.suspend() : null;
   const last = await readUntil(step, control, patience, ordered.ok ? deadlinesMs[action] : 0, again);
   if (last.ok && holds(step, last.value)) return { state: 'done', evidence: describe(last.value) };
-  if (!ordered.ok) return refused(ordered.error);
+  // One that did not answer may have done it, or may do it yet.
+  if (!ordered.ok && ordered.error.kind !== 'interrupted') return refused(ordered.error);
   const words = last.ok ? describe(last.value) : sayProblem(last.error);
   return {
     state: 'unconfirmed',

@@ -18,6 +18,8 @@ export interface FoundMeasure extends MeasureInForce {
 /** One switch's commands. Each may be accepted without having happened yet. */
 export interface SwitchControl {
   readonly backend: string;
+  /** Measures that this kind of switch cannot take at all, and why. */
+  readonly unable?: Partial<Readonly<Record<NetworkMeasureKind, Problem>>>;
   /** What stands in the way of anything at all on this port; null = nothing. */
   obstacle(port: CheckedPort): Promise<Problem | null>;
   /** What stands in the way of moving the port behind that bridge; null = nothing. */
@@ -52,13 +54,16 @@ export function verifiedNetworkEnforcer(
       const checked = checkPort(port);
       const obstacle = checked.ok ? await control.obstacle(checked.value) : checked.error;
       return kinds.map((measure) => {
-        const own = measure === 'capture' && capture === null ? noCapture : obstacle;
+        const without = measure === 'capture' && capture === null ? noCapture : obstacle;
+        const own = control.unable?.[measure] ?? without;
         return { measure, available: own === null, why: own === null ? null : sayProblem(own) };
       });
     },
     async apply(port, id, measure) {
       const order = checkOrder(port, id, measure, patience.clock.now());
       if (!order.ok) return failed(order.error);
+      const unable = control.unable?.[measure.kind];
+      if (unable !== undefined) return failed(unable);
       if (isCapture(order.value)) return capture === null ? failed(noCapture) : capture.start(order.value);
       return inTurn(() => applyOnce(control, order.value, patience));
     },
@@ -106,7 +111,8 @@ async function applyOnce(control: SwitchControl, order: CheckedOrder, patience: 
     const mine = found.find((measure) => isOf(order, measure));
     return { state: 'done', changed: true, evidence: (mine?.words ?? '').slice(0, 4000) };
   }
-  if (!put.ok) return failed(put.error);
+  // One that did not answer may have done it, or may do it yet.
+  if (!put.ok && put.error.kind !== 'interrupted') return failed(put.error);
   return { state: 'unconfirmed', changed: true, evidence: `was not seen within ${deadlineMs} ms: ${words}` };
 }
 
@@ -127,7 +133,7 @@ async function releaseOnce(
   );
   const did = held.map((measure) => measure.words).join('; ');
   if (found !== null) return { state: 'done', changed: true, evidence: `released; ${did}`.slice(0, 4000) };
-  if (!taken.ok) return failed(taken.error);
+  if (!taken.ok && taken.error.kind !== 'interrupted') return failed(taken.error);
   return { state: 'unconfirmed', changed: true, evidence: `was not seen released within ${deadlineMs} ms: ${words}` };
 }
 
