@@ -1,6 +1,6 @@
 // XML that somebody else wrote, read into a small tree with namespaces resolved. Bounded in size, depth and number of elements;
 // what declares a document type is refused, so that there are no entities to expand.
-import sax, { type QualifiedTag } from 'sax';
+import sax, { type QualifiedTag, type SAXParser } from 'sax';
 import { causeOf, problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 
@@ -35,31 +35,34 @@ export function parseXml(text: string): Result<XmlElement> {
   let root: XmlElement | null = null;
   let elements = 0;
   const reader = sax.parser(true, { xmlns: true });
-  // sax keeps an error and refuses to go on; thrown here, it ends the reading at once.
-  reader.onerror = (thrown) => {
-    throw thrown;
-  };
-  reader.ondoctype = () => {
-    throw new Error('it declares a document type');
-  };
-  reader.onopentag = (tag) => {
-    elements += 1;
-    if (elements > xmlLimits.elements) throw new Error(`it has more than ${xmlLimits.elements} elements`);
-    if (open.length >= xmlLimits.depth) throw new Error(`it is nested deeper than ${xmlLimits.depth}`);
-    const element = elementOf(tag as QualifiedTag);
-    open.at(-1)?.children.push(element);
-    root ??= element;
-    open.push(element);
-  };
-  reader.onclosetag = () => {
-    open.pop();
-  };
   const addText = (piece: string): void => {
     const within = open.at(-1);
     if (within !== undefined) within.text += piece;
   };
-  reader.ontext = addText;
-  reader.oncdata = addText;
+  const handlers: Partial<SAXParser> = {
+    // sax keeps an error and refuses to go on; thrown here, it ends the reading at once.
+    onerror(thrown) {
+      throw thrown;
+    },
+    ondoctype() {
+      throw new Error('it declares a document type');
+    },
+    onopentag(tag) {
+      elements += 1;
+      if (elements > xmlLimits.elements) throw new Error(`it has more than ${xmlLimits.elements} elements`);
+      if (open.length >= xmlLimits.depth) throw new Error(`it is nested deeper than ${xmlLimits.depth}`);
+      const element = elementOf(tag as QualifiedTag);
+      open.at(-1)?.children.push(element);
+      root ??= element;
+      open.push(element);
+    },
+    onclosetag() {
+      open.pop();
+    },
+    ontext: addText,
+    oncdata: addText,
+  };
+  Object.assign(reader, handlers);
   try {
     reader.write(text).close();
   } catch (thrown) {

@@ -1,7 +1,7 @@
 // XML in and out: what was written is read back as it was, and a hostile document ends in a sentence.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { attributeOf, childOf, parseXml, textAt, xmlLimits } from './xml-element.ts';
 import { xml } from './xml-text.ts';
 
