@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path';
 import { type Clock, isoTime } from '../../kit/clock.ts';
 import { causeOf, type Problem, problem, sayProblem } from '../../kit/problem.ts';
-import { startProgram, within } from '../../kit/run-program.ts';
+import { startProgram, within } from '../../protocols/host-program/run-program.ts';
 import type { Capture } from '../../model/network-measure.ts';
 import { PcapReader } from '../../protocols/packet/pcap-reader.ts';
 import type { CheckedOrder, CheckedPort } from './checked-order.ts';

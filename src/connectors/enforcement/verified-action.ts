@@ -126,7 +126,16 @@ function holds(step: Step, reading: VmReading): boolean {
       return reading.run === 'gone';
     case 'snapshot':
       return step.snapshot !== undefined && reading.snapshots.includes(step.snapshot);
-    default:
+    case 'alert':
+    case 'block':
+    case 'kill':
+    case 'hold':
+    case 'release':
+    case 'quarantine':
+    case 'block-flow':
+    case 'capture':
+    case 'reroute':
+    case 'lift':
       return false;
   }
 }

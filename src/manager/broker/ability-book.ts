@@ -21,7 +21,7 @@ export function makeAbilityBook(): AbilityBook {
   const book = new RecentMap<string, readonly Ability[]>(vmsMax);
   return {
     of: (vm) => book.peek(vm) ?? null,
-    note: (vm, abilities) => void book.set(vm, abilities),
+    note: (vm, abilities) => book.set(vm, abilities),
     forget: () => book.clear(),
   };
 }

@@ -2,7 +2,7 @@
 import type { Json } from '../../kit/canonical-json.ts';
 import { asList, asObject, asText } from '../../kit/json-object.ts';
 import { ok, type Result } from '../../kit/result.ts';
-import { runProgram, within } from '../../kit/run-program.ts';
+import { runProgram, within } from '../host-program/run-program.ts';
 
 export interface HostLink {
   readonly name: string;

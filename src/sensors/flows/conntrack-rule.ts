@@ -2,7 +2,7 @@
 // ours, which changes no verdict, and accounting switched on. Taken back at the end, and at the next start after a crash.
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
-import { runProgram, within } from '../../kit/run-program.ts';
+import { runProgram, within } from '../../protocols/host-program/run-program.ts';
 
 const table = 'plumbline_flows';
 const families = ['ip', 'ip6'] as const;

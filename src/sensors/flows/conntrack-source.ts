@@ -6,7 +6,7 @@ import { canonicalAddress } from '../../protocols/packet/address-text.ts';
 import { parseConntrackEvent, type ConntrackEvent } from '../../protocols/conntrack/conntrack-event.ts';
 import type { FlowEnds, FlowTotals, Way } from './flow.ts';
 import type { FlowTable } from './flow-table.ts';
-import { runProgram, startProgram, within } from '../../kit/run-program.ts';
+import { runProgram, startProgram, within } from '../../protocols/host-program/run-program.ts';
 import type { VmDirectory } from './vm-directory.ts';
 
 export interface ConntrackListener {

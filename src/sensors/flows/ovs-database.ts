@@ -3,7 +3,7 @@ import type { Json } from '../../kit/canonical-json.ts';
 import { asList, asObject, asText } from '../../kit/json-object.ts';
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
-import { runProgram } from '../../kit/run-program.ts';
+import { runProgram } from '../../protocols/host-program/run-program.ts';
 
 export interface OvsBridge {
   readonly name: string;

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { ok, type Result } from '../../kit/result.ts';
 import { ovsVsctl, ownerKey, readBridges, type OvsBridge, type OvsExport } from './ovs-database.ts';
-import { runProgram } from '../../kit/run-program.ts';
+import { runProgram } from '../../protocols/host-program/run-program.ts';
 
 export interface ExportPorts {
   readonly ipfix: number;

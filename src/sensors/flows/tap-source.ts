@@ -2,7 +2,7 @@
 // nothing, and costs what the VM's traffic costs. What the kernel had to drop is asked for and counted.
 import type { ChildProcess } from 'node:child_process';
 import { PcapReader, type CapturedPacket } from '../../protocols/packet/pcap-reader.ts';
-import { startProgram, within } from '../../kit/run-program.ts';
+import { startProgram, within } from '../../protocols/host-program/run-program.ts';
 
 export interface TapTarget {
   readonly vm: string;

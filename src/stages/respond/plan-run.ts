@@ -76,7 +76,10 @@ export function advance(run: PlanRun, event: PlanEvent): PlanRun {
       return isCarriedOut(run.state) || run.state === 'executing' ? takeBack(run, event.by, event.atMs) : run;
     case 'time-up':
       return timeUp(run, event.objection, event.atMs);
-    default:
+    case 'begun':
+    case 'ended':
+    case 'silent':
+    case 'covered':
       return run.state === (event.of === 'step' ? 'executing' : 'undoing') ? stepped(run, event) : run;
   }
 }

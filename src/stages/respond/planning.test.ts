@@ -95,7 +95,10 @@ test('every plan keeps its order, destroys nothing whose evidence could be kept,
       const { plan, decisions } = makePlan(cause, merged, on, terms, nowMs);
       const actions = (plan?.steps ?? []).map((step) => plannedActions.find((it) => it === step.action) ?? 'lift');
       const phases = actions.map((action) => phaseOrder.indexOf(actionTraits[action].phase));
-      assert.deepEqual(phases, phases.toSorted());
+      assert.deepEqual(
+        phases,
+        phases.toSorted((one, other) => one - other),
+      );
       assert.equal(new Set(actions).size, actions.length, 'nothing twice');
       assert.ok(
         merged.every((wish) => decisions.some(({ action }) => action === wish.action)),

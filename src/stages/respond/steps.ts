@@ -107,7 +107,14 @@ function undoOf(action: Action): Action | null {
     case 'capture':
     case 'reroute':
       return 'lift';
-    default:
+    case 'alert':
+    case 'snapshot':
+    case 'power-off':
+    case 'block':
+    case 'kill':
+    case 'hold':
+    case 'release':
+    case 'lift':
       return null;
   }
 }

@@ -3,7 +3,7 @@
 import type { Json } from '../../../kit/canonical-json.ts';
 import { type Problem, problem } from '../../../kit/problem.ts';
 import { fail, ok, type Result } from '../../../kit/result.ts';
-import { runProgram, within } from '../../../kit/run-program.ts';
+import { runProgram, within } from '../../../protocols/host-program/run-program.ts';
 import { type HostLink, readLinks } from '../../../protocols/iproute/host-links.ts';
 import type { CheckedOrder, CheckedPort } from '../checked-order.ts';
 import type { NetworkEnforcer } from '../network-enforcer.ts';

@@ -3,7 +3,7 @@
 import { dirname, join } from 'node:path';
 import { type Problem, problem } from '../../../kit/problem.ts';
 import { fail, ok, type Result } from '../../../kit/result.ts';
-import { runProgram } from '../../../kit/run-program.ts';
+import { runProgram } from '../../../protocols/host-program/run-program.ts';
 import { openOvsdb, type OvsdbClient } from '../../../protocols/ovsdb/ovsdb-client.ts';
 import type { CheckedOrder, CheckedPort } from '../checked-order.ts';
 import type { NetworkEnforcer } from '../network-enforcer.ts';

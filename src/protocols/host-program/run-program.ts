@@ -1,8 +1,8 @@
 // Runs one of the host's network programs, briefly or for as long as it is needed, if need be within a VM's network namespace.
 // Never through a shell. A program that runs on is ended with us.
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { causeOf, problem } from './problem.ts';
-import { fail, ok, type Result } from './result.ts';
+import { causeOf, problem } from '../../kit/problem.ts';
+import { fail, ok, type Result } from '../../kit/result.ts';
 
 const outputMax = 16 * 1024 * 1024;
 const patienceMs = 10_000;
