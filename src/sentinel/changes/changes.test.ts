@@ -98,7 +98,8 @@ suite('changes of a guest', () => {
   const admitted = (): string[] =>
     manager.told('admitted').map(({ change, finding }) => `${change} ${finding.deviation.activity.image?.exe}`);
 
-  const declared: ChangeWindow = {
+  /** Made when it is asked for: hours may pass between the loading of a test and its run. */
+  const declared = (): ChangeWindow => ({
     id: 'c1',
     cause: 'declared',
     packages: ['newtool'],
@@ -107,10 +108,10 @@ suite('changes of a guest', () => {
     starter: null,
     from: new Date(Date.now() - 1000).toISOString(),
     until: new Date(Date.now() + 600_000).toISOString(),
-  };
+  });
 
   test('a declared change admits what it brings, tells it, and nothing else passes', async () => {
-    await install([declared]);
+    await install([declared()]);
     spawn('/opt/new/serve', ['serve']);
     spawn('/usr/bin/other', ['other']);
     await until('both were told', () => alarmed().length > 0 && admitted().length > 0);
@@ -119,7 +120,7 @@ suite('changes of a guest', () => {
   });
 
   test('what was admitted and still runs is no news when the window is gone, the same started anew is', async () => {
-    await install([declared]);
+    await install([declared()]);
     spawn('/opt/new/serve', ['serve']);
     await until('it was admitted', () => admitted().length === 1);
     await install();
