@@ -57,7 +57,11 @@ async function runOne(
     say(`  answer ${action} of ${tier}: ${verified ? 'read back from the hypervisor' : 'could not be read back'}`);
   // What was not stopped comes to its end before its machines are put back.
   const isStopped = verified && tier === 'web' && action !== 'snapshot';
-  if (!isStopped) await running;
+  if (!isStopped) {
+    const ran = await running;
+    // Whether it was missed or never happened is not the same.
+    if (found === null) say(`  of the attack itself: ${ran.ok ? howFar(ran.value) : ran.error.message}`);
+  }
   for (const one of new Set<Tier>(['web', tier])) must(await world.lab.restore(one));
   const untilMs = Date.now() + aftermathMs;
   await waitUntilWatched(world, signal);
@@ -70,6 +74,10 @@ async function runOne(
     verified,
   };
   return { outcome: running.then((trace) => ({ told, windows: windowsOf(world, must(trace), startedAtMs, untilMs) })) };
+}
+
+function howFar({ completed, output }: AttackTrace): string {
+  return `${completed ? 'it came to its end' : 'it did not come to its end'}, and said ${JSON.stringify(output.slice(-200))}`;
 }
 
 /** The owner's policy for this attack; in force before it begins. */
