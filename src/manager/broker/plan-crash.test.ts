@@ -12,11 +12,11 @@ import type { PlannedAction } from '../../model/remediation.ts';
 import { at, runningVm, vmId } from '../../sim/simulated-activity.ts';
 import { Random } from '../../sim/random.ts';
 import { type EstateVm, SimulatedEstate } from '../../sim/simulated-estate.ts';
-import { measureStep, stepFor } from '../../stages/respond/steps.ts';
+import { planOf } from '../../sim/simulated-plan.ts';
 import { listAudit } from '../store/audit.ts';
 import { saveVm } from '../store/vms.ts';
 import { must } from '../trial.ts';
-import { Died, type Fate, type PlanTrial, startPlanTrial, steppedClock } from './plan-trial.test.ts';
+import { Died, type Fate, type PlanTrial, startPlanTrial, steppedClock } from '../../../lab/plan-trial.ts';
 
 const t0 = Date.parse(at(0));
 // The point is what was committed, not how long a disk takes to say so.
@@ -66,39 +66,6 @@ const stories: readonly Story[] = [
   },
 ];
 
-function planOf({ actions, rest }: Story): Plan {
-  const measures = {
-    quarantine: { kind: 'quarantine' as const, management: [] },
-    capture: { kind: 'capture' as const, seconds: 60, bytes: 4096 },
-  };
-  const vm = vmId(1);
-  const steps = actions.map((action) =>
-    action === 'quarantine' || action === 'capture'
-      ? measureStep(measures[action], vm, 'w', 's')
-      : stepFor(action, vm, 'w', 's'),
-  );
-  return {
-    id: 'plan',
-    vm,
-    alarm: null,
-    group: null,
-    by: 'rules',
-    origin: 'rule',
-    why: 'w',
-    steps,
-    decisions: [],
-    consent: 'automatic',
-    objections: [],
-    deadline: null,
-    unanswered: 'deny',
-    dryRun: false,
-    expiresMinutes: null,
-    attemptsMax: 3,
-    madeAt: at(0),
-    ...rest,
-  };
-}
-
 /** Runs a story to its end through as many managers as it takes; `fate` decides where each dies. */
 async function live(story: Story, dir: string, fate: Fate) {
   const clock = steppedClock(t0);
@@ -113,7 +80,7 @@ async function live(story: Story, dir: string, fate: Fate) {
     let trial: PlanTrial | null = null;
     try {
       trial = await startPlanTrial(dir, clock, estate, fate);
-      await trial.adopt(planOf(story));
+      await trial.adopt(planOf(story.actions, story.rest));
       await trial.settle();
       if (story.undone === true && (await trial.run('plan')).state === 'done') {
         must(await trial.undo('plan'));

@@ -23,7 +23,7 @@ import { saveVm } from '../store/vms.ts';
 import { must } from '../trial.ts';
 import { adoptPlan } from './adopt-plan.ts';
 import { groundFor } from './ground.ts';
-import { type PlanTrial, startPlanTrial, steppedClock } from './plan-trial.test.ts';
+import { type PlanTrial, startPlanTrial, steppedClock } from '../../../lab/plan-trial.ts';
 import { decidePlan } from './plans.ts';
 
 const t0 = Date.parse(at(0));

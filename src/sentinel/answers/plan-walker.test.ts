@@ -6,9 +6,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, suite, test } from 'node:test';
 import { silentLog } from '../../kit/log.ts';
 import { ok } from '../../kit/result.ts';
-import type { Plan } from '../../model/plan.ts';
 import type { Remediation, Step } from '../../model/remediation.ts';
-import { stepFor } from '../../stages/respond/steps.ts';
+import { planOf } from '../../sim/simulated-plan.ts';
 import { type Database, openDatabase } from '../database.ts';
 import type { Cause } from './executor.ts';
 import { PlanMemory } from './plan-memory.ts';
@@ -17,26 +16,7 @@ import { PlanWalker } from './plan-walker.ts';
 const vm = 'name:web';
 const at = '2026-01-01T00:00:00.000Z';
 const cause: Cause = { origin: 'standing-order', by: 'sentinel', alarm: null, group: 'g' };
-const steps = (['snapshot', 'suspend', 'power-off'] as const).map((action) => stepFor(action, vm, 'w', 's'));
-const plan: Plan = {
-  id: 'p',
-  vm,
-  alarm: null,
-  group: null,
-  by: 'rules',
-  origin: 'rule',
-  why: 'w',
-  steps,
-  decisions: [],
-  consent: 'automatic',
-  objections: [],
-  deadline: null,
-  unanswered: 'deny',
-  dryRun: false,
-  expiresMinutes: null,
-  attemptsMax: 1,
-  madeAt: at,
-};
+const plan = planOf(['snapshot', 'suspend', 'power-off'], { vm, attemptsMax: 1 });
 
 suite('plans under way', () => {
   let dir = '';

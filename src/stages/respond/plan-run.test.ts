@@ -5,37 +5,15 @@ import { assert as holds, array, boolean, constantFrom, property, subarray } fro
 import { counted, seed } from '../../../lab/scale.ts';
 import type { Plan, PlanRun } from '../../model/plan.ts';
 import type { Action } from '../../model/remediation.ts';
+import { planOf as simulatedPlan } from '../../sim/simulated-plan.ts';
 import { advance, beginRun, nextMove, type Outcome, type PlanEvent } from './plan-run.ts';
-import { measureStep, stepFor } from './steps.ts';
+import { measureStep } from './steps.ts';
 
 const t0 = Date.parse('2026-11-21T12:00:00.000Z');
 
+/** Each of its steps is tried twice at most. */
 function planOf(actions: readonly Action[], rest: Partial<Plan> = {}): Plan {
-  const steps = actions.map((action) =>
-    action === 'quarantine'
-      ? measureStep({ kind: 'quarantine', management: [] }, 'name:x', 'w', 's')
-      : stepFor(action, 'name:x', 'w', 's'),
-  );
-  return {
-    id: 'p',
-    vm: 'name:x',
-    alarm: null,
-    group: null,
-    by: 'rules',
-    origin: 'rule',
-    why: 'w',
-    steps,
-    decisions: [],
-    consent: 'automatic',
-    objections: [],
-    deadline: null,
-    unanswered: 'deny',
-    dryRun: false,
-    expiresMinutes: null,
-    attemptsMax: 2,
-    madeAt: new Date(t0).toISOString(),
-    ...rest,
-  };
+  return simulatedPlan(actions, { vm: 'name:x', attemptsMax: 2, madeAt: new Date(t0).toISOString(), ...rest });
 }
 
 /** Drives a run until it rests for good; `answer` says how each step ends. Time jumps to whatever is waited for. */

@@ -2,28 +2,28 @@
 // again on what it had stored. What tests of plans begin with.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import type { Clock } from '../../kit/clock.ts';
-import { silentLog } from '../../kit/log.ts';
-import { fail, ok, type Result } from '../../kit/result.ts';
-import { problem } from '../../kit/problem.ts';
-import type { Plan, PlanRun } from '../../model/plan.ts';
-import type { SimulatedEstate } from '../../sim/simulated-estate.ts';
-import type { SentinelEnd } from '../../wire/link.ts';
-import type { Order } from '../../wire/messages.ts';
-import { makeAnnouncements } from '../announcements.ts';
-import { change } from '../audit/change.ts';
-import { makeAbilityBook } from './ability-book.ts';
-import { adoptPlan } from './adopt-plan.ts';
-import { makeSentinelCarrier, settleInterrupted } from './carry-out.ts';
-import { type PlanTurnParts, takeTurn } from './plan-turn.ts';
-import { undo } from './plans.ts';
-import { raiseUnconfirmed } from './unconfirmed.ts';
-import type { Desk } from '../desk.ts';
-import { noLosses } from '../losses.ts';
-import { makeAttachedSentinels } from '../sentinels.ts';
-import { openPlanRuns, planRunById } from '../store/plans.ts';
-import { openSqliteStore, type Store } from '../store/store.ts';
-import { must } from '../trial.ts';
+import type { Clock } from '../src/kit/clock.ts';
+import { silentLog } from '../src/kit/log.ts';
+import { fail, ok, type Result } from '../src/kit/result.ts';
+import { problem } from '../src/kit/problem.ts';
+import type { Plan, PlanRun } from '../src/model/plan.ts';
+import type { SimulatedEstate } from '../src/sim/simulated-estate.ts';
+import type { SentinelEnd } from '../src/wire/link.ts';
+import type { Order } from '../src/wire/messages.ts';
+import { makeAnnouncements } from '../src/manager/announcements.ts';
+import { change } from '../src/manager/audit/change.ts';
+import { makeAbilityBook } from '../src/manager/broker/ability-book.ts';
+import { adoptPlan } from '../src/manager/broker/adopt-plan.ts';
+import { makeSentinelCarrier, settleInterrupted } from '../src/manager/broker/carry-out.ts';
+import { type PlanTurnParts, takeTurn } from '../src/manager/broker/plan-turn.ts';
+import { undo } from '../src/manager/broker/plans.ts';
+import { raiseUnconfirmed } from '../src/manager/broker/unconfirmed.ts';
+import type { Desk } from '../src/manager/desk.ts';
+import { noLosses } from '../src/manager/losses.ts';
+import { makeAttachedSentinels } from '../src/manager/sentinels.ts';
+import { openPlanRuns, planRunById } from '../src/manager/store/plans.ts';
+import { openSqliteStore, type Store } from '../src/manager/store/store.ts';
+import { must } from '../src/manager/trial.ts';
 
 /** Thrown where a test has the manager die. */
 export class Died extends Error {}
