@@ -1,5 +1,6 @@
 // Carries out measures on ports of Linux bridges, through nftables: one table of our own, changed in whole transactions, read
 // back from the kernel. Other tables are never touched.
+import { wayThroughObstacle } from '../inspection-way.ts';
 import type { Json } from '../../../kit/canonical-json.ts';
 import { type Problem, problem } from '../../../kit/problem.ts';
 import { fail, ok, type Result } from '../../../kit/result.ts';
@@ -230,21 +231,7 @@ function wayObstacle(
   if (!links.ok) return links.error;
   const all = links.value.filter(({ bridge }) => bridge === through);
   if (all.some(({ name }) => name === device)) return null;
-  const ports = all.filter(({ name }) => !rerouted.has(name));
-  if (ports.length === 0)
-    return problem(
-      'refused',
-      `${through} is no Linux bridge with a way out.`,
-      'Plug the inspection point into it first.',
-    );
-  // Two ways between two bridges are a loop: frames would go round for ever.
-  if (ports.length > 1)
-    return problem(
-      'refused',
-      `${through} has ${ports.length} ports: an inspection point has one way out, or frames go round for ever.`,
-      'Keep a bridge for inspection with nothing else on it.',
-    );
-  return null;
+  return wayThroughObstacle(through, all.filter(({ name }) => !rerouted.has(name)).length, 'Linux bridge');
 }
 
 function noHome(device: string): Problem {

@@ -5,6 +5,7 @@ import { type Problem, problem } from '../../../kit/problem.ts';
 import { fail, ok, type Result } from '../../../kit/result.ts';
 import { runProgram } from '../../../protocols/host-program/run-program.ts';
 import { openOvsdb, type OvsdbClient } from '../../../protocols/ovsdb/ovsdb-client.ts';
+import { wayThroughObstacle } from '../inspection-way.ts';
 import type { CheckedOrder, CheckedPort } from '../checked-order.ts';
 import type { NetworkEnforcer } from '../network-enforcer.ts';
 import type { PacketCapture } from '../packet-capture.ts';
@@ -265,16 +266,7 @@ function wayObstacle(state: SwitchState, device: string, through: string): Probl
   const records = state.bridges.flatMap((bridge) => bridge.records);
   const rerouted = new Set(records.filter(({ kind }) => kind === 'reroute').map((record) => record.interface));
   const ports = (target?.ports ?? []).filter((port) => port.interface !== through && !rerouted.has(port.interface));
-  if (ports.length === 0)
-    return problem('refused', `${through} is no bridge with a way out.`, 'Plug the inspection point into it first.');
-  // Two ways between two bridges are a loop: frames would go round for ever.
-  if (ports.length > 1)
-    return problem(
-      'refused',
-      `${through} has ${ports.length} ports: an inspection point has one way out, or frames go round for ever.`,
-      'Keep a bridge for inspection with nothing else on it.',
-    );
-  return null;
+  return wayThroughObstacle(through, ports.length, 'bridge');
 }
 
 function noPort(device: string): Problem {
