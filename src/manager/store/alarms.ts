@@ -3,7 +3,7 @@ import type { Alarm, AlarmKind, AlarmStatus } from '../../model/alarm.ts';
 import { severityOrder, type Severity } from '../../model/finding.ts';
 import type { Activity } from '../../model/observation.ts';
 import { fromDoc, asDoc } from './doc.ts';
-import { pageFrom, readCursor, type Page } from './paging.ts';
+import { pageFrom, isBehind, type Page } from './paging.ts';
 import type { Db } from './tables.ts';
 
 /** Distinct activities kept of one alarm: enough to allow all of them in any but a runaway case, which is counted. */
@@ -156,12 +156,8 @@ export async function listAlarms(db: Db, filter: AlarmFilter): Promise<Page<Alar
   if (filter.minSeverity !== undefined)
     query = query.where('severityRank', '>=', severityOrder.indexOf(filter.minSeverity));
   const counted = await query.select((eb) => eb.fn.countAll().as('total')).executeTakeFirstOrThrow();
-  const cursor = readCursor(filter.after);
-  if (cursor !== null)
-    query = query.where((eb) =>
-      eb.or([eb('lastAt', '<', cursor.at), eb.and([eb('lastAt', '=', cursor.at), eb('id', '<', cursor.id)])]),
-    );
   const rows = await query
+    .where(isBehind('lastAt', filter.after))
     .select(['id', 'lastAt', 'doc'])
     .orderBy('lastAt', 'desc')
     .orderBy('id', 'desc')

@@ -1,4 +1,5 @@
 // Pages by position, not by number: what is added at the top meanwhile neither repeats nor hides a row further down.
+import { sql, type RawBuilder, type SqlBool } from 'kysely';
 
 export interface Page<T> {
   readonly items: T[];
@@ -10,11 +11,14 @@ export function cursorOf(at: string, id: string): string {
   return `${at}~${id}`;
 }
 
-/** Null for none, and for one that was never handed out: the list then begins at its beginning. */
-export function readCursor(text: string | undefined): { readonly at: string; readonly id: string } | null {
-  const cut = text?.indexOf('~') ?? -1;
-  if (text === undefined || cut < 0) return null;
-  return { at: text.slice(0, cut), id: text.slice(cut + 1) };
+/**
+ * Holds for rows of a list, latest first by `column` and then `id`, that come behind the cursor; for all rows when there is none, and
+ * for one that was never handed out: the list then begins at its beginning.
+ */
+export function isBehind(column: string, cursor: string | undefined): RawBuilder<SqlBool> {
+  const cut = cursor?.indexOf('~') ?? -1;
+  if (cursor === undefined || cut < 0) return sql<SqlBool>`1 = 1`;
+  return sql<SqlBool>`(${sql.ref(column)}, id) < (${cursor.slice(0, cut)}, ${cursor.slice(cut + 1)})`;
 }
 
 /** The page that `rows` hold, one more than `limit` having been asked for to know whether another page follows. */

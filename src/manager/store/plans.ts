@@ -2,7 +2,7 @@
 import { type PlanRun, type PlanState } from '../../model/plan.ts';
 import { isCarriedOut } from '../../stages/respond/plan-run.ts';
 import { asDoc, fromDoc } from './doc.ts';
-import { pageFrom, readCursor, type Page } from './paging.ts';
+import { pageFrom, isBehind, type Page } from './paging.ts';
 import type { Db } from './tables.ts';
 
 export async function savePlanRun(db: Db, run: PlanRun): Promise<void> {
@@ -64,12 +64,8 @@ export async function listPlanRuns(
   if (filter.vm !== undefined) query = query.where('vm', '=', filter.vm);
   if (filter.state !== undefined) query = query.where('state', '=', filter.state);
   const counted = await query.select((eb) => eb.fn.countAll().as('total')).executeTakeFirstOrThrow();
-  const cursor = readCursor(filter.after);
-  if (cursor !== null)
-    query = query.where((eb) =>
-      eb.or([eb('madeAt', '<', cursor.at), eb.and([eb('madeAt', '=', cursor.at), eb('id', '<', cursor.id)])]),
-    );
   const rows = await query
+    .where(isBehind('madeAt', filter.after))
     .select(['id', 'madeAt', 'doc'])
     .orderBy('madeAt', 'desc')
     .orderBy('id', 'desc')

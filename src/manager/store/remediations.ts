@@ -1,7 +1,7 @@
 // Answers given, with the state that was read back.
 import type { Remediation, RemediationState } from '../../model/remediation.ts';
 import { fromDoc, asDoc } from './doc.ts';
-import { pageFrom, readCursor, type Page } from './paging.ts';
+import { pageFrom, isBehind, type Page } from './paging.ts';
 import type { Db } from './tables.ts';
 
 const settled: readonly RemediationState[] = ['done', 'failed'];
@@ -93,12 +93,8 @@ export async function listRemediations(
   if (filter.vm !== undefined) query = query.where('vm', '=', filter.vm);
   if (filter.state !== undefined) query = query.where('state', '=', filter.state);
   const counted = await query.select((eb) => eb.fn.countAll().as('total')).executeTakeFirstOrThrow();
-  const cursor = readCursor(filter.after);
-  if (cursor !== null)
-    query = query.where((eb) =>
-      eb.or([eb('startedAt', '<', cursor.at), eb.and([eb('startedAt', '=', cursor.at), eb('id', '<', cursor.id)])]),
-    );
   const rows = await query
+    .where(isBehind('startedAt', filter.after))
     .select(['id', 'startedAt', 'doc'])
     .orderBy('startedAt', 'desc')
     .orderBy('id', 'desc')
