@@ -4,20 +4,18 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { silentLog } from '../src/kit/log.ts';
 import type { Clock } from '../src/kit/clock.ts';
 import { sayProblem } from '../src/kit/problem.ts';
-import { ok, type Result } from '../src/kit/result.ts';
-import type { GuestSource } from '../src/sentinel/watch/guest-source.ts';
+import type { Result } from '../src/kit/result.ts';
 import { startSentinel } from '../src/sentinel/main.ts';
-import { qemuSource } from '../src/sentinel/watch/qemu-source.ts';
+import { guestsOf } from '../lab/guests-of.ts';
 import { RecordingManager } from '../src/sim/recording-manager.ts';
 
 const [stateDir = '', ...uuids] = process.argv.slice(2);
 const patienceMs = 60_000;
 const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
-const all = qemuSource({ clock, profileDirectory: `${stateDir}/profiles`, stubDirectory: `${stateDir}/stubs` });
-const find: GuestSource['find'] = () => {
-  const found = all.find();
-  return found.ok ? ok(found.value.filter(({ uuid }) => uuid !== null && uuids.includes(uuid))) : found;
-};
+const guests = guestsOf(
+  stateDir,
+  uuids.map((uuid) => ({ uuid })),
+);
 const manager = new RecordingManager();
 const sentinel = must(
   await startSentinel({
@@ -27,7 +25,7 @@ const sentinel = must(
     manager,
     clock,
     log: silentLog,
-    source: { ...all, find },
+    source: guests,
   }),
 );
 for (const vm of uuids) {

@@ -182,7 +182,9 @@ suite('vault', () => {
   });
 
   test('a full disk leaves the old manifest in force and on disk, and nothing half-written', (t) => {
-    if (process.getuid?.() !== 0) return t.skip('mounting a small file system takes root');
+    // In CI a part that is missing is a failure: the mount below then fails.
+    if (process.getuid?.() !== 0 && process.env['CI'] === undefined)
+      return t.skip('mounting a small file system takes root');
     const small = join(dir, 'small');
     mkdirSync(small);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', small]);
