@@ -45,6 +45,8 @@ const takenMs = 10_000;
 /** An idle guest may let its clock stand for some seconds. */
 const seenToRunMs = 6_000;
 const lookEveryMs = 10;
+/** At stops, beside the beats. */
+const followEveryMs = 10;
 
 export class LiveTrace implements Trace {
   readonly coverage: Coverage;
@@ -197,15 +199,21 @@ export class LiveTrace implements Trace {
     journal.anchor();
     this.#conduct.processes.refresh();
     if (this.#loop.state !== 'looking') this.#conduct.killed.look(atMs);
+    const forksPerSecond = this.#followTime(atMs);
+    if (forksPerSecond !== null && this.#rest.resting) this.#onRest(atMs, forksPerSecond);
+  }
+
+  /** Compares the guest's counters with those seen last: what happened since, in programs per second; null when they could not be read. */
+  #followTime(atMs: number): number | null {
     const activity = this.#readActivity();
     const { activity: before, atMs: beforeMs } = this.#last;
     this.#last = { activity, atMs };
-    if (activity.ticks < 0) return;
+    if (activity.ticks < 0) return null;
     const back = activity.ticks < before.ticks || activity.forks < before.forks;
     const ahead = activity.ticks - before.ticks > (atMs - beforeMs) * ticksPerMsMax + ticksSlack;
     if (back || ahead) this.#takenBack(beforeMs, atMs);
     else if (activity.ticks !== before.ticks) this.#seenRunning();
-    if (this.#rest.resting) this.#onRest(atMs, ((activity.forks - before.forks) * 1000) / (atMs - beforeMs));
+    return ((activity.forks - before.forks) * 1000) / (atMs - beforeMs);
   }
 
   /** A stop that takes too long is the guardian's to end: no beat may cover it. */
@@ -250,6 +258,8 @@ export class LiveTrace implements Trace {
 
   #spend(atMs: number, stolenMs: number): void {
     this.#conduct.watch?.beat();
+    // An idle guest's counters stand: a snapshot loaded between a stop and the next beat would take them to where the beats had seen them.
+    if (atMs - this.#last.atMs >= followEveryMs) this.#followTime(atMs);
     if (!this.#meter.spend(atMs, stolenMs) || this.#rest.resting || this.#closing !== null) return;
     this.#rest.begin(atMs);
     this.#lostFromMs = atMs;

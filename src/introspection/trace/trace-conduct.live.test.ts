@@ -24,10 +24,10 @@ function must<T>(result: Result<T>): T {
   return result.value;
 }
 
-async function until(what: string, holds: () => boolean): Promise<void> {
+async function until(what: string, holds: () => boolean, said: () => readonly unknown[] = () => []): Promise<void> {
   const deadline = performance.now() + patienceMs;
   while (!holds()) {
-    assert.ok(performance.now() < deadline, `in time: ${what}`);
+    assert.ok(performance.now() < deadline, `in time: ${what}; there was ${JSON.stringify(said())}`);
     await wait(20);
   }
 }
@@ -137,11 +137,25 @@ suite('a trace that is not alone with its guest', { timeout: 300_000 }, () => {
       await wait(1_000);
       await guest.run('workload exit 1');
       must(await guest.revert('earlier'));
-      await until('the loss', () => losses().some(({ reason }) => reason.includes('snapshot')));
+      await until('the loss', () => losses().some(({ reason }) => reason.includes('snapshot')), losses);
       await wait(500);
       await guest.run('workload exit 2');
       await until('an event', () => events('exec', 'workload', 'exit', '2').length === 1);
     });
+  });
+
+  test('a snapshot that is loaded at a stop leaves no guest standing', async () => {
+    must(await guest.snapshot('before'));
+    for (let turn = 0; turn < 4; turn += 1) {
+      await traced({}, async ({ losses, events }) => {
+        await guest.run('workload execs 400 > /dev/null 2>&1 &');
+        await wait(100 + 20 * turn);
+        must(await guest.revert('before'));
+        await until('the loss', () => losses().some(({ reason }) => reason.includes('snapshot')), losses);
+        await guest.run('workload exit 2');
+        await until('an event', () => events('exec', 'workload', 'exit', '2').length === 1, losses);
+      });
+    }
   });
 
   test('a guest that somebody else paused stays paused, whatever the trace does, and is traced on when it runs', async () => {

@@ -24,8 +24,13 @@ class SlowClient {
     this.#onStop = listener;
   }
 
-  stop(): void {
-    this.#onStop({ signal: 5, thread: 1, atData: false });
+  stop(crossed?: true): void {
+    const reply = { signal: crossed === true ? 2 : 5, thread: 1, atData: false };
+    this.#onStop(crossed === true ? { ...reply, crossed } : reply);
+  }
+
+  settleDown(): Promise<Answers> {
+    return this.ask(['settle']);
   }
 
   askThen(commands: readonly string[], settle: (answers: Answers) => void): void {
@@ -77,7 +82,7 @@ function loopOn(client: SlowClient) {
   const events = { stopped: () => {}, held: () => {}, pausedByOther: () => {}, broken: () => {} };
   const loop = new TraceLoop(parts, events);
   loop.run();
-  return { loop, clock };
+  return { loop, clock, losses: () => parts.journal.summary().losses };
 }
 
 test('since when the guest stands is known until it runs on', async () => {
@@ -111,4 +116,15 @@ test('orders that come together are carried out one after another, and after the
   assert.deepEqual(await left, ok(undefined));
   assert.ok(!(await late).ok);
   assert.deepEqual(client.said, ['run', 'interrupt', 'g', 'qLook', 'run', 'interrupt', 'g', 'D', 'end']);
+});
+
+test('an order to run that crossed with somebody else’s is no pause of theirs: the guest is looked at, let run, and a loss is told', async () => {
+  const client = new SlowClient();
+  const { loop, losses } = loopOn(client);
+  client.stop(true);
+  await client.answer('vCont;c;C;s;S');
+  await client.answer(registers);
+  assert.deepEqual(client.said, ['run', 'settle', 'g', 'run']);
+  assert.equal(loop.state, 'running');
+  assert.equal(losses(), 1);
 });

@@ -227,6 +227,10 @@ export class TraceLoop {
     const { client, clock, threads } = this.#parts;
     const atMs = clock.monotonic();
     this.#look();
+    if (stop.crossed === true) {
+      void this.#lookAgain(stop, tries, problem('interrupted', 'The guest was made to run by somebody else.'));
+      return;
+    }
     client.askThen(registerQuestions(threads, stop.thread), (answers) => {
       if (!answers.ok) {
         void this.#lookAgain(stop, tries, answers.error);
@@ -240,9 +244,17 @@ export class TraceLoop {
     });
   }
 
-  async #lookAgain(stop: StopReply, tries: number, why: Problem): Promise<void> {
-    if (tries < triesMax && (await this.#isOursAgain(why))) this.#stopped({ ...stop, signal: signalPoint }, tries + 1);
-    else this.#break(why);
+  /** What it had stopped for is past: it stands elsewhere now, by our asking. Only of a mere pause nothing can have been missed. */
+  async #lookAgain({ thread, signal, crossed }: StopReply, tries: number, why: Problem): Promise<void> {
+    const { clock, journal } = this.#parts;
+    const atMs = clock.monotonic();
+    if (tries >= triesMax || !(await this.#isOursAgain(why))) {
+      this.#break(why);
+      return;
+    }
+    if (signal === signalPoint || crossed === true)
+      this.#later(() => journal.lose(atMs, atMs, null, 'somebody else made the guest run while it was looked at'));
+    this.#stopped({ signal: signalPoint, thread, atData: false }, tries + 1);
   }
 
   #lookAt(stop: StopReply, answers: readonly string[], atMs: number): void {

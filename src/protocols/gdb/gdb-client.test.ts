@@ -48,6 +48,7 @@ class Stub {
   #answer(word: string): void {
     this.heard.push(word);
     if (this.silent) return;
+    this.socket?.write('+');
     if (word === 'vCont;c') {
       this.running = true;
       return;
@@ -105,6 +106,33 @@ test('a guest that was made to run while it was asked is noticed, and what is le
   assert.equal(asked.error.kind, 'interrupted');
   assert.deepEqual(await client.settleDown(), { ok: true, value: ['vCont;c;C;s;S'] });
   assert.deepEqual(await client.ask(['Hg01']), { ok: true, value: ['OK'] });
+  client.destroy();
+});
+
+test('an order to run that crossed with somebody else’s is told as such, and the guest stands again for whoever settles it', async () => {
+  const { stub, client } = await open();
+  const stops: (true | undefined)[] = [];
+  client.onStop(({ crossed }) => stops.push(crossed));
+  const stopped = async (count: number): Promise<void> => {
+    while (stops.length < count) await new Promise((resolve) => setImmediate(resolve));
+  };
+  client.resume();
+  while (!stub.running) await new Promise((resolve) => setImmediate(resolve));
+  stub.stop('T02thread:01;');
+  await stopped(1);
+  for (const settings of [[], ['Hg01', 'P10=00']]) {
+    const before = stops.length;
+    stub.running = true;
+    client.resume(settings);
+    await stopped(before + 1);
+    assert.deepEqual(await client.settleDown(), { ok: true, value: ['vCont;c;C;s;S'] });
+    assert.equal(stub.running, false);
+  }
+  client.resume();
+  while (!stub.running) await new Promise((resolve) => setImmediate(resolve));
+  stub.stop('T05thread:01;');
+  await stopped(4);
+  assert.deepEqual(stops, [undefined, true, true, undefined]);
   client.destroy();
 });
 

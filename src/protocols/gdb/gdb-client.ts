@@ -1,7 +1,8 @@
 // A client of QEMU's gdb stub on a unix socket. Not a general one: it knows how QEMU's differs.
 //
 // QEMU (observed on 7.2): connecting pauses the machine, and QEMU then says so unasked. It waits for no acknowledgement once
-// the next packet begins, so none is ever sent; any byte that reaches it while the machine runs pauses the machine. It answers
+// the next packet begins, so none is ever sent; it acknowledges every packet of ours, but for one whose first byte was swallowed:
+// any byte that reaches it while the machine runs pauses the machine. It answers
 // `P` only after the target description was fetched. `?` removes every point and is never sent. Without `multiprocess`, a
 // plain `D` detaches: it removes every point and lets the machine run.
 import { connect } from 'node:net';
@@ -10,7 +11,7 @@ import { causeOf, problem } from '../../kit/problem.ts';
 import type { Problem } from '../../kit/problem.ts';
 import { fail, ok } from '../../kit/result.ts';
 import type { Result } from '../../kit/result.ts';
-import { encodePacket, PacketReader } from './packet.ts';
+import { acknowledgement, encodePacket, PacketReader } from './packet.ts';
 import { parseStopReply } from './stop-reply.ts';
 import type { StopReply } from './stop-reply.ts';
 
@@ -18,6 +19,7 @@ const answerMsDefault = 5_000;
 /** QEMU says within milliseconds that connecting paused the machine; a machine that stood already is never reported. */
 const firstStopMs = 1_000;
 const commandsAtOnceMax = 4096;
+const settleTriesMax = 4;
 /** Lets the guest run without its points. QEMU 7.2 crashes on what follows it on the same connection. */
 const detachWord = 'D';
 /** Its answer is like no other's. */
@@ -79,7 +81,7 @@ export class GdbClient {
   readonly #answerMs: number;
   /** One for all questions: making a timer for each would cost as much as the rest of a question. */
   readonly #patience: NodeJS.Timeout;
-  readonly #reader = new PacketReader();
+  readonly #reader = new PacketReader(true);
   readonly #settleClosed: (reason: Problem | null) => void;
   #asking: Asking | null = null;
   #onStop: ((stop: StopReply) => void) | null = null;
@@ -87,6 +89,8 @@ export class GdbClient {
   #ended: Problem | 'by us' | null = null;
   /** Answers to what was sent along with the last `resume`. */
   #unanswered = 0;
+  /** Packets that QEMU has not said to have heard. */
+  #unheardPackets = 0;
   #passingOver = false;
   #detached = false;
 
@@ -154,11 +158,17 @@ export class GdbClient {
     this.#write(commands);
   }
 
-  /** After a problem of kind `interrupted`, while the guest stands: passes over whatever answers are still on their way. */
+  /**
+   * After a problem of kind `interrupted` or a crossed stop: passes over whatever answers are still on their way, and has the guest
+   * stand. A problem of kind `interrupted` when somebody makes it run time and again.
+   */
   async settleDown(): Promise<Result<readonly string[]>> {
     this.#passingOver = true;
-    const settled = await this.ask([lastWord]);
+    let settled = await this.ask([lastWord]);
+    for (let tries = 1; tries < settleTriesMax && !settled.ok && settled.error.kind === 'interrupted'; tries += 1)
+      settled = await this.ask([lastWord]);
     this.#passingOver = false;
+    if (settled.ok) this.#unheardPackets = 0;
     return settled;
   }
 
@@ -200,12 +210,17 @@ export class GdbClient {
   #write(commands: readonly string[]): void {
     let bytes = '';
     for (const command of commands) bytes += encodePacket(command);
+    this.#unheardPackets += commands.length;
     this.socket.write(bytes, 'latin1');
   }
 
   #take(chunk: Buffer): void {
     for (const text of this.#reader.feed(chunk)) {
       if (this.#ended !== null) return;
+      if (text === acknowledgement) {
+        this.#unheardPackets = Math.max(0, this.#unheardPackets - 1);
+        continue;
+      }
       const stop = parseStopReply(text);
       if (stop !== null) this.#stopped(stop);
       else if (/^[WX]/.test(text)) this.#end(this.#broken('the guest has ended'));
@@ -222,8 +237,9 @@ export class GdbClient {
       asking.settle(fail(problem('interrupted', 'The guest was made to run while it was looked into.')));
       return;
     }
-    if (this.#onStop === null) this.#unheard = stop;
-    else this.#onStop(stop);
+    const told: StopReply = this.#unheardPackets === 0 ? stop : { ...stop, crossed: true };
+    if (this.#onStop === null) this.#unheard = told;
+    else this.#onStop(told);
   }
 
   #answer(text: string): void {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { array, assert as holds, integer, property, string, uint8Array } from 'fast-check';
-import { encodePacket, PacketReader } from './packet.ts';
+import { acknowledgement, encodePacket, PacketReader } from './packet.ts';
 
 const sums: readonly (readonly [string, string])[] = [
   ['', '$#00'],
@@ -25,13 +25,20 @@ test('whatever pieces packets come in, with acknowledgements between, they come 
     property(texts, array(integer({ min: 1, max: 40 }), { minLength: 1 }), (words, lengths) => {
       const bytes = Buffer.from(words.map((word) => `+${encodePacket(word)}`).join(''), 'latin1');
       const reader = new PacketReader();
+      const telling = new PacketReader(true);
       const read: string[] = [];
+      const told: string[] = [];
       for (let at = 0, piece = 0; at < bytes.length; piece += 1) {
         const length = lengths[piece % lengths.length] ?? 1;
         read.push(...reader.feed(bytes.subarray(at, at + length)));
+        told.push(...telling.feed(bytes.subarray(at, at + length)));
         at += length;
       }
       assert.deepEqual(read, words);
+      assert.deepEqual(
+        told,
+        words.flatMap((word) => [acknowledgement, word]),
+      );
       assert.equal(reader.damaged, 0);
     }),
   );

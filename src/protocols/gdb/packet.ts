@@ -6,6 +6,10 @@ const packetBytesMax = 64 * 1024;
 
 const dollar = 0x24;
 const hash = 0x23;
+const plus = 0x2b;
+
+/** What the other side sends when a packet came whole. */
+export const acknowledgement = '+';
 
 export function encodePacket(text: string): string {
   return `$${text}#${checksumOf(text)}`;
@@ -18,10 +22,16 @@ function checksumOf(text: string): string {
   return (sum % 256).toString(16).padStart(2, '0');
 }
 
-/** Puts packets together from whatever pieces they come in. Acknowledgements and noise between packets are passed over. */
+/** Puts packets together from whatever pieces they come in. Noise between packets is passed over. */
 export class PacketReader {
+  readonly #tellsAcknowledgements: boolean;
   #rest: Buffer = Buffer.alloc(0);
   #damaged = 0;
+
+  /** With `tellsAcknowledgements`, each is among the texts, in its place, as `acknowledgement`; they are passed over otherwise. */
+  constructor(tellsAcknowledgements = false) {
+    this.#tellsAcknowledgements = tellsAcknowledgements;
+  }
 
   /** Packets with a wrong checksum, or longer than any can be; they are left out. */
   get damaged(): number {
@@ -35,6 +45,10 @@ export class PacketReader {
     let from = 0;
     for (;;) {
       const start = bytes.indexOf(dollar, from);
+      if (this.#tellsAcknowledgements) {
+        const gap = bytes.subarray(from, start < 0 ? undefined : start);
+        for (const byte of gap) if (byte === plus) packets.push(acknowledgement);
+      }
       if (start < 0) {
         this.#rest = Buffer.alloc(0);
         return packets;

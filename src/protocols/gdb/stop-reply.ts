@@ -8,6 +8,11 @@ export interface StopReply {
   readonly thread: number;
   /** It stopped after an access to watched data. Which data is not to be relied upon: stops are told late. */
   readonly atData: boolean;
+  /**
+   * It came before QEMU had heard the whole of the order to run: somebody else had made the guest run, which the order then paused
+   * or follows. Not all of what was sent along may have been done, and whether the guest stands is not known.
+   */
+  readonly crossed?: true;
 }
 
 /** Null for what is no stop reply. No answer to a command starts with these letters. */
