@@ -43,7 +43,7 @@ export class CallSockets {
    */
   calledBy(registers: Registers, of: TableKind, offset: number, target: KernelAddress): CalledSocket | null {
     const { fields } = this.#space.profile;
-    const tableField = of === 'protocol' ? fields['sock_common.skc_prot'] : fields['socket.ops'];
+    const tableField = this.#tableField(of);
     if (tableField === undefined) return null;
     for (const object of objectsHeld(this.#space, registers)) {
       const table = this.#space.maybePointer(object + tableField);
@@ -53,6 +53,20 @@ export class CallSockets {
       if (socket !== null) return { table, socket };
     }
     return null;
+  }
+
+  /** Whether what the registers point to is a socket that goes by one of these tables, whatever that holds. */
+  goesBy(registers: Registers, of: TableKind, tables: readonly PhysicalAddress[]): boolean {
+    const field = this.#tableField(of);
+    if (field === undefined) return false;
+    return objectsHeld(this.#space, registers).some((object) =>
+      tables.includes(this.#space.maybePointer(object + field)),
+    );
+  }
+
+  #tableField(of: TableKind): number | undefined {
+    const { fields } = this.#space.profile;
+    return of === 'protocol' ? fields['sock_common.skc_prot'] : fields['socket.ops'];
   }
 
   /** Of a `struct socket`, whatever its table; null when it is no internet socket. */

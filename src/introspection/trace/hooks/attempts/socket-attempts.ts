@@ -105,6 +105,7 @@ function dataHook(context: AttemptContext, call: SocketCall): Hook | null {
   const { space } = context;
   const slots = tableSlots(space, call.tables, call.field);
   const sockets = new CallSockets(space);
+  const tables = slots.map(({ table }) => table);
   if (slots.length === 0) return null;
   return {
     name: call.name,
@@ -118,6 +119,8 @@ function dataHook(context: AttemptContext, call: SocketCall): Hook | null {
         const target = addressAt(space, slot.table + slot.offset);
         const called = sockets.calledBy(cpu.registers, call.of, slot.offset, target);
         if (called === null) {
+          // An IPv6 socket's function calls that of IPv4 by its name for an IPv4 peer: it was decided upon when it was called itself.
+          if (pending.state === 'entered' && sockets.goesBy(cpu.registers, call.of, tables)) continue;
           context.onDoubt(`${call.kind}: the socket could not be read`);
           return 'nothing';
         }
