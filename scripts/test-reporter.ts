@@ -31,19 +31,20 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
     if (file !== current) yield `[${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s] ${file}\n`;
     current = file;
     seconds.set(file, (seconds.get(file) ?? 0) + told.details.duration_ms / 1000);
-    yield outcomeOf(told, type === 'test:pass', tally);
+    yield outcomeOf(told, file, type === 'test:pass', tally);
   }
   yield slowest(seconds);
   yield `${tallyPrefix}${JSON.stringify(tally)}\n`;
 }
 
-function outcomeOf(told: Told, passed: boolean, tally: TestTally): string {
+function outcomeOf(told: Told, file: string, passed: boolean, tally: TestTally): string {
   if (told.skip !== undefined && told.skip !== false) {
     tally.skipped += 1;
     return `  skipped: ${told.name} (${typeof told.skip === 'string' && told.skip !== '' ? told.skip : 'no reason given'})\n`;
   }
   tally[passed ? 'passed' : 'failed'] += 1;
-  return passed ? '' : `  FAILED: ${told.name}\n${reasonOf(told.details.error)}\n`;
+  // Another run's lines may stand between this and the file's own.
+  return passed ? '' : `  FAILED: ${told.name} (${file})\n${reasonOf(told.details.error)}\n`;
 }
 
 function slowest(seconds: ReadonlyMap<string, number>): string {

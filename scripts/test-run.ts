@@ -15,14 +15,32 @@ export interface TestRun {
   readonly silenceMsMax: number;
 }
 
-/** Test files by glob from the root; those on real guests (`*.live.test.ts`, e2e) last, so that cheap faults show first. */
+/** Test files by glob from the root. */
 export function testFiles(patterns: readonly string[]): string[] {
   const found = globSync([...patterns], {
     cwd: root,
     exclude: (path) => /(^|\/)(node_modules|\.cache|dist)(\/|$)/.test(path),
   });
-  const isLive = (path: string): number => (/\.live\.test\.ts$|^e2e\//.test(path) ? 1 : 0);
-  return found.toSorted((a, b) => isLive(a) - isLive(b) || a.localeCompare(b)).map((path) => join(root, path));
+  return found.toSorted().map((path) => join(root, path));
+}
+
+/**
+ * Two runs at the same time: tests on real parts of the machine (`*.live.test.ts`, e2e), which see each other's guests and therefore
+ * follow one another, and all the others.
+ */
+export async function runAll(run: TestRun, say: (line: string) => void): Promise<TestTally> {
+  const { live = [], other = [] } = Object.groupBy(run.files, (path) => (isLive(path) ? 'live' : 'other'));
+  const groups = [live, other].filter((files) => files.length > 0);
+  const tallies = await Promise.all(groups.map((files) => runTests({ ...run, files }, say)));
+  return tallies.reduce((sum, one) => ({
+    passed: sum.passed + one.passed,
+    failed: sum.failed + one.failed,
+    skipped: sum.skipped + one.skipped,
+  }));
+}
+
+function isLive(path: string): boolean {
+  return /\.live\.test\.ts$|\/e2e\/[^/]+$/.test(path);
 }
 
 /** A run that ends without telling its tally (a crash, the silence limit) counts as one more failure. */

@@ -1,7 +1,7 @@
 // `npm test [-- PATTERN...]`: installs what the tests need, checks the code, runs every test, prints the closing line.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { runTests, testFiles } from './test-run.ts';
+import { runAll, testFiles } from './test-run.ts';
 import { closingLine } from './test-tally.ts';
 import { provideRequirements } from '../lab/provide-requirements.ts';
 
@@ -33,7 +33,7 @@ if (files.length === 0) {
   console.error(`No test file matches ${patterns.join(' ')}.`);
   process.exit(2);
 }
-const tally = await runTests({ files, soak: false, silenceMsMax: 5 * 60_000 }, say);
+const tally = await runAll({ files, soak: false, silenceMsMax: 5 * 60_000 }, say);
 if (checkFailed) {
   // The closing line must not read as a success when types, lint, format or dead code are out of order.
   tally.failed += 1;
