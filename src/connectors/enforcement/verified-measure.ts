@@ -15,11 +15,19 @@ export interface FoundMeasure extends MeasureInForce {
   readonly words: string;
 }
 
+/** How long reading back may take to show what was ordered, before the answer is `unconfirmed`, and how long between two readings. */
+export interface Pace {
+  readonly deadlineMs: number;
+  readonly readEveryMs: number;
+}
+
 /** One switch's commands. Each may be accepted without having happened yet. */
 export interface SwitchControl {
   readonly backend: string;
   /** Measures that this kind of switch cannot take at all, and why. */
   readonly unable?: Partial<Readonly<Record<NetworkMeasureKind, Problem>>>;
+  /** How long it may take to show what was ordered, where that is not at once. */
+  readonly pace?: Pace;
   /** What stands in the way of anything at all on this port; null = nothing. */
   obstacle(port: CheckedPort): Promise<Problem | null>;
   /** What stands in the way of moving the port behind that bridge; null = nothing. */
@@ -32,8 +40,7 @@ export interface SwitchControl {
   take(port: CheckedPort, id: string): Promise<Result<void>>;
 }
 
-const deadlineMs = 3000;
-const readEveryMs = 25;
+const usualPace: Pace = { deadlineMs: 3000, readEveryMs: 25 };
 const kinds: readonly NetworkMeasureKind[] = ['quarantine', 'block-flow', 'capture', 'reroute'];
 const measuresPerPortMax = 256;
 
@@ -103,7 +110,7 @@ async function applyOnce(control: SwitchControl, order: CheckedOrder, patience: 
   const conflict = await conflictOf(control, order, before.value);
   if (conflict !== null) return failed(conflict);
   const put = await control.put(order);
-  const { found, words } = await readUntil(control, order.port, patience, put.ok ? deadlineMs : 0, (measures) => {
+  const { found, words } = await readUntil(control, order.port, patience, put.ok, (measures) => {
     const it = measures.find((measure) => isOf(order, measure));
     return it === undefined ? 'nothing of it is there' : it.missing;
   });
@@ -113,7 +120,7 @@ async function applyOnce(control: SwitchControl, order: CheckedOrder, patience: 
   }
   // One that did not answer may have done it, or may do it yet.
   if (!put.ok && put.error.kind !== 'interrupted') return failed(put.error);
-  return { state: 'unconfirmed', changed: true, evidence: `was not seen within ${deadlineMs} ms: ${words}` };
+  return { state: 'unconfirmed', changed: true, evidence: `was not seen within ${waited(control)} ms: ${words}` };
 }
 
 async function releaseOnce(
@@ -128,13 +135,17 @@ async function releaseOnce(
   if (held.length === 0)
     return { state: 'done', changed: false, evidence: `nothing of ${id} is in force on ${port.interface}` };
   const taken = await control.take(port, id);
-  const { found, words } = await readUntil(control, port, patience, taken.ok ? deadlineMs : 0, (measures) =>
+  const { found, words } = await readUntil(control, port, patience, taken.ok, (measures) =>
     measures.some((measure) => measure.id === id) ? 'it is still there' : null,
   );
   const did = held.map((measure) => measure.words).join('; ');
   if (found !== null) return { state: 'done', changed: true, evidence: `released; ${did}`.slice(0, 4000) };
   if (!taken.ok && taken.error.kind !== 'interrupted') return failed(taken.error);
-  return { state: 'unconfirmed', changed: true, evidence: `was not seen released within ${deadlineMs} ms: ${words}` };
+  return {
+    state: 'unconfirmed',
+    changed: true,
+    evidence: `was not seen released within ${waited(control)} ms: ${words}`,
+  };
 }
 
 /** One quarantine and one way of a port at a time: of two, the one would open what the other closed. */
@@ -174,10 +185,11 @@ async function readUntil(
   control: SwitchControl,
   port: CheckedPort,
   { clock, sleep }: Patience,
-  patienceMs: number,
+  isWorthWaiting: boolean,
   wrong: (found: readonly FoundMeasure[]) => string | null,
 ): Promise<{ readonly found: readonly FoundMeasure[] | null; readonly words: string }> {
-  const deadline = clock.monotonic() + patienceMs;
+  const { deadlineMs, readEveryMs } = control.pace ?? usualPace;
+  const deadline = clock.monotonic() + (isWorthWaiting ? deadlineMs : 0);
   for (;;) {
     const read = await control.read(port);
     const words = read.ok ? wrong(read.value) : sayProblem(read.error);
@@ -185,6 +197,10 @@ async function readUntil(
     if (clock.monotonic() >= deadline) return { found: null, words: (words ?? '').slice(0, 2000) };
     await sleep(readEveryMs);
   }
+}
+
+function waited({ pace = usualPace }: SwitchControl): number {
+  return pace.deadlineMs;
 }
 
 function failed(why: Problem): MeasureOutcome {
