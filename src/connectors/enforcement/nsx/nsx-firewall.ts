@@ -51,10 +51,7 @@ export function nsxFirewall(client: NsxClient, objects: VmObjects, patience: Nsx
       return ok(found);
     },
     put: async (order) => await put(client, objects, order, patience),
-    async take(port, id) {
-      const deleted = await remove(client, policyAt(policyIdOf(objects, port.interface, id)));
-      return deleted.ok ? await tidy(client, objects, patience) : deleted;
-    },
+    take: async (port, id) => await takeBack(client, objects, policyIdOf(objects, port.interface, id), patience),
   };
 }
 
@@ -85,7 +82,7 @@ function ownNotes(all: readonly JsonObject[], { policyPrefix }: VmObjects) {
     .flatMap((policy) => noteOf(policy) ?? []);
 }
 
-/** The group before the policy that names it, and the tag last: it takes effect as a whole. */
+/** The group before the policy that names it, and the tag last: it takes effect as a whole, or nothing new of it is left. */
 async function put(
   client: NsxClient,
   objects: VmObjects,
@@ -97,12 +94,27 @@ async function put(
   );
   if (!group.ok) return group;
   const policyId = policyIdOf(objects, order.port.interface, order.id);
-  const written = await replace(client, policyAt(policyId), patience, (before) =>
-    isPolicyOf(order, before) ? null : policyFor(order, objects, before, patience.clock.now()),
-  );
-  if (!written.ok) return written;
-  const first = await comeFirst(client, policyId);
-  return first.ok ? await writeTag(client, objects, 'add') : first;
+  let wasThere = false;
+  const written = await replace(client, policyAt(policyId), patience, (before) => {
+    wasThere = before !== null;
+    return isPolicyOf(order, before) ? null : policyFor(order, objects, before, patience.clock.now());
+  });
+  const first = written.ok ? await comeFirst(client, policyId) : written;
+  const tagged = first.ok ? await writeTag(client, objects, 'add') : first;
+  // What did not answer may be done yet; what was refused is not.
+  if (tagged.ok || tagged.error.kind === 'interrupted' || wasThere) return tagged.ok ? ok(undefined) : tagged;
+  await takeBack(client, objects, policyId, patience);
+  return tagged;
+}
+
+async function takeBack(
+  client: NsxClient,
+  objects: VmObjects,
+  policyId: string,
+  patience: NsxPatience,
+): Promise<Result<void>> {
+  const deleted = await remove(client, policyAt(policyId));
+  return deleted.ok ? await tidy(client, objects, patience) : deleted;
 }
 
 /** Before other people's policies of the same category: one of them that allows would be asked first. */

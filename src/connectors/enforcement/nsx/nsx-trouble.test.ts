@@ -99,6 +99,8 @@ suite('NSX in trouble, against a simulated manager', () => {
     const lost = await apply();
     assert.ok(lost.state === 'failed' && /modified by somebody else/.test(lost.evidence), lost.evidence);
     assert.equal(trial.nsx.record.asked.filter((asked) => policyWrite.test(asked)).length, 4);
+    // What stood there before is left to whoever reads it next.
+    assert.equal((await held())?.missing, 'its rules are not those that were ordered');
   });
 
   const tampering: readonly (readonly [string, (rules: readonly Record<string, unknown>[]) => unknown, RegExp])[] = [
@@ -248,6 +250,8 @@ suite('NSX in trouble, against a simulated manager', () => {
       change();
       const outcome = await apply();
       assert.ok(outcome.state === 'failed' && words.test(outcome.evidence), `${outcome.state}: ${outcome.evidence}`);
+      const left = [...trial.nsx.world.policies.values()].filter(({ isGoing }) => !isGoing);
+      assert.deepEqual(left, []);
     });
   }
 
