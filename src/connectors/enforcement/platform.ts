@@ -29,7 +29,7 @@ export interface PlatformInventory {
 
 /** Names, tags and attributes are other people's text: anything may stand in them. */
 export interface PlatformVm {
-  /** The platform's own: `vm-42`, `pve1/100`. */
+  /** The platform's own: `vm-42`, `qemu/100`. */
   readonly id: string;
   readonly name: string;
   /** UUID in lower case by which sentinels and other platforms know the same VM; null = it has none. */

@@ -26,6 +26,8 @@ export interface HttpsRequest {
 
 export interface HttpsAnswer {
   readonly status: number;
+  /** What stands behind the status on its line; older Proxmox VE says its errors nowhere else. */
+  readonly reason: string;
   readonly body: string;
   readonly setCookie: readonly string[];
   /** One header by its lower-case name. */
@@ -141,6 +143,7 @@ async function exchange(agent: Agent, url: URL, asked: HttpsRequest): Promise<Re
         resolve(
           ok({
             status: answer.statusCode ?? 0,
+            reason: answer.statusMessage ?? '',
             body: Buffer.concat(chunks).toString(),
             setCookie: answer.headers['set-cookie'] ?? [],
             header: (name) => [answer.headers[name] ?? null].flat()[0] ?? null,

@@ -1,26 +1,28 @@
-// vSphere against govmomi's vCenter simulator: inventory, every action with its independent reading, the stream of changes,
-// sessions that expire, pins, passwords, servers that hang, and names that try to be markup.
+// vSphere against govmomi's vCenter simulator: what every platform must keep, and its own: tags and attributes, the stream of
+// changes, what a wrong login is called, answers without end.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as fc from 'fast-check';
+import { must, platformContract, type PlatformOnTrial } from '../../../../lab/platform-contract.ts';
 import { startVcenter, type Vcenter } from '../../../../lab/vcenter.ts';
 import { sayProblem } from '../../../kit/problem.ts';
-import type { Result } from '../../../kit/result.ts';
-import type { Quarantine } from '../../../model/network-measure.ts';
-import type { Action, Step } from '../../../model/remediation.ts';
 import { readProperties, runTask } from '../../../protocols/vsphere/properties.ts';
 import { followProperties, type Updates } from '../../../protocols/vsphere/property-updates.ts';
 import { type VimClient, vimClient } from '../../../protocols/vsphere/vim-client.ts';
 import type { ManagedObject } from '../../../protocols/vsphere/vim-message.ts';
 import { xml } from '../../../protocols/xml/xml-text.ts';
-import { type Platform, type PlatformVm, portOf } from '../platform.ts';
-import { cardChange, readCards } from './network-cards.ts';
+import type { Platform, PlatformCard, PlatformVm } from '../platform.ts';
+import { cardChange, type NetworkCard, readCards } from './network-cards.ts';
 import { vspherePlatform } from './vsphere-platform.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const wait = async (ms: number): Promise<void> => await sleep(ms);
+const nasty = fc.constantFrom(']]>', '"', "'", '\n', '<x/>', '&amp;', '$()', '../', '-->', 'x'.repeat(4096));
+const names = fc
+  .array(fc.oneof(nasty, fc.string({ unit: 'grapheme-ascii', minLength: 1 })), { minLength: 1, maxLength: 3 })
+  .map((parts) => parts.join(''))
+  .filter((name) => name.trim() !== '');
 const taskPatience = { deadlineMs: 10_000, sleep: wait, monotonic: clock.monotonic };
 
 suite('vSphere, against a vCenter simulator', () => {
@@ -54,6 +56,34 @@ suite('vSphere, against a vCenter simulator', () => {
     must(await runTask(client, 'ReconfigVM_Task', objectOf(vm), [spec], taskPatience));
   };
 
+  const given = (): PlatformOnTrial => ({
+    platform,
+    open: (changes) => must(vspherePlatform({ ...vcenter, clock, sleep: wait, ...changes })),
+    async readState(vm) {
+      const read = must(await readProperties(client, objectOf(vm), ['runtime.powerState']));
+      const power = read.values.get('runtime.powerState')?.text;
+      return power === 'poweredOn' ? 'running' : power === 'suspended' ? 'suspended' : 'off';
+    },
+    async isLinkUp(vm, card) {
+      return (await cardOf(vm, card)).isConnected;
+    },
+    async connectByHand(vm, card) {
+      const up = { connected: true, startConnected: true, allowGuestControl: true };
+      const spec = xml('spec', [cardChange(await cardOf(vm, card), up)]);
+      must(await runTask(client, 'ReconfigVM_Task', objectOf(vm), [spec], taskPatience));
+    },
+    rename: (vm, name) => reconfigure(vm, ['name', name]),
+    endSessions: () => endOtherSessions(client),
+  });
+  for (const [what, check] of platformContract({ given, names })) test(what, check);
+
+  async function cardOf(vm: PlatformVm, { id }: PlatformCard): Promise<NetworkCard> {
+    const read = must(await readProperties(client, objectOf(vm), ['config.hardware.device']));
+    const found = readCards(read.values.get('config.hardware.device')).find((card) => card.id === id);
+    assert.ok(found !== undefined);
+    return found;
+  }
+
   test('VMs are listed with power, host, card, address, attributes and tags', async () => {
     const first = await vmAt(0);
     await reconfigure(first, [
@@ -77,105 +107,6 @@ suite('vSphere, against a vCenter simulator', () => {
     assert.deepEqual([seen.state, seen.addresses, seen.tags], ['running', ['10.9.0.11'], ['tier:web']]);
     assert.deepEqual(seen.attributes, { 'owner <&>': 'team "a"' });
     assert.match(seen.cards[0]?.mac ?? '', /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
-  });
-
-  test('every action takes effect, as read by another session, is undone, and twice is no more than once', async () => {
-    const vm = await vmAt(1);
-    const enforcer = platform.enforcer(vm);
-    assert.ok(enforcer !== null);
-    assert.ok((await enforcer.capabilities()).every(({ available }) => available));
-    const power = async (): Promise<string> =>
-      must(await readProperties(client, objectOf(vm), ['runtime.powerState'])).values.get('runtime.powerState')?.text ??
-      '';
-    const acts: readonly (readonly [Action, string])[] = [
-      ['suspend', 'suspended'],
-      ['resume', 'poweredOn'],
-      ['snapshot', 'poweredOn'],
-      ['power-off', 'poweredOff'],
-    ];
-    for (const [action, state] of acts) {
-      const once = await enforcer.act(stepOf(vm, action));
-      assert.equal(once.state, 'done', `${action}: ${once.evidence}`);
-      assert.doesNotMatch(once.evidence, /already/);
-      assert.equal(await power(), state, action);
-      const twice = await enforcer.act(stepOf(vm, action));
-      assert.match(twice.evidence, /^already so/, action);
-    }
-    const reverted = await enforcer.revert('evidence-1');
-    assert.equal(reverted.state, 'done', reverted.evidence);
-    const missing = await enforcer.revert('evidence-2');
-    assert.ok(missing.state === 'failed' && missing.problem.kind === 'not-found');
-    const onOff = await enforcer.act(stepOf(vm, 'suspend'));
-    assert.ok(onOff.state === 'failed' && onOff.problem.kind === 'refused');
-  });
-
-  test('a card is quarantined, once, stays so when the link is put up by hand and it is applied again, and is released', async () => {
-    const vm = await vmAt(2);
-    const [card] = vm.cards;
-    assert.ok(card !== undefined);
-    const network = platform.network(vm);
-    const port = portOf(vm, card);
-    const able = await network.capabilities(port);
-    assert.deepEqual(
-      able.filter(({ available }) => available).map(({ measure }) => measure),
-      ['quarantine'],
-    );
-    assert.ok(able.every(({ available, why }) => available || why !== null));
-    const measure: Quarantine = { kind: 'quarantine', management: [] };
-    const isUp = async (): Promise<boolean | undefined> =>
-      must(await platform.listVms()).vms.find(({ id }) => id === vm.id)?.cards[0]?.isConnected;
-
-    // The simulator's VMs begin with their links down.
-    await connectByHand(vm, card.id);
-    assert.equal(await isUp(), true);
-    const applied = await network.apply(port, 'r-1', measure);
-    assert.ok(applied.state === 'done' && applied.changed, applied.evidence);
-    assert.equal(await isUp(), false);
-    const again = await network.apply(port, 'r-1', measure);
-    assert.ok(again.state === 'done' && !again.changed, again.evidence);
-    const other = await network.apply(port, 'r-2', measure);
-    assert.equal(other.state, 'failed');
-
-    await connectByHand(vm, card.id);
-    const [found] = must(await network.inForce(port));
-    assert.equal(found?.missing, 'its link is up');
-    const mended = await network.apply(port, 'r-1', measure);
-    assert.ok(mended.state === 'done' && mended.changed, mended.evidence);
-    assert.equal(await isUp(), false);
-
-    const released = await network.release(port, 'r-1');
-    assert.ok(released.state === 'done' && released.changed, released.evidence);
-    assert.equal(await isUp(), true);
-    assert.deepEqual(must(await network.inForce(port)), []);
-    assert.equal((await network.release(port, 'r-1')).changed, false);
-    const flow = await network.apply(port, 'r-3', {
-      kind: 'block-flow',
-      peer: '10.0.0.1',
-      proto: 'tcp',
-      port: 80,
-      direction: 'outbound',
-      expiresAt: '2099-01-01T00:00:00Z',
-    });
-    assert.ok(flow.state === 'failed' && /drops no single flow/.test(flow.evidence));
-  });
-
-  /** As somebody would who does not know of the quarantine: the card as it is, with its link up. */
-  async function connectByHand(vm: PlatformVm, card: string): Promise<void> {
-    const read = must(await readProperties(client, objectOf(vm), ['config.hardware.device']));
-    const found = readCards(read.values.get('config.hardware.device')).find(({ id }) => id === card);
-    assert.ok(found !== undefined);
-    const up = { connected: true, startConnected: true, allowGuestControl: true };
-    const spec = xml('spec', [cardChange(found, up)]);
-    must(await runTask(client, 'ReconfigVM_Task', objectOf(vm), [spec], taskPatience));
-  }
-
-  test('another VM under the card is noticed by its hardware address', async () => {
-    const vm = await vmAt(2);
-    const [card] = vm.cards;
-    assert.ok(card !== undefined);
-    const port = { ...portOf(vm, card), mac: '52:54:00:00:00:01' };
-    const refused = await platform.network(vm).apply(port, 'r-9', { kind: 'quarantine', management: [] });
-    assert.ok(refused.state === 'failed' && refused.problem.kind === 'refused', refused.evidence);
   });
 
   test('changes are told as they happen, and from the beginning after the session was lost', async () => {
@@ -208,14 +139,6 @@ suite('vSphere, against a vCenter simulator', () => {
     await watcher.close();
   });
 
-  test('a session that has expired is begun anew, once, and what was asked is answered', async () => {
-    const vm = await vmAt(0);
-    const enforcer = platform.enforcer(vm);
-    await endOtherSessions(client);
-    const suspended = await enforcer?.act(stepOf(vm, 'suspend'));
-    assert.equal(suspended?.state, 'done', suspended?.evidence);
-  });
-
   test('a wrong password is refused, and not tried again at once', async () => {
     const wrong = must(vimClient({ ...settingsOf(vcenter), password: 'x' }));
     const first = await wrong.content();
@@ -227,60 +150,13 @@ suite('vSphere, against a vCenter simulator', () => {
     await wrong.close();
   });
 
-  test('another certificate than the pinned one is refused', async () => {
-    const other = must(vspherePlatform({ ...vcenter, fingerprint: '00'.repeat(32), clock, sleep: wait }));
-    const listed = await other.listVms();
-    assert.ok(!listed.ok && listed.error.kind === 'refused' && /another certificate/.test(listed.error.message));
-    await other.close();
-  });
-
-  test('a server that accepts and says nothing leaves nothing waiting', async () => {
-    const silent = createServer(() => undefined);
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    const { port } = silent.address() as { port: number };
-    const url = `https://127.0.0.1:${port}`;
-    const hung = must(vspherePlatform({ ...vcenter, url, clock, sleep: wait, timeoutMs: 200 }));
-    const listed = await hung.listVms();
-    assert.ok(!listed.ok && listed.error.kind === 'interrupted', JSON.stringify(listed));
-    await hung.close();
-    silent.close();
-  });
-
   test('an answer larger than the limit is not read', async () => {
     const small = must(vimClient({ ...settingsOf(vcenter), bodyBytesMax: 500 }));
     const content = await small.content();
     assert.ok(!content.ok && /more than 500 bytes/.test(content.error.message));
     await small.close();
   });
-
-  test('whatever a VM is called, it is listed by that name, acted on alone, and nobody else is touched', async () => {
-    const vm = await vmAt(1);
-    const others = async (): Promise<string> =>
-      JSON.stringify(must(await platform.listVms()).vms.filter(({ id }) => id !== vm.id));
-    const untouched = await others();
-    const nasty = fc.constantFrom(']]>', '"', "'", '\n', '<x/>', '&amp;', '$()', '../', '-->', 'x'.repeat(4096));
-    const names = fc
-      .array(fc.oneof(nasty, fc.string({ unit: 'grapheme-ascii', minLength: 1 })), { minLength: 1, maxLength: 3 })
-      .map((parts) => parts.join(''))
-      .filter((name) => name.trim() !== '');
-    await fc.assert(
-      fc.asyncProperty(names, async (name) => {
-        await reconfigure(vm, ['name', name]);
-        const seen = must(await platform.listVms()).vms.find(({ id }) => id === vm.id);
-        assert.equal(seen?.name, name.slice(0, 4096));
-        assert.equal(await others(), untouched);
-      }),
-      { numRuns: 20 },
-    );
-    const on = await platform.enforcer(vm)?.act(stepOf(vm, 'snapshot'));
-    assert.equal(on?.state, 'done', on?.evidence);
-  });
 });
-
-function must<T, E>(result: Result<T, E>): T {
-  assert.ok(result.ok, JSON.stringify(result));
-  return result.value;
-}
 
 function settingsOf(vcenter: Vcenter) {
   const { url, user, password, fingerprint } = vcenter;
@@ -289,11 +165,6 @@ function settingsOf(vcenter: Vcenter) {
 
 function open(vcenter: Vcenter): VimClient {
   return must(vimClient(settingsOf(vcenter)));
-}
-
-function stepOf(vm: PlatformVm, action: Action): Step {
-  const snapshot = action === 'snapshot' ? { snapshot: 'evidence-1' } : {};
-  return { id: `s-${action}`, vm: vm.uuid ?? '', action, why: 'test', expect: action, undo: null, ...snapshot };
 }
 
 async function next(stream: AsyncGenerator<Updates>): Promise<Updates> {
