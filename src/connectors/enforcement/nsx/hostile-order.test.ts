@@ -51,9 +51,9 @@ test('no text of an order reaches NSX as it came, unless it is an address or a p
       assert.ok(isPolicyOf(order.value, { ...policy, id: policyId }));
       assert.ok(isOwnGroup(ownGroup(objects, null), objects));
     }),
-    { numRuns: 5000 },
+    { numRuns: 1500 },
   );
-  assert.ok(accepted > 50, `${accepted} orders were good`);
+  assert.ok(accepted > 15, `${accepted} orders were good`);
 });
 
 test('text that is no text, as JSON can carry it, is read like any other', () => {
@@ -108,12 +108,12 @@ test('whatever NSX says is read as a value', () => {
       for (const card of cardsOf(rules as readonly JsonObject[])) assert.match(card.id, /^[\w.-]{1,15}$/);
       assert.equal(isOwnGroup(said as JsonObject, objectsOf('a')), false);
     }),
-    { numRuns: 2000 },
+    { numRuns: 300 },
   );
 });
 
 test('a VM of any name, with any tags, is listed by them, quarantined alone, and released with its tags as they were', async () => {
-  const trial = await startNsxTrial('security_engineer', { pace: { deadlineMs: 2000, readEveryMs: 2 } });
+  const trial = await startNsxTrial();
   trial.nsx.world.delayMs = 0;
   let made = 0;
   const id = string({ unit: 'binary', minLength: 1, maxLength: 200 });
@@ -146,7 +146,7 @@ test('a VM of any name, with any tags, is listed by them, quarantined alone, and
       assert.equal((await network.release(cardPort(vm), 'r-1')).state, 'done');
       assert.deepEqual(trial.nsx.world.vms.get(externalId)?.tags, own);
     }),
-    { numRuns: 40 },
+    { numRuns: 12 },
   );
   assert.deepEqual([...trial.nsx.world.vms.values()][0]?.tags, [foreignTag]);
   await trial.stop();
