@@ -7,6 +7,7 @@ import type { Evaluation } from '../evaluate/evaluation.ts';
 import type { ReplayReport } from '../evaluate/replay.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { PsView, SocketsView } from '../sentinel/local/local-views.ts';
+import type { BridgeEnforcer } from '../sentinel/network/bridge-enforcer.ts';
 import type { ExecutableIdentity, IntegrityReport } from '../sentinel/local/local-integrity.ts';
 import type { LocalTraceOptions, Traced } from '../sentinel/local/local-trace.ts';
 import type { SelftestOptions, SelftestStep } from '../sentinel/selftest/selftest.ts';
@@ -44,6 +45,8 @@ export interface ServeOptions {
   readonly configFile?: string;
   /** The sentinel watches flows outside the VMs as well. */
   readonly flows?: boolean;
+  /** Who acts on Linux bridges; undefined = nftables where it can. */
+  readonly bridgeEnforcer?: BridgeEnforcer;
   /** Each program's own. */
   readonly log: (program: string) => Log;
 }

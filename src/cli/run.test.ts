@@ -165,6 +165,7 @@ const grammar: readonly (readonly [string, readonly string[]])[] = [
     'up --port 0 --config c.yaml --flows',
     ['start serve {"stateDir":"/state","port":0,"configFile":"c.yaml","flows":true}'],
   ],
+  ['up --bridges nwfilter', ['start serve {"stateDir":"/state","bridgeEnforcer":"nwfilter"}']],
 ];
 
 test('every verb asks for what it says', async () => {

@@ -28,7 +28,7 @@ import { GenerationMemory } from './vault/generation-memory.ts';
 import type { GuestSource } from './watch/guest-source.ts';
 import { type SentinelHealth, healthOf } from './health.ts';
 import { IncarnationMemory } from './watch/incarnation-memory.ts';
-import { HostNetwork } from './network/host-network.ts';
+import { HostNetwork, type HostNetworkOptions } from './network/host-network.ts';
 import { IntegrityWatch } from './integrity/integrity-watch.ts';
 import { Judge } from './judge.ts';
 import { takeOrder } from './answers/order-desk.ts';
@@ -48,7 +48,7 @@ import { threadBusyMs } from './watch/thread-busy.ts';
 import { Vault } from './vault/vault.ts';
 import type { VmWatch } from './watch/vm-watch.ts';
 
-export interface SentinelOptions {
+export interface SentinelOptions extends Pick<HostNetworkOptions, 'bridgeEnforcer'> {
   /** Name of this sentinel, as the manager knows it; the host's name by default in the CLI. */
   readonly name: string;
   readonly stateDir: string;
@@ -180,7 +180,7 @@ class RunningSentinel implements Sentinel {
     };
     this.#flows = options.flows === true ? new FlowDesk({ clock, log, guard }) : null;
     const watch = (vm: string): VmWatch | undefined => this.#fleet.get(vm);
-    this.#network = new HostNetwork({ database, evidence: dir.evidence, clock, log, guard, watch });
+    this.#network = new HostNetwork({ ...options, database, evidence: dir.evidence, guard, watch });
     this.#integrity = new IntegrityWatch({
       clock,
       log,

@@ -52,6 +52,7 @@ async function joinSentinel(manager: Manager, options: ServeOptions): Promise<Re
     trusted: trusted.value,
     manager: link.manager,
     ...(options.flows === true ? { flows: true } : {}),
+    ...(options.bridgeEnforcer === undefined ? {} : { bridgeEnforcer: options.bridgeEnforcer }),
     clock: systemClock,
     log: options.log('sentinel'),
   });

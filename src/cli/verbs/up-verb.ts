@@ -2,6 +2,7 @@
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import { colouredPage, plainPage, wantsColour } from '../print/page.ts';
+import type { BridgeEnforcer } from '../../sentinel/network/bridge-enforcer.ts';
 import type { Shell } from '../shell.ts';
 import { answer, type Verb, type Words } from '../verb.ts';
 import { programLog } from '../up/program-log.ts';
@@ -25,10 +26,16 @@ export const upVerb: Verb = {
     { flags: '--port <n>', says: 'port of the API and console on 127.0.0.1; 0 takes a free one' },
     { flags: '--config <file>', says: 'configuration of the manager (YAML)' },
     { flags: '--flows', says: 'watch the VMs’ connections outside them too, and name what they hide (root, tcpdump)' },
+    {
+      flags: '--bridges <who>',
+      says: 'nftables or nwfilter (libvirt): who cuts VMs off on Linux bridges; by default nftables where it can be used',
+    },
   ],
   async run(run, words) {
     const port = portOf(words);
     if (!port.ok) return port;
+    const bridges = bridgesOf(words);
+    if (!bridges.ok) return bridges;
     const { shell, stateDir } = run;
     const configFile = words.maybe('config');
     const serving = await shell.programs.serve({
@@ -36,6 +43,7 @@ export const upVerb: Verb = {
       ...(port.value === null ? {} : { port: port.value }),
       ...(configFile === undefined ? {} : { configFile }),
       ...(words.flag('flows') ? { flows: true } : {}),
+      ...(bridges.value === null ? {} : { bridgeEnforcer: bridges.value }),
       log: (program) => programLog(program, shell.err, pageOfLog(shell)),
     });
     if (!serving.ok) return serving;
@@ -68,4 +76,10 @@ function portOf(words: Words): Result<number | null> {
   if (text === undefined) return ok(null);
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return ok(Number(text));
   return fail(problem('usage', `--port takes a number from 0 to 65535, not "${text}".`));
+}
+
+function bridgesOf(words: Words): Result<BridgeEnforcer | null> {
+  const text = words.maybe('bridges') ?? null;
+  if (text === null || text === 'nftables' || text === 'nwfilter') return ok(text);
+  return fail(problem('usage', `--bridges takes nftables or nwfilter, not "${text}".`));
 }

@@ -3,7 +3,8 @@
 import { problem } from '../../kit/problem.ts';
 import { fail, ok } from '../../kit/result.ts';
 import type { Result } from '../../kit/result.ts';
-import { connectRpc, libvirtProblem } from './rpc-connection.ts';
+import { NetworkFilters } from './network-filters.ts';
+import { connectRpc, garbled, libvirtProblem } from './rpc-connection.ts';
 import type { LibvirtProblem, Procedure, RpcConnection } from './rpc-connection.ts';
 import { XdrReader, XdrWriter } from '../xdr/xdr.ts';
 
@@ -41,6 +42,8 @@ const procedures = {
   resume: { program: remote, number: 28 },
   suspend: { program: remote, number: 34 },
   authList: { program: remote, number: 66 },
+  isPersistent: { program: remote, number: 151 },
+  updateDevice: { program: remote, number: 174 },
   managedSave: { program: remote, number: 182 },
   snapshotCreate: { program: remote, number: 185 },
   snapshotRevert: { program: remote, number: 192 },
@@ -74,6 +77,11 @@ const domainsMax = 16_384;
 const uuidBytes = 16;
 const slowMs = 300_000;
 
+/** As the guest runs now, or as it is to be from its next start on (virDomainDeviceModifyFlags, virDomainXMLFlags). */
+export type DomainForm = 'live' | 'kept';
+const deviceFlags: Readonly<Record<DomainForm, number>> = { live: 1, kept: 2 };
+const xmlFlags: Readonly<Record<DomainForm, number>> = { live: 0, kept: 2 };
+
 export const libvirtUri = 'qemu:///system';
 
 /** Connects and opens `uri`; only sockets that ask for no credentials (root, or a group) are supported. */
@@ -104,10 +112,12 @@ async function introduce(rpc: RpcConnection, socket: string, uri: string): Promi
 
 export class LibvirtClient {
   readonly closed: Promise<LibvirtProblem | null>;
+  readonly filters: NetworkFilters;
   readonly #rpc: RpcConnection;
 
   constructor(rpc: RpcConnection) {
     this.#rpc = rpc;
+    this.filters = new NetworkFilters(rpc);
     this.closed = rpc.closed;
   }
 
@@ -120,7 +130,7 @@ export class LibvirtClient {
     for (let index = 0; index < Math.min(count, domainsMax) && !answer.value.broken; index += 1) {
       domains.push(readDomain(answer.value));
     }
-    return answer.value.broken ? fail(garbled()) : ok(domains);
+    return answer.value.broken ? garbled() : ok(domains);
   }
 
   /** The domain with this uuid; a problem of kind `not-found` when libvirt has none. */
@@ -166,9 +176,21 @@ export class LibvirtClient {
     return this.#call(procedures.snapshotRevert, body, slowMs);
   }
 
-  async describe(domain: LibvirtDomain): Promise<Result<string, LibvirtProblem>> {
-    const answer = await this.#rpc.call(procedures.xml, writeDomain(domain).u32(0).bytes());
+  /** Its `<domain>`. One that does not run is described as it is kept, whichever is asked for. */
+  async describe(domain: LibvirtDomain, form: DomainForm = 'live'): Promise<Result<string, LibvirtProblem>> {
+    const answer = await this.#rpc.call(procedures.xml, writeDomain(domain).u32(xmlFlags[form]).bytes());
     return answer.ok ? ok(answer.value.text()) : answer;
+  }
+
+  /** Whether libvirt keeps it when it does not run. */
+  async isPersistent(domain: LibvirtDomain): Promise<Result<boolean, LibvirtProblem>> {
+    const answer = await this.#rpc.call(procedures.isPersistent, writeDomain(domain).bytes());
+    return answer.ok ? ok(answer.value.i32() !== 0) : answer;
+  }
+
+  /** `xml` is the device whole, as the domain's description has it, with what is to be otherwise. */
+  updateDevice(domain: LibvirtDomain, xml: string, form: DomainForm): Promise<Result<void, LibvirtProblem>> {
+    return this.#do(procedures.updateDevice, writeDomain(domain).text(xml).u32(deviceFlags[form]), slowMs);
   }
 
   /** Passes a QMP command on; answers QEMU's whole reply as JSON text. libvirt marks the domain as tainted. */
@@ -255,14 +277,4 @@ function writeDomain(domain: LibvirtDomain): XdrWriter {
     .text(domain.name)
     .fixed(Buffer.from(domain.uuid.replaceAll('-', ''), 'hex'))
     .i32(domain.id);
-}
-
-function garbled(): LibvirtProblem {
-  return libvirtProblem(
-    problem(
-      'unreadable',
-      'libvirt’s answer could not be understood.',
-      'Its protocol may have changed: please report its version.',
-    ),
-  );
 }

@@ -35,6 +35,12 @@ export function libvirtProblem(base: Problem, code: number | null = null): Libvi
   return { ...base, code };
 }
 
+/** Of an answer that does not hold what it should. */
+export function garbled(): Result<never, LibvirtProblem> {
+  const mend = 'Its protocol may have changed: please report its version.';
+  return fail(libvirtProblem(problem('unreadable', 'libvirt’s answer could not be understood.', mend)));
+}
+
 export function connectRpc(path: string): Promise<Result<RpcConnection, LibvirtProblem>> {
   return new Promise((resolve) => {
     const socket = connect(path);

@@ -13,6 +13,7 @@ import type { Ability } from '../../model/plan.ts';
 import type { Step } from '../../model/remediation.ts';
 import type { Database } from '../database.ts';
 import type { VmWatch } from '../watch/vm-watch.ts';
+import type { BridgeEnforcer } from './bridge-enforcer.ts';
 import { MeasureMemory } from './measure-memory.ts';
 import { NetworkDesk, type NetworkHealth } from './network-desk.ts';
 import { NetworkSwitches } from './network-switches.ts';
@@ -33,6 +34,8 @@ export interface HostNetworkOptions {
   readonly watch: (vm: string) => RunningVm | undefined;
   /** Where Open vSwitch's database listens; default /run/openvswitch/db.sock. */
   readonly ovsDatabase?: string;
+  /** Who is to act on Linux bridges; default: nftables, or libvirt's filters for its VMs where nftables cannot be used. */
+  readonly bridgeEnforcer?: BridgeEnforcer;
 }
 
 const readBackEveryMs = 5000;
@@ -130,7 +133,9 @@ export class HostNetwork {
     const monitor: Monitor | null = (await watch?.monitor()) ?? null;
     if (watch === undefined || monitor === null)
       return fail(problem('not-found', `VM ${vm} does not run here, or its monitor cannot be reached.`));
-    const { pid } = watch.entry.handle;
-    return vmPorts({ vm, pid, monitor, addresses: [], ovsDatabase: this.#ovsDatabase });
+    const { pid, monitor: address } = watch.entry.handle;
+    const libvirt = address.kind === 'libvirt' ? { socket: address.socket, uuid: address.uuid } : null;
+    const asked = this.#options.bridgeEnforcer ?? null;
+    return vmPorts({ vm, pid, monitor, addresses: [], ovsDatabase: this.#ovsDatabase, libvirt, asked });
   }
 }

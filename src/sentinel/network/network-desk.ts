@@ -186,11 +186,20 @@ export class NetworkDesk {
       // The device of a VM that is off is gone, and there is nothing to stop.
       if (isRunning) this.#tell(wanted, outcome?.evidence ?? plug.why ?? 'its switch cannot be reached');
     }
+    if (now?.ok === true) await this.#leave(wanted, ports);
     if (changed) {
       this.#counts.putBack += 1;
       this.#options.log.warn('measure was missing and was put back', { vm, id, kind: measure.kind });
     }
     if (now?.ok === true && JSON.stringify(ports) !== JSON.stringify(wanted.ports)) this.#keep({ ...wanted, ports });
+  }
+
+  /** Where another enforcer acts on a device by now, what the one before it put there would never be lifted. */
+  async #leave({ ports, as }: WantedMeasure, now: readonly PluggedPort[]): Promise<void> {
+    for (const plug of ports) {
+      const heir = now.find(({ port }) => port.interface === plug.port.interface);
+      if (heir !== undefined && heir.by !== plug.by) await this.#options.enforcer(plug)?.release(plug.port, as);
+    }
   }
 
   /** The switch has ended it by itself; what is left of it there does nothing. */

@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { arpRequest, broadcastMac, datagram, neighbourSolicitation, strangeFrame } from '../../../lab/frames.ts';
+import { broadcastMac, datagram } from '../../../lab/frames.ts';
+import { segmentFrames, type SegmentFrame as Frame } from '../../../lab/segment-frames.ts';
 import {
   bridgeName,
   inspection,
-  type Machine,
   machines,
   openSwitchedSegment,
   places,
@@ -42,88 +42,7 @@ const settleMs = 60;
 /** What arrives late on a busy machine has arrived. */
 const patienceMs = 3000;
 
-interface Frame {
-  readonly by: Machine;
-  readonly to: Machine;
-  readonly bytes: string;
-}
-
-const six = (place: typeof vm): { mac: string; address: string } => ({ mac: place.mac, address: place.address6 });
-const at = (mac: string, address: string): { mac: string; address: string } => ({ mac, address });
-
-/** Whatever a VM in quarantine might try, and what might try to reach it. */
-const forbidden: Readonly<Record<string, Frame>> = {
-  'to a peer': { by: 'vm', to: 'peer', bytes: datagram({ from: vm, to: peer }, [4000, 80]) },
-  'to a peer, TCP': { by: 'vm', to: 'peer', bytes: datagram({ from: vm, to: peer }, [4000, 80], 'tcp') },
-  'to a peer by IPv6': { by: 'vm', to: 'peer', bytes: datagram({ from: six(vm), to: six(peer) }, [4000, 80]) },
-  'to a peer, tagged': { by: 'vm', to: 'peer', bytes: datagram({ from: vm, to: peer }, [4000, 80], 'udp', 5) },
-  'to everybody': {
-    by: 'vm',
-    to: 'peer',
-    bytes: datagram({ from: vm, to: at(broadcastMac, '255.255.255.255') }, [68, 67]),
-  },
-  'to everybody, as if to management': {
-    by: 'vm',
-    to: 'peer',
-    bytes: datagram({ from: vm, to: at(broadcastMac, management.address) }, [4000, 80]),
-  },
-  'from another address to management': {
-    by: 'vm',
-    to: 'management',
-    bytes: datagram({ from: at(vm.mac, '10.88.0.9'), to: management }, [4000, 80]),
-  },
-  'from another hardware address': {
-    by: 'vm',
-    to: 'peer',
-    bytes: datagram({ from: at('52:54:00:88:00:99', vm.address), to: peer }, [4000, 80]),
-  },
-  'from another hardware address to management': {
-    by: 'vm',
-    to: 'management',
-    bytes: datagram({ from: at('52:54:00:88:00:99', vm.address), to: management }, [4000, 80]),
-  },
-  'who has the peer': { by: 'vm', to: 'peer', bytes: arpRequest(vm, peer.address) },
-  'who has the peer, IPv6': { by: 'vm', to: 'peer', bytes: neighbourSolicitation(six(vm), peer.address6) },
-  'of no known protocol': { by: 'vm', to: 'peer', bytes: strangeFrame(vm.mac, peer.mac) },
-  'from a peer': { by: 'peer', to: 'vm', bytes: datagram({ from: peer, to: vm }, [4000, 80]) },
-  'from a peer by IPv6': { by: 'peer', to: 'vm', bytes: datagram({ from: six(peer), to: six(vm) }, [4000, 80]) },
-  'from a peer to everybody': {
-    by: 'peer',
-    to: 'vm',
-    bytes: datagram({ from: peer, to: at(broadcastMac, '10.88.0.255') }, [4000, 80]),
-  },
-  'from a peer, of no known protocol': { by: 'peer', to: 'vm', bytes: strangeFrame(peer.mac, vm.mac) },
-};
-
-const permitted: Readonly<Record<string, Frame>> = {
-  'to management': { by: 'vm', to: 'management', bytes: datagram({ from: vm, to: management }, [22, 4000], 'tcp') },
-  'to management by IPv6': {
-    by: 'vm',
-    to: 'management',
-    bytes: datagram({ from: six(vm), to: six(management) }, [22, 4000], 'tcp'),
-  },
-  'who has management': { by: 'vm', to: 'management', bytes: arpRequest(vm, management.address) },
-  'who has management, IPv6': {
-    by: 'vm',
-    to: 'management',
-    bytes: neighbourSolicitation(six(vm), management.address6),
-  },
-  'from management': { by: 'management', to: 'vm', bytes: datagram({ from: management, to: vm }, [4000, 22], 'tcp') },
-  'from management by IPv6': {
-    by: 'management',
-    to: 'vm',
-    bytes: datagram({ from: six(management), to: six(vm) }, [4000, 22], 'tcp'),
-  },
-  'management asks who has the VM': {
-    by: 'management',
-    to: 'vm',
-    bytes: arpRequest(management, vm.address),
-  },
-};
-
-const others: Readonly<Record<string, Frame>> = {
-  'between others': { by: 'peer', to: 'management', bytes: datagram({ from: peer, to: management }, [4000, 80]) },
-};
+const { forbidden, permitted, others } = segmentFrames(vm);
 
 for (const kind of ['bridge', 'ovs'] as const satisfies readonly SwitchKind[]) {
   suite(`network enforcement on ${kind === 'bridge' ? 'a Linux bridge' : 'Open vSwitch'}`, () => {
@@ -257,7 +176,11 @@ for (const kind of ['bridge', 'ovs'] as const satisfies readonly SwitchKind[]) {
         await segment.replug();
         // Before anybody could have put anything in force again.
         await segment.send('vm', datagram({ from: vm, to: peer }, [4000, 80]), 200);
-        await segment.send('vm', datagram({ from: vm, to: at(broadcastMac, '10.88.0.255') }, [4000, 80]), 200);
+        await segment.send(
+          'vm',
+          datagram({ from: vm, to: { mac: broadcastMac, address: '10.88.0.255' } }, [4000, 80]),
+          200,
+        );
         await wait(settleMs);
         assert.equal((await segment.arrived()).peer, earlier.peer, `restart ${restart}: nothing got out`);
       }

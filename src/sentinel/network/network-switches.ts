@@ -1,12 +1,15 @@
-// The enforcers of this host's switches: one for each kind and network namespace, made when first needed.
+// The enforcers of this host's switches: one for each kind and network namespace, and one for each VM that libvirt acts on, made when
+// first needed.
 import { join } from 'node:path';
 import { readlinkSync } from 'node:fs';
 import { nftablesEnforcer } from '../../connectors/enforcement/nftables/nftables-enforcer.ts';
+import { nwfilterEnforcer } from '../../connectors/enforcement/nwfilter/nwfilter-enforcer.ts';
 import { openVswitchEnforcer } from '../../connectors/enforcement/openvswitch/openvswitch-enforcer.ts';
 import type { NetworkEnforcer } from '../../connectors/enforcement/network-enforcer.ts';
 import { type CapturedFile, PacketCapture } from '../../connectors/enforcement/packet-capture.ts';
 import type { Patience } from '../../connectors/enforcement/verified-action.ts';
 import type { Problem } from '../../kit/problem.ts';
+import type { LibvirtGuest } from './bridge-enforcer.ts';
 import type { PluggedPort } from './vm-ports.ts';
 
 export interface NetworkSwitchesOptions {
@@ -28,8 +31,9 @@ export class NetworkSwitches {
   }
 
   /** Null for a port that is on no switch. */
-  of({ by, namespacePid }: PluggedPort): NetworkEnforcer | null {
+  of({ by, namespacePid, libvirt }: PluggedPort): NetworkEnforcer | null {
     if (by === null) return null;
+    if (by === 'nwfilter') return libvirt === undefined ? null : this.#filtersOf(libvirt, namespacePid);
     // What a process of another namespace left to us ends with it; ours is ours as long as we run.
     if (namespacePid !== null && !isThere(namespacePid)) return null;
     const key = `${by} ${namespacePid}`;
@@ -48,6 +52,18 @@ export class NetworkSwitches {
   /** Ends captures and keeps what they have. Measures stay in force. */
   async close(): Promise<void> {
     await Promise.all([...this.#captures.values()].map((capture) => capture.close()));
+  }
+
+  /** libvirt can be told about a VM that does not run; its namespace matters to a capture only. */
+  #filtersOf(libvirt: LibvirtGuest, namespacePid: number | null): NetworkEnforcer {
+    const { socket, uuid } = libvirt;
+    const key = `nwfilter ${socket} ${uuid} ${namespacePid}`;
+    const known = this.#enforcers.get(key);
+    if (known !== undefined) return known;
+    const { patience } = this.#options;
+    const made = nwfilterEnforcer({ socket, uuid, patience, capture: this.#captureOf(namespacePid) });
+    this.#enforcers.set(key, made);
+    return made;
   }
 
   #captureOf(namespacePid: number | null): PacketCapture {

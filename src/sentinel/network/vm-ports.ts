@@ -4,19 +4,23 @@ import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Result } from '../../kit/result.ts';
 import { ok } from '../../kit/result.ts';
+import { nftObstacle } from '../../connectors/enforcement/nftables/nft-access.ts';
 import { bridgesOfSwitch } from '../../connectors/enforcement/openvswitch/switch-state.ts';
 import { networkCards, type NetworkCard } from '../../introspection/hypervisor/network-cards.ts';
 import type { VmPort } from '../../model/network-measure.ts';
 import { type HostLink, readLinks } from '../../protocols/iproute/host-links.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
+import { bridgeEnforcer, type BridgeEnforcer, type LibvirtGuest } from './bridge-enforcer.ts';
 
 export interface PluggedPort {
   readonly port: VmPort;
   /** Null = no switch that can be told anything; `why` says what is in the way. */
-  readonly by: 'nftables' | 'openvswitch' | null;
+  readonly by: BridgeEnforcer | 'openvswitch' | null;
   readonly why: string | null;
   /** A process in the device's network namespace; null = ours. */
   readonly namespacePid: number | null;
+  /** Of a VM on which libvirt acts. */
+  readonly libvirt?: LibvirtGuest;
 }
 
 export interface VmPortsOptions {
@@ -27,6 +31,10 @@ export interface VmPortsOptions {
   readonly addresses: readonly string[];
   /** Unix socket of Open vSwitch's database; there need be none. */
   readonly ovsDatabase: string;
+  /** Null = the VM is not libvirt's. */
+  readonly libvirt: LibvirtGuest | null;
+  /** What the operator wants on Linux bridges; null = nothing. */
+  readonly asked: BridgeEnforcer | null;
 }
 
 export async function vmPorts(options: VmPortsOptions): Promise<Result<readonly PluggedPort[]>> {
@@ -39,15 +47,23 @@ export async function vmPorts(options: VmPortsOptions): Promise<Result<readonly 
   if (!links.ok) return links;
   const switched = await switchedDevices(options.ovsDatabase, namespace);
   if (!switched.ok) return switched;
-  return ok(cards.value.map((card) => plugged(card, options, links.value, switched.value, namespacePid)));
+  const { asked, libvirt } = options;
+  const bridged = await bridgeEnforcer({ asked, libvirt, nft: () => nftObstacle(namespacePid) });
+  const ground = { links: links.value, switched: switched.value, namespacePid, bridged };
+  return ok(cards.value.map((card) => plugged(card, options, ground)));
+}
+
+interface Ground {
+  readonly links: readonly HostLink[];
+  readonly switched: ReadonlyMap<string, string>;
+  readonly namespacePid: number | null;
+  readonly bridged: BridgeEnforcer;
 }
 
 function plugged(
   { mac, device, kind }: NetworkCard,
-  { vm, addresses }: VmPortsOptions,
-  links: readonly HostLink[],
-  switched: ReadonlyMap<string, string>,
-  namespacePid: number | null,
+  { vm, addresses, libvirt }: VmPortsOptions,
+  { links, switched, namespacePid, bridged }: Ground,
 ): PluggedPort {
   const link = links.find(({ name }) => name === device);
   const ovsBridge = device === null ? null : (switched.get(device) ?? null);
@@ -57,7 +73,9 @@ function plugged(
   if (kind === null) return { ...none, by: null, why: null };
   if (device === null) return { ...none, why: `card ${mac} is on \`${kind}\`, which no switch of this host carries` };
   if (bridge === null) return { ...none, why: `${device} of card ${mac} is on no bridge of this host` };
-  return { port, by: ovsBridge === null ? 'nftables' : 'openvswitch', why: null, namespacePid };
+  if (ovsBridge !== null) return { port, by: 'openvswitch', why: null, namespacePid };
+  const by = { port, by: bridged, why: null, namespacePid };
+  return bridged === 'nwfilter' && libvirt !== null ? { ...by, libvirt } : by;
 }
 
 /** Device to bridge, as Open vSwitch says; nothing when none runs, or in another network namespace than the VM's. */
