@@ -4,7 +4,9 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { startBareDomain } from '../lab/bare-domain.ts';
 import { datagram } from '../lab/frames.ts';
+import { openLibvirtHost } from '../lab/libvirt-host.ts';
 import {
   bridgeName,
   openSwitchedSegment,
@@ -30,6 +32,8 @@ export interface QuarantineTimes {
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const rounds = 200;
+/** libvirt takes tens of programs for each. */
+const filterRounds = 40;
 const restarts = 5;
 const vm = '0f3f6a52-0000-4000-8000-000000000001';
 const quarantine: Quarantine = { kind: 'quarantine', management: [places.management.address] };
@@ -38,14 +42,9 @@ export async function quarantineTimes(kind: SwitchKind): Promise<QuarantineTimes
   const segment = await openSwitchedSegment(kind);
   const database = openDatabase(join(mkdtempSync(join(tmpdir(), 'plumbline-bench-')), 'sentinel.db'));
   if (!database.ok) throw new Error(database.error.message);
-  const desk = deskOn(segment, new MeasureMemory(database.value));
+  const desk = deskOn(segment, new MeasureMemory(database.value), plugOf(segment));
   try {
-    const quarantineMs: number[] = [];
-    const liftMs: number[] = [];
-    for (let round = 0; round < rounds; round += 1) {
-      quarantineMs.push(await timed(() => desk.apply(vm, `bench-${round}`, quarantine)));
-      liftMs.push(await timed(() => desk.lift(vm, `bench-${round}`)));
-    }
+    const { quarantineMs, liftMs } = await turns(desk, rounds);
     const restartLeaks = segment.ovsDatabase === null ? [] : await leaks(segment, desk, segment.ovsDatabase);
     return { quarantineMs, liftMs, restartLeaks };
   } finally {
@@ -55,14 +54,49 @@ export async function quarantineTimes(kind: SwitchKind): Promise<QuarantineTimes
   }
 }
 
-function deskOn(segment: SwitchedSegment, memory: MeasureMemory): NetworkDesk {
+/** By libvirt's network filters, on a guest of a libvirtd of the lab's. */
+export async function filterTimes(): Promise<Omit<QuarantineTimes, 'restartLeaks'>> {
+  const segment = await openSwitchedSegment('bridge');
+  const host = await openLibvirtHost({ namespaceOf: segment.pid });
+  const database = openDatabase(join(mkdtempSync(join(tmpdir(), 'plumbline-bench-')), 'sentinel.db'));
+  if (!host.ok || !database.ok) throw new Error('no libvirtd, or no database');
+  try {
+    const tap = 'segbench';
+    const card = { name: 'bench', bridge: bridgeName, tap, mac: places.vm.mac };
+    const uuid = await startBareDomain(host.value, card);
+    if (!uuid.ok) throw new Error(uuid.error.message);
+    const { port, ...plug } = plugOf(segment);
+    const libvirt = { socket: host.value.socket, uuid: uuid.value };
+    const filtered: PluggedPort = { ...plug, port: { ...port, interface: tap }, by: 'nwfilter', libvirt };
+    return await turns(deskOn(segment, new MeasureMemory(database.value), filtered), filterRounds);
+  } finally {
+    database.value.close();
+    await host.value.stop();
+    await segment.stop();
+  }
+}
+
+async function turns(desk: NetworkDesk, count: number): Promise<Omit<QuarantineTimes, 'restartLeaks'>> {
+  const quarantineMs: number[] = [];
+  const liftMs: number[] = [];
+  for (let round = 0; round < count; round += 1) {
+    quarantineMs.push(await timed(() => desk.apply(vm, `bench-${round}`, quarantine)));
+    liftMs.push(await timed(() => desk.lift(vm, `bench-${round}`)));
+  }
+  return { quarantineMs, liftMs };
+}
+
+function plugOf(segment: SwitchedSegment): PluggedPort {
   const { mac, port, address } = places.vm;
-  const plug: PluggedPort = {
+  return {
     port: { vm, interface: port, mac, addresses: [address], bridge: bridgeName },
     by: segment.kind === 'ovs' ? 'openvswitch' : 'nftables',
     why: null,
     namespacePid: segment.pid,
   };
+}
+
+function deskOn(segment: SwitchedSegment, memory: MeasureMemory, plug: PluggedPort): NetworkDesk {
   const switches = new NetworkSwitches({
     patience: { clock, sleep: (ms) => wait(ms) },
     evidence: tmpdir(),

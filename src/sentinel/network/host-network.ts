@@ -13,10 +13,11 @@ import type { Ability } from '../../model/plan.ts';
 import type { Step } from '../../model/remediation.ts';
 import type { Database } from '../database.ts';
 import type { VmWatch } from '../watch/vm-watch.ts';
-import type { BridgeEnforcer } from './bridge-enforcer.ts';
+import type { BridgeEnforcer, LibvirtGuest } from './bridge-enforcer.ts';
 import { MeasureMemory } from './measure-memory.ts';
 import { NetworkDesk, type NetworkHealth } from './network-desk.ts';
 import { NetworkSwitches } from './network-switches.ts';
+import { OverdueBlocks } from './overdue-blocks.ts';
 import { SwitchWatch } from './switch-watch.ts';
 import { vmPorts, type PluggedPort } from './vm-ports.ts';
 import { measureKey } from '../../stages/respond/steps.ts';
@@ -48,14 +49,18 @@ export class HostNetwork {
   readonly #desk: NetworkDesk;
   readonly #switches: NetworkSwitches;
   readonly #watch: SwitchWatch;
+  readonly #overdue: OverdueBlocks;
   #runs: ReadonlySet<string> = new Set();
   #vms: ReadonlySet<string> = new Set();
+  /** Sockets of the libvirts whose VMs run here. */
+  #libvirts: ReadonlySet<string> = new Set();
   #readBackAtMs = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(options: HostNetworkOptions) {
     const { clock, log, database, guard } = options;
     this.#options = options;
+    this.#overdue = new OverdueBlocks(clock, log);
     this.#switches = new NetworkSwitches({
       patience: { clock, sleep: (ms) => wait(ms) },
       evidence: options.evidence,
@@ -70,6 +75,7 @@ export class HostNetwork {
       ports: (vm) => this.#ports(vm),
       enforcer: (port) => this.#switches.of(port),
       guard,
+      overdue: () => this.#overdue.end(this.#libvirts),
     });
     // Where the VMs were plugged in last is asked nobody: a switch that has begun anew is open until it is told.
     this.#watch = new SwitchWatch(this.#ovsDatabase, () => void this.#desk.reconcile(new Set()));
@@ -95,6 +101,7 @@ export class HostNetwork {
     const known = this.#runs;
     this.#runs = new Set(watches.map((watch) => watch.entry.run));
     this.#vms = new Set(watches.map((watch) => watch.entry.id));
+    this.#libvirts = new Set(watches.flatMap((watch) => libvirtOf(watch)?.socket ?? []));
     const begun = watches.filter((watch) => !known.has(watch.entry.run));
     for (const watch of begun) void this.#begun(watch);
     const nowMs = this.#options.clock.monotonic();
@@ -133,9 +140,14 @@ export class HostNetwork {
     const monitor: Monitor | null = (await watch?.monitor()) ?? null;
     if (watch === undefined || monitor === null)
       return fail(problem('not-found', `VM ${vm} does not run here, or its monitor cannot be reached.`));
-    const { pid, monitor: address } = watch.entry.handle;
-    const libvirt = address.kind === 'libvirt' ? { socket: address.socket, uuid: address.uuid } : null;
+    const { pid } = watch.entry.handle;
+    const libvirt = libvirtOf(watch);
     const asked = this.#options.bridgeEnforcer ?? null;
     return vmPorts({ vm, pid, monitor, addresses: [], ovsDatabase: this.#ovsDatabase, libvirt, asked });
   }
+}
+
+function libvirtOf({ entry }: RunningVm): LibvirtGuest | null {
+  const { monitor } = entry.handle;
+  return monitor.kind === 'libvirt' ? { socket: monitor.socket, uuid: monitor.uuid } : null;
 }

@@ -20,6 +20,7 @@ import { openLibvirtMonitor } from '../../protocols/libvirt/libvirt-monitor.ts';
 import { openDatabase } from '../database.ts';
 import type { VmWatch } from '../watch/vm-watch.ts';
 import { HostNetwork } from './host-network.ts';
+import { OverdueBlocks } from './overdue-blocks.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const patience = { clock, sleep: (ms: number) => wait(ms) };
@@ -183,8 +184,13 @@ suite('a guest behind network filters of libvirt’s', () => {
       /time is over/,
       'libvirt keeps it until somebody ends it',
     );
-    isDone(await enforcer.release(port, 'b2'), true);
+    await new OverdueBlocks(clock, silentLog).end(new Set([place.host.socket]));
+    isDone(await enforcer.release(port, 'b2'), false);
     await allPass(bySix);
+    // Nothing stands in the filter by now; the next measure that is released takes it away.
+    isDone(await enforcer.apply(port, 'b3', block(60)), true);
+    isDone(await enforcer.release(port, 'b3'), true);
+    assert.doesNotMatch(await card(), /filterref/);
   });
 
   test('the filter that the owner had stays in force, and is there again as it was', async () => {

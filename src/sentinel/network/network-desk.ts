@@ -21,6 +21,8 @@ export interface NetworkDeskOptions {
   /** Null = the switch of this port cannot be reached. */
   readonly enforcer: (port: PluggedPort) => NetworkEnforcer | null;
   readonly guard: (event: GuardEvent) => void;
+  /** Ends what is over and is not in the memory; called in turn with all else. */
+  readonly overdue?: () => Promise<void>;
 }
 
 export interface NetworkHealth {
@@ -161,6 +163,7 @@ export class NetworkDesk {
   }
 
   async #hold(running: ReadonlySet<string>): Promise<void> {
+    await this.#options.overdue?.();
     const wanted = this.#options.memory.all();
     if (!wanted.ok) {
       this.#options.log.error('measures cannot be read', { why: sayProblem(wanted.error) });

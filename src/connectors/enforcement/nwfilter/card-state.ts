@@ -24,7 +24,8 @@ export interface CardState {
 
 /** virErrorNumber. */
 const noSuchFilter = 62;
-const noSupport = 3;
+/** virErrorNumber of a libvirt without a driver for network filters. */
+export const noSupport = 3;
 
 export const forms: readonly DomainForm[] = ['live', 'kept'];
 
