@@ -14,6 +14,8 @@ import { makeAnnouncements } from '../src/manager/announcements.ts';
 import { change } from '../src/manager/audit/change.ts';
 import { makeAbilityBook } from '../src/manager/broker/ability-book.ts';
 import { adoptPlan } from '../src/manager/broker/adopt-plan.ts';
+import type { CallBook } from '../src/manager/broker/call-book.ts';
+import { withCalls } from '../src/manager/broker/carry-call.ts';
 import { makeSentinelCarrier, settleInterrupted } from '../src/manager/broker/carry-out.ts';
 import { type PlanTurnParts, takeTurn } from '../src/manager/broker/plan-turn.ts';
 import { undo } from '../src/manager/broker/plans.ts';
@@ -55,6 +57,7 @@ export async function startPlanTrial(
   clock: SteppedClock,
   estate: SimulatedEstate,
   fate: Fate = () => undefined,
+  calls: CallBook = { known: [], consoleUrl: null, caller: () => null },
 ): Promise<PlanTrial> {
   let isDead = false;
   // Who has died does nothing more, whatever catches the death on its way.
@@ -68,10 +71,10 @@ export async function startPlanTrial(
     }
   };
   const store = must(await openSqliteStore({ file: join(dir, 'manager.db'), sizeBytesMax: 64 * 1024 * 1024 }));
-  const desk = deskOver(mortal(store, end), clock, estate, end);
+  const desk = deskOver(mortal(store, end), clock, estate, end, calls);
   const parts: PlanTurnParts = {
     desk,
-    carrier: makeSentinelCarrier(desk),
+    carrier: withCalls(desk, makeSentinelCarrier(desk)),
     unconfirmed: async (turn, run) => await raiseUnconfirmed(desk, turn, run),
   };
   must(await settleInterrupted(desk));
@@ -107,8 +110,10 @@ export async function startPlanTrial(
 /** Until the VM's plans rest; when they go on. */
 async function walk(parts: PlanTurnParts, vm: string): Promise<number> {
   for (;;) {
-    const turned = must(await takeTurn(parts, vm));
-    if (!turned.moved) return turned.untilMs ?? Number.POSITIVE_INFINITY;
+    const acted = must(await takeTurn(parts, vm, 'act'));
+    const told = must(await takeTurn(parts, vm, 'tell'));
+    if (acted.moved || told.moved) continue;
+    return Math.min(acted.untilMs ?? Number.POSITIVE_INFINITY, told.untilMs ?? Number.POSITIVE_INFINITY);
   }
 }
 
@@ -137,7 +142,7 @@ function mortal(store: Store, fate: Fate): Store {
   };
 }
 
-function deskOver(store: Store, clock: SteppedClock, estate: SimulatedEstate, fate: Fate): Desk {
+function deskOver(store: Store, clock: SteppedClock, estate: SimulatedEstate, fate: Fate, calls: CallBook): Desk {
   const sentinels = makeAttachedSentinels(() => undefined);
   let ids = 0;
   const desk: Desk = {
@@ -155,6 +160,7 @@ function deskOver(store: Store, clock: SteppedClock, estate: SimulatedEstate, fa
     sentinels,
     losses: noLosses(),
     abilities: makeAbilityBook(),
+    calls,
     closing: new AbortController().signal,
     newId: () => `id${clock.now()}-${(ids += 1)}`,
   };

@@ -4,6 +4,7 @@ import { Value } from 'typebox/value';
 import { ok, type Result } from '../kit/result.ts';
 import { Severity } from '../model/finding.ts';
 import { findFaults } from '../model/shape-faults.ts';
+import { callFaults, CallDefinitions } from './call-configuration.ts';
 import { readYaml } from './yaml-document.ts';
 
 const strict = { additionalProperties: false } as const;
@@ -42,6 +43,15 @@ export const Configuration = Type.Object(
     store: Type.Optional(
       Type.Object({ sizeMegabytesMax: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })) }, strict),
     ),
+    /** Where people open the console; links to it stand in what calls tell. */
+    console: Type.Optional(
+      Type.String({
+        pattern: '^https?://[^\\s<>|()"\\\\]{1,500}$',
+        description: 'an address that begins with https:// or http://',
+      }),
+    ),
+    /** What rules may have called outside, each under its name. */
+    calls: Type.Optional(CallDefinitions),
     notify: Type.Optional(
       Type.Object(
         {
@@ -61,7 +71,10 @@ export const sizeMegabytesMaxDefault = 10_240;
 
 /** An empty file is the default configuration. `file` is named in messages only. */
 export function readConfiguration(text: string, file: string): Result<Configuration> {
-  const read = readYaml(text, file, (value) => findFaults(Configuration, value ?? {}));
+  const read = readYaml(text, file, (value) => {
+    const faults = findFaults(Configuration, value ?? {});
+    return faults.length > 0 ? faults : callFaults((value as Configuration | null)?.calls ?? {});
+  });
   if (!read.ok) return read;
   return ok(Value.Parse(Configuration, read.value ?? {}));
 }

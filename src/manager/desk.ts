@@ -2,6 +2,7 @@
 import type { Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
 import type { AbilityBook } from './broker/ability-book.ts';
+import type { CallBook } from './broker/call-book.ts';
 import type { Announcements } from './announcements.ts';
 import type { Losses } from './losses.ts';
 import type { AttachedSentinels } from './sentinels.ts';
@@ -17,6 +18,7 @@ export interface Desk {
   readonly sentinels: AttachedSentinels;
   readonly losses: Losses;
   readonly abilities: AbilityBook;
+  readonly calls: CallBook;
   /** Aborts when the manager is being closed: what waits for somebody else gives up. */
   readonly closing: AbortSignal;
   /** A name for something new that nobody can guess and nothing else has. */

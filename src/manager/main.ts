@@ -14,6 +14,8 @@ import { makeEventStream } from './api/events.ts';
 import { makeHandlers } from './api/handlers.ts';
 import { makeServer, type ApiServer } from './api/server.ts';
 import { type AbilityKeeper, keepAbilities, makeAbilityBook } from './broker/ability-book.ts';
+import { makeCallBook } from './broker/call-book.ts';
+import { withCalls } from './broker/carry-call.ts';
 import { makeSentinelCarrier, settleInterrupted } from './broker/carry-out.ts';
 import { startPlanRunner, type PlanRunner } from './broker/plan-runner.ts';
 import { raiseUnconfirmed } from './broker/unconfirmed.ts';
@@ -144,6 +146,7 @@ async function wire(
     sentinels,
     losses,
     abilities: makeAbilityBook(),
+    calls: makeCallBook(configuration.calls ?? {}, configuration.console ?? null, clock),
     closing,
     newId: () => randomBytes(6).toString('hex'),
   };
@@ -151,7 +154,7 @@ async function wire(
   const abilities = keepAbilities(desk);
   const runner = startPlanRunner({
     desk,
-    carrier: makeSentinelCarrier(desk),
+    carrier: withCalls(desk, makeSentinelCarrier(desk)),
     unconfirmed: async (turn, run) => await raiseUnconfirmed(desk, turn, run),
   });
   const identity: Identity = { version, startedAt: isoTime(clock.now()), address: null };

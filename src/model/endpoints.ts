@@ -249,6 +249,7 @@ const alarms = {
     params: ofAlarm,
     body: fields({
       action: PersonsAction,
+      call: Type.Optional(Name),
       evidence: Type.Optional(Type.Enum(['first', 'none'])),
     }),
     reply: Remediation,

@@ -1,14 +1,17 @@
 // The part of the API's table that is about plans: what would be done, what waits for a person, what is taken back.
-import { Type } from 'typebox';
+import { Type, type Static } from 'typebox';
+import { ConfiguredCall } from './configured-call.ts';
 import { VmReference } from './declaration.ts';
 import { fields, pageFields, pageOf, type Endpoint } from './endpoint.ts';
 import { PlanPreview, PlanRun, PlanState } from './plan.ts';
+import { Name } from './name.ts';
 import { NetworkAction, VmAction } from './remediation.ts';
 
 const ofPlan = fields({ plan: Type.String({ maxLength: 64 }) });
 
 /** What a person may ask for about an alarm. */
-export const PersonsAction = Type.Union([VmAction, NetworkAction]);
+export const PersonsAction = Type.Union([VmAction, NetworkAction, Type.Literal('call')]);
+export type PersonsAction = Static<typeof PersonsAction>;
 
 export const planEndpoints = {
   listPlans: {
@@ -24,8 +27,14 @@ export const planEndpoints = {
     path: '/alarms/:alarm/plan',
     summary: 'What the rules, or one action, would do about an alarm now, and why; changes nothing',
     params: fields({ alarm: Type.String({ maxLength: 64 }) }),
-    query: fields({ action: Type.Optional(PersonsAction) }),
+    query: fields({ action: Type.Optional(PersonsAction), call: Type.Optional(Name) }),
     reply: PlanPreview,
+  },
+  listCalls: {
+    method: 'GET',
+    path: '/calls',
+    summary: 'What rules and people may have called outside, and whether it could be called now',
+    reply: Type.Array(ConfiguredCall),
   },
   approvePlan: {
     method: 'POST',

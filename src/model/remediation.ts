@@ -1,6 +1,6 @@
 // An answer to a deviation: planned, carried out, verified by reading back, and how to undo it.
 import { Type, type Static } from 'typebox';
-import { IsoTime, VmId } from './name.ts';
+import { IsoTime, Name, VmId } from './name.ts';
 import { NetworkMeasure } from './network-measure.ts';
 
 export const vmActions = ['alert', 'suspend', 'resume', 'snapshot', 'power-off'] as const;
@@ -21,12 +21,25 @@ export const networkActions = ['quarantine', 'block-flow', 'capture', 'reroute']
 export const NetworkAction = Type.Enum([...networkActions]);
 export type NetworkAction = Static<typeof NetworkAction>;
 
-/** release = the answer to an attempt that is held; lift = take back a measure on the network. */
-export const Action = Type.Enum([...vmActions, ...inlineActions, ...networkActions, 'release', 'lift']);
+export const callActions = ['call', 'end-call'] as const;
+
+/**
+ * release = the answer to an attempt that is held; lift = take back a measure on the network; call = tell or ask something
+ * outside, which changes nothing about the VM; end-call = close what a call opened there.
+ */
+export const Action = Type.Enum([...vmActions, ...inlineActions, ...networkActions, 'release', 'lift', ...callActions]);
 export type Action = Static<typeof Action>;
 
-export const plannedActions = ['suspend', 'resume', 'snapshot', 'power-off', ...networkActions, 'lift'] as const;
-/** What a plan can be made of: everything that changes a VM or its network from outside. */
+export const plannedActions = [
+  'suspend',
+  'resume',
+  'snapshot',
+  'power-off',
+  ...networkActions,
+  'lift',
+  'call',
+] as const;
+/** What a plan can be made of: everything that changes a VM or its network from outside, and calls. */
 export const PlannedAction = Type.Enum([...plannedActions]);
 export type PlannedAction = Static<typeof PlannedAction>;
 
@@ -42,7 +55,7 @@ export const Step = Type.Object({
   why: Type.String({ maxLength: 1000 }),
   expect: Type.String({
     description:
-      'what is read back: paused, running, snapshot NAME exists, gone, refused, ended, decided, in force, lifted',
+      'what is read back: paused, running, snapshot NAME exists, gone, refused, ended, decided, in force, lifted, answered, closed',
   }),
   undo: Type.Union([Action, Type.Null()]),
   /** Name of the snapshot to make; only for action snapshot. */
@@ -51,10 +64,12 @@ export const Step = Type.Object({
   answer: Type.Optional(HeldAnswer),
   /** What the switch is given; only for actions on the network. */
   measure: Type.Optional(NetworkMeasure),
-  /** The name under which the switch keeps the measure, the same for every attempt; the step's own id when absent. */
+  /** The name under which the switch keeps the measure, or a call is known, the same for every attempt; the step's own id when absent. */
   key: Type.Optional(Type.String({ maxLength: 64 })),
-  /** The name of the measure that is taken back; only for action lift. */
+  /** The name of the measure, or the call, that is taken back; only for actions lift and end-call. */
   lifts: Type.Optional(Type.String({ maxLength: 64 })),
+  /** Which of the configured calls; only for actions call and end-call. */
+  call: Type.Optional(Name),
 });
 export type Step = Static<typeof Step>;
 
@@ -67,7 +82,7 @@ export const Remediation = Type.Object({
   step: Step,
   /** The plan it is a step of; absent = it stands alone. */
   plan: Type.Optional(Type.String({ maxLength: 64 })),
-  /** standing-order = the sentinel alone; person = somebody asked for it; inline = at the attempt itself, inside the guest. */
+  /** standing-order = the sentinel alone, or, for a call, a rule alone; person = somebody asked for it; inline = at the attempt itself, inside the guest. */
   origin: Type.Enum(['standing-order', 'person', 'inline']),
   by: Type.String({ maxLength: 256 }),
   alarm: Type.Union([Type.String({ maxLength: 64 }), Type.Null()]),
@@ -76,6 +91,8 @@ export const Remediation = Type.Object({
   state: RemediationState,
   /** What was read back, in the hypervisor's words. */
   evidence: Type.String({ maxLength: 4000 }),
+  /** What a call opened, by the name its receiver gave it: a ticket's key. */
+  result: Type.Optional(Type.String({ maxLength: 128 })),
   startedAt: IsoTime,
   endedAt: Type.Union([IsoTime, Type.Null()]),
 });

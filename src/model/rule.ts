@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { DeviationKind } from './deviation.ts';
 import { Severity } from './finding.ts';
+import { Name } from './name.ts';
 import { Action, InlineAction, NetworkAction, VmAction } from './remediation.ts';
 
 /** any = any deviation from the manifest; tampering = the guest's kernel, processes or sockets are not what they say. */
@@ -20,6 +21,8 @@ export const Rule = Type.Object({
   approval: Type.Enum(['automatic', 'approval']),
   /** What belongs to the same answer. Whatever stands here, a plan isolates first, then collects evidence, then stops. */
   also: Type.Optional(Type.Array(Type.Union([VmAction, NetworkAction]), { maxItems: 8 })),
+  /** Which of the manager's configured calls are made as well. The manager makes them, also where a sentinel acts alone. */
+  calls: Type.Optional(Type.Array(Name, { maxItems: 8 })),
   /** How long a person is waited for; 60 unless given. */
   deadlineMinutes: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_080 })),
   /** What counts as the answer when nobody gave one in time; deny unless given. */

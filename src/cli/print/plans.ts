@@ -13,7 +13,7 @@ export function printPlans(list: Paged<PlanRun>, page: Page): string {
     { title: 'PLAN', cell: ({ plan }) => plan.id.slice(0, idColumns) },
     { title: 'MADE (UTC)', cell: ({ plan }) => sayShortTime(plan.madeAt) },
     { title: 'VM', cell: ({ plan }) => plan.vm, gives: true },
-    { title: 'STEPS', cell: ({ plan }) => plan.steps.map(({ action }) => action).join(', '), gives: true },
+    { title: 'STEPS', cell: ({ plan }) => plan.steps.map(sayStep).join(', '), gives: true },
     { title: 'STATE', cell: ({ state }) => state, style: ({ state }) => planStyle(state) },
     {
       title: 'UNTIL (UTC)',
@@ -43,7 +43,7 @@ export function printPlan(run: PlanRun, page: Page): string {
     ...plan.steps.map((step, index) => {
       const one = steps[index];
       const evidence = one === undefined || one.evidence === '' ? '' : `: ${visible(one.evidence)}`;
-      return `  ${index + 1}. ${step.action} ${page.paint(stepStyle(one?.state ?? 'waiting'), one?.state ?? 'waiting')}${evidence}`;
+      return `  ${index + 1}. ${sayStep(step)} ${page.paint(stepStyle(one?.state ?? 'waiting'), one?.state ?? 'waiting')}${evidence}`;
     }),
     ...reasons(plan.decisions),
   ].join('\n');
@@ -70,13 +70,19 @@ function foreseen(plan: Plan): string[] {
       : 'after a person agreed';
   return [
     `Would be done, ${how}:`,
-    ...plan.steps.map(({ action, expect, undo }, index) => {
+    ...plan.steps.map((step, index) => {
+      const { expect, undo } = step;
       const back = undo === null ? 'cannot be taken back' : `taken back by ${undo}`;
-      return `  ${index + 1}. ${action}: read back "${visible(expect)}"; ${back}`;
+      return `  ${index + 1}. ${sayStep(step)}: read back "${visible(expect)}"; ${back}`;
     }),
     ...(plan.consent === 'approval' ? waiting(plan) : []),
     ...(plan.expiresMinutes === null ? [] : [`undone after ${plan.expiresMinutes} minutes`]),
   ];
+}
+
+/** What is called has a name of its own. */
+function sayStep({ action, call }: Plan['steps'][number]): string {
+  return call === undefined ? action : `${action} ${call}`;
 }
 
 function waiting({ objections, deadline, unanswered, id }: Plan): string[] {

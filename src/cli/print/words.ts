@@ -64,7 +64,7 @@ export function sayProvenance({ kind, by, count: times, members, alarm }: Proven
   ].join(' ');
 }
 
-export function sayRule({ on, minSeverity, action, also = [], approval, ...rest }: Rule): string {
+export function sayRule({ on, minSeverity, action, also = [], calls = [], approval, ...rest }: Rule): string {
   const when = isInline(action) ? 'before it happens' : approval === 'automatic' ? 'at once' : 'when a person agrees';
   const more = [
     ...(rest.unanswered === 'approve' ? [`or nobody answers for ${rest.deadlineMinutes ?? 60} minutes`] : []),
@@ -72,7 +72,7 @@ export function sayRule({ on, minSeverity, action, also = [], approval, ...rest 
     ...(rest.evidence === 'none' ? ['keeping no evidence'] : []),
     ...(rest.dryRun === true ? ['shown only'] : []),
   ];
-  const actions = [action, ...also].join(' and ');
+  const actions = [action, ...also, ...calls.map((name) => `call ${name}`)].join(' and ');
   return `${on === 'any' ? 'any deviation' : on} from ${minSeverity} up: ${[actions, when, ...more].join(', ')}`;
 }
 

@@ -14,6 +14,16 @@ import { collect, limitOf, limitOption } from './paging.ts';
 /** What a person may have done to the VM of an alarm. */
 export const personsActions = plannedActions.filter((action) => action !== 'lift');
 
+export const callOption = {
+  flags: '--call <name>',
+  says: 'with the action call: which of the configured calls',
+} as const;
+
+export function callNamed(words: Words): { readonly call?: string } {
+  const call = words.maybe('call');
+  return call === undefined ? {} : { call };
+}
+
 export const alarmVerbs: readonly Verb[] = [
   {
     words: 'alarms',
@@ -75,13 +85,13 @@ export const alarmVerbs: readonly Verb[] = [
     says: 'Act on the VM of an alarm, or agree to the answer a rule proposed; the state is read back',
     group: 'Answer',
     choices: { action: personsActions },
-    options: [{ flags: '--without-evidence', says: 'power off without keeping a snapshot first' }],
+    options: [{ flags: '--without-evidence', says: 'power off without keeping a snapshot first' }, callOption],
     async run(run, words) {
       const action = words.choice('action', personsActions);
       if (action === undefined) return fail(problem('usage', 'No action was named.'));
       const evidence = words.flag('withoutEvidence') ? 'none' : 'first';
       const given = await aboutAlarm(run, words, (manager, alarm) =>
-        manager.respondToAlarm({ alarm, action, evidence }),
+        manager.respondToAlarm({ alarm, action, evidence, ...callNamed(words) }),
       );
       const said = answer(given, sayRemediation);
       return said.ok && given.ok ? ok({ ...said.value, found: given.value.state !== 'done' }) : said;

@@ -3,10 +3,11 @@ import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import { planStates, type PlanRun } from '../../model/plan.ts';
 import type { Client } from '../../client/connect.ts';
+import { printCalls } from '../print/calls.ts';
 import { printAllRules, printPlan, printPlans, printPreview } from '../print/plans.ts';
 import type { Run } from '../run.ts';
 import { answer, type Answer, type Verb, type Words } from '../verb.ts';
-import { aboutAlarm, personsActions } from './alarm-verbs.ts';
+import { aboutAlarm, callNamed, callOption, personsActions } from './alarm-verbs.ts';
 import { collect, limitOf, limitOption } from './paging.ts';
 import { scopesNamed } from './service-verbs.ts';
 
@@ -24,13 +25,22 @@ export const planVerbs: readonly Verb[] = [
     says: 'Show what the rules, or one action, would do about an alarm now, and why; changes nothing',
     group: 'Answer',
     choices: { action: personsActions },
+    options: [callOption],
     async run(run, words) {
       const action = words.choice('action', personsActions);
-      const how = action === undefined ? {} : { action };
+      const how = { ...(action === undefined ? {} : { action }), ...callNamed(words) };
       return answer(
         await aboutAlarm(run, words, (manager, alarm) => manager.previewPlan({ alarm, ...how })),
         printPreview,
       );
+    },
+  },
+  {
+    words: 'calls',
+    says: 'List what rules and people may have called outside, and whether it could be called now',
+    group: 'Answer',
+    async run(run) {
+      return answer(await run.ask((manager) => manager.listCalls()), printCalls);
     },
   },
   {

@@ -1,5 +1,5 @@
-// A rule in four words: what it is about, how severe that must be, what is done (several actions with + between them), and
-// whether a person is asked first.
+// A rule in four words: what it is about, how severe that must be, what is done (several actions with + between them, of which
+// `call:NAME` is one), and whether a person is asked first.
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import { severityOrder } from '../../model/finding.ts';
@@ -35,12 +35,21 @@ function parseRule(text: string): Result<Rule> {
   const minSeverity = severityOrder.find((word) => word === severity);
   const [first, ...others] = (answer ?? '').split('+');
   const action = actions.find((word) => word === first);
+  // What is called has names of its own choice: `call:NAME`.
+  const calls = others.filter((one) => one.startsWith('call:')).map((one) => one.slice('call:'.length));
   const also = others.flatMap((one) => outside.find((word) => word === one) ?? []);
   const consent = given ?? (action !== undefined && isInline(action) ? 'automatic' : 'approval');
   const approval = approvals.find((word) => word === consent);
   const isWhole = on !== undefined && minSeverity !== undefined && action !== undefined && approval !== undefined;
-  if (isWhole && rest.length === 0 && also.length === others.length) {
-    const rule = { on, minSeverity, action, approval, ...(also.length === 0 ? {} : { also }) };
+  if (isWhole && rest.length === 0 && also.length + calls.length === others.length) {
+    const rule = {
+      on,
+      minSeverity,
+      action,
+      approval,
+      ...(also.length === 0 ? {} : { also }),
+      ...(calls.length === 0 ? {} : { calls }),
+    };
     const fault = faultOf(rule);
     return fault === null ? ok(rule) : fail(problem('usage', `"${text}" cannot be carried out: ${fault}.`));
   }

@@ -136,6 +136,8 @@ function holds(step: Step, reading: VmReading): boolean {
     case 'capture':
     case 'reroute':
     case 'lift':
+    case 'call':
+    case 'end-call':
       return false;
   }
 }

@@ -11,6 +11,7 @@ import { readIncidents } from '../broker/incidents.ts';
 import { releaseVm } from '../broker/release.ts';
 import { theRemediation } from '../broker/the-remediation.ts';
 import type { Desk } from '../desk.ts';
+import { unknownCallDeclared, unknownCallIn } from '../broker/configured-calls.ts';
 import { applyDeclaration } from '../intent/apply.ts';
 import { join, leave } from '../intent/membership.ts';
 import { setMode } from '../intent/modes.ts';
@@ -208,6 +209,8 @@ function intentWriters(desk: Desk): IntentWriters {
     setRules: async ({ scope, service, rules }, by) =>
       await act(by, 'rules.set', `${scope}/${service}`, async (turn) => {
         turn.detail(`${rules.length} rules`);
+        const unknown = unknownCallIn(desk.calls, rules, `${scope}/${service}`);
+        if (unknown !== null) return fail(unknown);
         return await scopes.setRules(seals, turn, scope, service, rules);
       }),
     setMode: async ({ scope, mode, force = false }, by) =>
@@ -218,7 +221,9 @@ function intentWriters(desk: Desk): IntentWriters {
         verb: 'declaration.apply',
         subject: declaration.scopes.map((scope) => scope.name).join(' '),
       };
-      const work = async (turn: Turn) => await applyDeclaration(seals, turn, declaration, prune);
+      const unknown = unknownCallDeclared(desk.calls, declaration);
+      const work = async (turn: Turn) =>
+        unknown === null ? await applyDeclaration(seals, turn, declaration, prune) : fail(unknown);
       return isPreview ? await preview(desk, what, work) : await change(desk, what, work);
     },
   };

@@ -6,7 +6,13 @@ import type { Remediation } from '../../model/remediation.ts';
 import type { Rule } from '../../model/rule.ts';
 import type { Proposal } from '../../stages/respond/make-plan.ts';
 import { rulesFor, rulesForTampering } from '../../stages/respond/match-rules.ts';
-import { plansForFinding, plansForTampering, type RulePlanning } from '../../stages/respond/plan-by-rules.ts';
+import {
+  callsForFinding,
+  callsForTampering,
+  plansForFinding,
+  plansForTampering,
+  type RulePlanning,
+} from '../../stages/respond/plan-by-rules.ts';
 import { beginRun } from '../../stages/respond/plan-run.ts';
 import type { Turn } from '../audit/change.ts';
 import type { Desk } from '../desk.ts';
@@ -25,9 +31,9 @@ export async function adoptPlan(turn: Turn, plan: Plan): Promise<PlanRun> {
   return run;
 }
 
-/** What the rules that ask for consent make of a finding waits on its alarm. */
+/** What the rules that ask for consent make of a finding waits on its alarm; what others have called is called at once. */
 export async function proposeForFinding(
-  desk: Pick<Desk, 'abilities'>,
+  desk: Pick<Desk, 'abilities' | 'calls'>,
   turn: Turn,
   finding: Finding,
   rules: readonly Rule[],
@@ -35,12 +41,14 @@ export async function proposeForFinding(
 ): Promise<void> {
   const asking = rulesFor(finding, rules).filter((rule) => rule.approval === 'approval');
   if (asking.length > 0)
-    await propose(desk, turn, finding.deviation.vm, alarm, (by) => plansForFinding(finding, rules, by));
+    await propose(desk, turn, finding.deviation.vm, alarm, 'approval', (by) => plansForFinding(finding, rules, by));
+  if (rulesFor(finding, rules).some(callsAtOnce))
+    await propose(desk, turn, finding.deviation.vm, alarm, 'automatic', (by) => callsForFinding(finding, rules, by));
 }
 
 /** The same for a guest that was tampered with; `severity` as its alarm has it. */
 export async function proposeForTampering(
-  desk: Pick<Desk, 'abilities'>,
+  desk: Pick<Desk, 'abilities' | 'calls'>,
   turn: Turn,
   event: GuardEvent,
   severity: Severity,
@@ -49,20 +57,26 @@ export async function proposeForTampering(
 ): Promise<void> {
   const asking = rulesForTampering(event, severity, rules).filter((rule) => rule.approval === 'approval');
   if (asking.length > 0)
-    await propose(desk, turn, event.vm, alarm, (by) => plansForTampering(event, severity, rules, by));
+    await propose(desk, turn, event.vm, alarm, 'approval', (by) => plansForTampering(event, severity, rules, by));
+  if (rulesForTampering(event, severity, rules).some(callsAtOnce))
+    await propose(desk, turn, event.vm, alarm, 'automatic', (by) => callsForTampering(event, severity, rules, by));
+}
+
+function callsAtOnce({ approval, calls = [] }: Rule): boolean {
+  return approval === 'automatic' && calls.length > 0;
 }
 
 async function propose(
-  desk: Pick<Desk, 'abilities'>,
+  desk: Pick<Desk, 'abilities' | 'calls'>,
   turn: Turn,
   vm: string,
   alarm: string,
+  consent: Rule['approval'],
   plansOf: (by: RulePlanning) => readonly Proposal[],
 ): Promise<void> {
   const nowMs = Date.parse(turn.at);
-  const ground = await groundFor(turn.db, vm, desk.abilities.of(vm), nowMs);
-  for (const { plan } of plansOf({ alarm, ground, nowMs, consent: 'approval' }))
-    if (plan !== null) await adoptPlan(turn, plan);
+  const ground = { ...(await groundFor(turn.db, vm, desk.abilities.of(vm), nowMs)), calls: desk.calls.known };
+  for (const { plan } of plansOf({ alarm, ground, nowMs, consent })) if (plan !== null) await adoptPlan(turn, plan);
 }
 
 /** What a sentinel did not do alone, because it would have gone too far, waits for a person here. */
@@ -90,5 +104,5 @@ export async function adoptHeldStep(turn: Turn, { step, group, evidence }: Remed
 
 /** One line: what would be done to which VM, and why. */
 export function sayPlan({ steps, vm, why }: Plan): string {
-  return `${steps.map((step) => step.action).join(', ')} of ${vm}: ${why}`;
+  return `${steps.map(({ action, call }) => (call === undefined ? action : `${action} ${call}`)).join(', ')} of ${vm}: ${why}`;
 }

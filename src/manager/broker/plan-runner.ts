@@ -1,5 +1,8 @@
-// Drives every open plan: one step at a time for each VM, several VMs at once, woken by news and by the clock.
+// Drives every open plan: one step at a time for each VM, beside it one call, several VMs at once, woken by news and by the clock.
+// Calls have places of their own, so that receivers that hang take none from what protects.
 import { sayProblem } from '../../kit/problem.ts';
+import type { PlanRun } from '../../model/plan.ts';
+import { type Lane, laneOf } from '../../stages/respond/plan-run.ts';
 import { openPlanRuns } from '../store/plans.ts';
 import { type PlanTurnParts, takeTurn } from './plan-turn.ts';
 
@@ -10,6 +13,7 @@ export interface PlanRunner {
   close(): Promise<void>;
 }
 
+/** In each lane. */
 const vmsAtOnceMax = 16;
 /** The clock may be set, and a listener may miss something: everything is looked at again after this time. */
 const lookAgainMs = 30_000;
@@ -17,14 +21,19 @@ const retryMs = 1000;
 
 export function startPlanRunner(parts: PlanTurnParts): PlanRunner {
   const { desk } = parts;
-  const working = new Map<string, Promise<void>>();
+  const working = { act: new Map<string, Promise<void>>(), tell: new Map<string, Promise<void>>() };
   let timer: NodeJS.Timeout | null = null;
   let looking: Promise<void> | null = null;
   let wanted = false;
   let closed = false;
   let dueMs = Number.POSITIVE_INFINITY;
-  const stopListening = desk.announcements.listen(({ kind }) => {
-    if (kind === 'plan' || kind === 'inventory') wake();
+  /** VMs whose plans changed during a turn: what the other lane did may be what this one waits for. */
+  const stirred = { act: new Set<string>(), tell: new Set<string>() };
+  const stopListening = desk.announcements.listen((said) => {
+    if (said.kind === 'plan')
+      for (const lane of ['act', 'tell'] as const)
+        if (working[lane].has(said.run.plan.vm)) stirred[lane].add(said.run.plan.vm);
+    if (said.kind === 'plan' || said.kind === 'inventory') wake();
   });
 
   function wake(): void {
@@ -42,27 +51,35 @@ export function startPlanRunner(parts: PlanTurnParts): PlanRunner {
     wanted = false;
     const open = await desk.store.read(async (db) => await openPlanRuns(db));
     if (!open.ok) return wakeAt(desk.clock.now() + retryMs);
-    for (const vm of new Set(open.value.map((run) => run.plan.vm))) {
-      if (working.has(vm)) continue;
-      if (working.size >= vmsAtOnceMax) break;
-      const work = workOn(vm).finally(() => {
-        working.delete(vm);
-        // Somebody may have waited for a free place.
-        if (!closed && working.size === vmsAtOnceMax - 1) wake();
-      });
-      working.set(vm, work);
-    }
+    begin('act', open.value);
+    begin('tell', open.value.filter(isTelling));
     wakeAt(desk.clock.now() + lookAgainMs);
   }
 
-  async function workOn(vm: string): Promise<void> {
+  function begin(lane: Lane, open: readonly PlanRun[]): void {
+    const busy = working[lane];
+    for (const vm of new Set(open.map((run) => run.plan.vm))) {
+      if (busy.has(vm)) continue;
+      if (busy.size >= vmsAtOnceMax) break;
+      const work = workOn(vm, lane).finally(() => {
+        busy.delete(vm);
+        stirred[lane].delete(vm);
+        // Somebody may have waited for a free place.
+        if (!closed && busy.size === vmsAtOnceMax - 1) wake();
+      });
+      busy.set(vm, work);
+    }
+  }
+
+  async function workOn(vm: string, lane: Lane): Promise<void> {
     while (!closed) {
-      const turned = await takeTurn(parts, vm);
+      stirred[lane].delete(vm);
+      const turned = await takeTurn(parts, vm, lane);
       if (!turned.ok) {
         desk.log.error('a plan cannot go on', { vm, why: sayProblem(turned.error) });
         return wakeAt(desk.clock.now() + retryMs);
       }
-      if (turned.value.moved) continue;
+      if (turned.value.moved || stirred[lane].has(vm)) continue;
       if (turned.value.untilMs !== null) wakeAt(turned.value.untilMs);
       return;
     }
@@ -83,7 +100,11 @@ export function startPlanRunner(parts: PlanTurnParts): PlanRunner {
       stopListening();
       if (timer !== null) clearTimeout(timer);
       await looking;
-      await Promise.all(working.values());
+      await Promise.all([...working.act.values(), ...working.tell.values()]);
     },
   };
+}
+
+function isTelling({ plan, state }: PlanRun): boolean {
+  return (state === 'executing' || state === 'undoing') && plan.steps.some((step) => laneOf(step) === 'tell');
 }

@@ -7,7 +7,14 @@ import type { Step } from '../../model/remediation.ts';
 import { limitsOf, radiusObjection } from '../../stages/respond/blast-radius.ts';
 import { isDisruptive } from '../../stages/respond/action-traits.data.ts';
 import { answeredBy, overtaken } from '../../stages/respond/in-force.ts';
-import { advance, type Move, nextMove, type Outcome, type PlanEvent } from '../../stages/respond/plan-run.ts';
+import {
+  advance,
+  type Lane,
+  type Move,
+  nextMove,
+  type Outcome,
+  type PlanEvent,
+} from '../../stages/respond/plan-run.ts';
 import { attemptOf, undoStep } from '../../stages/respond/steps.ts';
 import { change, type Turn } from '../audit/change.ts';
 import type { Desk } from '../desk.ts';
@@ -32,13 +39,16 @@ export interface PlanTurnParts {
 /** `moved` = it may have more to do at once; otherwise when to come back, null = when something new is said. */
 export type Turned = { readonly moved: true } | { readonly moved: false; readonly untilMs: number | null };
 
-/** Makes the next move of the VM's plans, one step at a time: what was begun first, then a person's word, then the oldest. */
-export async function takeTurn(parts: PlanTurnParts, vm: string): Promise<Result<Turned>> {
+/**
+ * Makes the next move of the VM's plans, in each lane one step at a time: what was begun first, then a person's word, then the
+ * oldest.
+ */
+export async function takeTurn(parts: PlanTurnParts, vm: string, lane: Lane): Promise<Result<Turned>> {
   const { store, clock } = parts.desk;
   const open = await store.read(async (db) => await openPlanRuns(db, vm));
   if (!open.ok) return open;
   const nowMs = clock.now();
-  const moves = open.value.map((run) => ({ run, move: nextMove(run, nowMs) }));
+  const moves = open.value.map((run) => ({ run, move: nextMove(run, nowMs, lane) }));
   const [first] = moves.filter(({ move }) => move.do !== 'rest').toSorted((a, b) => urgency(b) - urgency(a));
   if (first === undefined) return ok({ moved: false, untilMs: earliest(moves.map(({ move }) => move)) });
   const made = await makeMove(parts, first.run, first.move);

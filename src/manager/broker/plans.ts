@@ -31,12 +31,14 @@ export interface PersonsWish {
   readonly evidence: Wanted['evidence'];
   /** Only for `lift`. */
   readonly lifts?: string;
+  /** Only for `call`. */
+  readonly call?: string;
   readonly why: string;
 }
 
 /** The plan a person's word makes; what cannot be done is refused with the reason. Nothing is stored. */
 export async function planFor(desk: Desk, wish: PersonsWish): Promise<Result<Proposal>> {
-  const { vm, alarm, action, by, evidence, lifts, why } = wish;
+  const { vm, alarm, action, by, evidence, lifts, call, why } = wish;
   const able = await freshAbilities(desk, vm);
   const nowMs = desk.clock.now();
   const of = alarm?.finding == null ? null : causeOfFinding(alarm.finding, alarm.id);
@@ -59,9 +61,10 @@ export async function planFor(desk: Desk, wish: PersonsWish): Promise<Result<Pro
     attemptsMax: 1,
   } as const;
   const wanted: Wanted = { action, by: 'person', atMs: nowMs, consent: 'automatic', expiresMinutes: null, evidence };
-  const asked = mergeWanted([lifts === undefined ? wanted : { ...wanted, lifts }], []);
+  const named = { ...(lifts === undefined ? {} : { lifts }), ...(call === undefined ? {} : { call }) };
+  const asked = mergeWanted([{ ...wanted, ...named }], []);
   return await desk.store.read(async (db) => {
-    const ground = await groundFor(db, vm, able.ok ? able.value : null, nowMs);
+    const ground = { ...(await groundFor(db, vm, able.ok ? able.value : null, nowMs)), calls: desk.calls.known };
     // A policy of trying out is about what rules do.
     return makePlan(cause, asked, { ...ground, policy: { ...ground.policy, dryRun: false } }, terms, nowMs);
   });
@@ -71,14 +74,14 @@ export async function planFor(desk: Desk, wish: PersonsWish): Promise<Result<Pro
 export async function previewPlans(
   desk: Desk,
   id: string,
-  action: PlannedAction | undefined,
+  asked: { readonly action: PlannedAction; readonly call?: string } | null,
   by: string,
 ): Promise<Result<PlanPreview>> {
   const found = await look(desk, async (db) => await theAlarm(db, id));
   if (!found.ok) return found;
   const alarm = found.value;
-  if (action !== undefined) {
-    const wish = { vm: alarm.vm, alarm, action, by, evidence: 'first', why: `alarm ${id}: ${alarm.title}` } as const;
+  if (asked !== null) {
+    const wish = { vm: alarm.vm, alarm, ...asked, by, evidence: 'first', why: `alarm ${id}: ${alarm.title}` } as const;
     const made = await planFor(desk, wish);
     return made.ok ? ok(previewOf(alarm.id, [made.value])) : made;
   }
@@ -90,7 +93,7 @@ export async function previewPlans(
     const member = await memberOfVm(db, alarm.vm);
     const scope = member === null ? null : await scopeNamed(db, member.scope);
     const rules = scope?.services.find((service) => service.name === member?.service)?.rules ?? [];
-    const ground = await groundFor(db, alarm.vm, able.ok ? able.value : null, nowMs);
+    const ground = { ...(await groundFor(db, alarm.vm, able.ok ? able.value : null, nowMs)), calls: desk.calls.known };
     return (['automatic', 'approval'] as const).flatMap((consent) =>
       plansForFinding(finding, rules, { alarm: alarm.id, ground, nowMs, consent }),
     );

@@ -17,6 +17,8 @@ export interface RespondRequest {
   readonly alarm: string;
   readonly action: PlannedAction;
   readonly evidence: Wanted['evidence'];
+  /** Only for `call`: which of the configured calls. */
+  readonly call?: string;
   readonly by: string;
 }
 
@@ -24,21 +26,29 @@ export interface RespondRequest {
 const waitMsMax = 58_000;
 
 export async function respondToAlarm(desk: Desk, request: RespondRequest): Promise<Result<Remediation>> {
-  const { by, action, evidence } = request;
+  const { by, action, evidence, call } = request;
   const read = await desk.store.read(async (db) => await theAlarm(db, request.alarm));
   const found = read.ok ? read.value : read;
   if (!found.ok) return found;
   const alarm = found.value;
-  const there = await sentinelIsThere(desk, alarm.vm, alarm.vmName);
+  const there = action === 'call' ? ok(null) : await sentinelIsThere(desk, alarm.vm, alarm.vmName);
   if (!there.ok) {
     await record(desk, { by, verb: 'remediation.start', subject: alarm.id }, 'failed', sayProblem(there.error));
     return there;
   }
-  const waiting = await proposedAs(desk, alarm, action);
+  const waiting = action === 'call' ? null : await proposedAs(desk, alarm, action);
   const why = `alarm ${alarm.id}: ${alarm.title}`.slice(0, 1000);
   const begun =
     waiting === null
-      ? await adoptWish(desk, { vm: alarm.vm, alarm, action, by, evidence, why })
+      ? await adoptWish(desk, {
+          vm: alarm.vm,
+          alarm,
+          action,
+          by,
+          evidence,
+          why,
+          ...(call === undefined ? {} : { call }),
+        })
       : await decidePlan(desk, waiting, 'approved', by);
   if (!begun.ok) return begun;
   const settled = await untilSettled(desk, begun.value);

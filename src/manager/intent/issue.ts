@@ -4,7 +4,7 @@ import { ok, type Result } from '../../kit/result.ts';
 import type { Mode, Service, Sight } from '../../model/application.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { Profile } from '../../model/profile.ts';
-import { isInline } from '../../model/rule.ts';
+import { isInline, type Rule } from '../../model/rule.ts';
 import { draft } from '../../stages/draft/draft.ts';
 import { emptyProfile } from '../../stages/learn/learn.ts';
 import { payloadTypes, type Withdrawal } from '../../wire/messages.ts';
@@ -83,7 +83,10 @@ async function issueToMember(
     mode: scope.mode,
     sight: sightOf(scope.mode, service),
     // Only in protect may anything act, and only what needs no person's consent may act alone.
-    orders: scope.mode === 'protect' ? service.rules.filter((rule) => rule.approval === 'automatic') : [],
+    orders:
+      scope.mode === 'protect'
+        ? service.rules.filter(({ approval }) => approval === 'automatic').map(carriedBeside)
+        : [],
     generation,
     issuedAt: turn.at,
     approved: await readApprovals(turn.db, scope.name, service.name, member.vm),
@@ -111,6 +114,13 @@ async function issueToMember(
   );
   turn.announce({ kind: 'delivery', delivery });
   return ok({ vm: member.vm, name: member.name, generation });
+}
+
+/** Calls are made by the manager, so that no host learns of them. */
+function carriedBeside(rule: Rule): Rule {
+  const order = { ...rule };
+  delete order.calls;
+  return order;
 }
 
 /** Nothing can be refused that is not seen before it happens. */

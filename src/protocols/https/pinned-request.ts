@@ -1,6 +1,7 @@
 // HTTPS to a management server that acts on VMs: nothing is sent, no credential either, before its certificate is the one that
 // was pinned; answers are bounded in time and size.
 import { Agent, request, type RequestOptions } from 'node:https';
+import type { LookupFunction } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { causeOf, problem, type Problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
@@ -61,18 +62,21 @@ export function httpsClient(server: HttpsServer): Result<HttpsClient> {
   });
 }
 
-class CertificateRefused extends Error {}
+export class CertificateRefused extends Error {}
 
 /** Hands a connection over only when its certificate has been looked at. */
-class PinningAgent extends Agent {
+export class PinningAgent extends Agent {
   readonly #pin: string | null;
   readonly #host: string;
+  readonly #lookup: LookupFunction | undefined;
 
-  constructor(pin: string | null, host: string) {
+  /** `pin` in upper case without colons. `lookup` = how its name becomes addresses; the system's way when left out. */
+  constructor(pin: string | null, host: string, lookup?: LookupFunction) {
     // A resumed session would show no certificate.
     super({ keepAlive: true, maxSockets: socketsMax, maxCachedSessions: 0 });
     this.#pin = pin;
     this.#host = host;
+    this.#lookup = lookup;
   }
 
   override createConnection(
@@ -87,6 +91,7 @@ class PinningAgent extends Agent {
       ...(/^[0-9.]+$|:/.test(host) ? {} : { servername: host }),
       rejectUnauthorized: this.#pin === null,
       ALPNProtocols: ['http/1.1'],
+      ...(this.#lookup === undefined ? {} : { lookup: this.#lookup }),
     });
     let handed = false;
     const end = (error: Error | null): void => {

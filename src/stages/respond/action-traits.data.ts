@@ -2,8 +2,8 @@
 import { type Action, type PlannedAction, plannedActions } from '../../model/remediation.ts';
 
 export interface ActionTraits {
-  /** Plans isolate first, then collect evidence, then stop; lifting is a plan of its own. */
-  readonly phase: 'isolate' | 'collect' | 'stop' | 'lift';
+  /** Plans isolate first, then tell, collect evidence, and stop; lifting is a plan of its own. What tells holds nothing up. */
+  readonly phase: 'isolate' | 'tell' | 'collect' | 'stop' | 'lift';
   /** The VM's users lose it: counted against limits, held back in quiet hours. */
   readonly disruptive: boolean;
   /** Nothing of what was in memory can be had afterwards. */
@@ -43,9 +43,16 @@ export const actionTraits: Readonly<Record<PlannedAction, ActionTraits>> = {
   },
   resume: { ...nothing, phase: 'lift', reverses: 'suspend' },
   lift: { ...nothing, phase: 'lift' },
+  call: { ...nothing, phase: 'tell' },
 };
 
-export const phaseOrder = ['lift', 'isolate', 'collect', 'stop'] as const satisfies readonly ActionTraits['phase'][];
+export const phaseOrder = [
+  'lift',
+  'isolate',
+  'tell',
+  'collect',
+  'stop',
+] as const satisfies readonly ActionTraits['phase'][];
 
 /** Whether an action has its VM counted against the limits; what acts inside the guest has not. */
 export function isDisruptive(action: Action): boolean {

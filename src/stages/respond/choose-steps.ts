@@ -36,7 +36,7 @@ export function chooseSteps(
     else {
       const { chosen, why } = verdict;
       decisions.push({ action: wish.action, verdict: chosen.action === wish.action ? 'chosen' : 'replaced', why });
-      if (!kept.some((one) => one.action === chosen.action && one.action !== 'lift')) kept.push(chosen);
+      if (!kept.some((one) => isSameThing(one, chosen))) kept.push(chosen);
     }
   }
   const chosen = kept.filter((one) => {
@@ -52,8 +52,13 @@ export function chooseSteps(
   return { chosen: [...chosen, ...evidenceFirst(chosen, ground, decisions)].toSorted(byOrder), decisions };
 }
 
+function isSameThing(one: Chosen, other: Chosen): boolean {
+  return one.action === other.action && one.action !== 'lift' && one.wanted.call === other.wanted.call;
+}
+
 function judge(wanted: Wanted, cause: PlanCause, ground: Ground): Verdict {
   const { action } = wanted;
+  if (wanted.call !== undefined) return judgeCall(wanted, wanted.call, ground);
   const overruled = personsWord(wanted, cause, ground);
   if (overruled !== null) return { chosen: null, decision: { action, verdict: 'left-out', why: overruled } };
   const obstacles: string[] = [];
@@ -77,6 +82,15 @@ function judge(wanted: Wanted, cause: PlanCause, ground: Ground): Verdict {
     chosen: null,
     decision: { action, verdict: 'left-out', why: `nothing here can do it: ${obstacles.join('; ')}` },
   };
+}
+
+/** Its host has no say in it: the manager calls. */
+function judgeCall(wanted: Wanted, name: string, { calls = [] }: Ground): Verdict {
+  const { action } = wanted;
+  if (calls.some((one) => one.name === name))
+    return { chosen: { wanted, action, measure: null, escalates: false, replaces: null }, why: `${name} is asked for` };
+  const why = `no call ${name} is in the manager's configuration`;
+  return { chosen: null, decision: { action, verdict: 'left-out', why } };
 }
 
 type Candidate =

@@ -42,7 +42,7 @@ export function answeredBy(remediations: readonly Remediation[], nowMs: number):
       for (const one of ended) inForce.delete(one.key);
       const what = reverses ?? ended[0]?.action;
       if (what !== undefined && said.by === 'person') lifted.push({ action: what, atMs: said.atMs });
-    } else if (phase !== 'collect' && !hasRunOut(step.measure, nowMs))
+    } else if (phase !== 'collect' && phase !== 'tell' && !hasRunOut(step.measure, nowMs))
       inForce.set(measureKey(step), { action, ...said, key: measureKey(step), measure: step.measure ?? null });
   }
   return { inForce: [...inForce.values()], lifted };

@@ -11,7 +11,7 @@ import { type Disruption, limitsOf, radiusObjection, type Standing } from './bla
 import { chooseSteps, type Chosen } from './choose-steps.ts';
 import { isWithin } from './hours.ts';
 import type { Answered } from './in-force.ts';
-import { measureStep, stepFor } from './steps.ts';
+import { callStep, type KnownCall, measureStep, stepFor } from './steps.ts';
 import type { Wanted } from './wanted.ts';
 
 export interface PlanCause {
@@ -38,6 +38,8 @@ export interface Ground {
   /** Null = it is in no service. */
   readonly standing: Standing | null;
   readonly recent: readonly Disruption[];
+  /** The calls that are configured; absent = whoever plans makes none. */
+  readonly calls?: readonly KnownCall[];
 }
 
 export interface Terms {
@@ -72,7 +74,7 @@ export function makePlan(
   const objections = actsAlone ? objectionsTo(cause.vm, chosen, ground, nowMs) : [];
   const asksPerson = terms.consent === 'approval' || objections.length > 0;
   const deadlineMs = nowMs + terms.deadlineMinutes * minuteMs;
-  const steps = chosen.slice(0, stepsMax).map((one) => stepOf(one, cause));
+  const steps = chosen.slice(0, stepsMax).map((one) => stepOf(one, cause, ground.calls ?? []));
   const plan: Plan = {
     id: digest(['plan', cause.vm, cause.seed, terms.dryRun, ...wanted.map(nameOf)].join('\n')),
     vm: cause.vm,
@@ -97,8 +99,8 @@ export function makePlan(
 }
 
 /** What is wished names the plan, not what is chosen for it: what a host can do may change while a person is asked. */
-function nameOf({ action, lifts, consent }: Wanted): string {
-  return `${action} ${lifts ?? ''} ${consent}`;
+function nameOf({ action, lifts, consent, call }: Wanted): string {
+  return `${action} ${lifts ?? ''} ${consent}${call === undefined ? '' : ` ${call}`}`;
 }
 
 /** Why what a rule would do at once has to wait for a person after all. */
@@ -114,16 +116,22 @@ function objectionsTo(vm: string, chosen: readonly Chosen[], ground: Ground, now
   ].map((one) => one.slice(0, 500));
 }
 
-/** Undone as a whole, when the last of its steps may be; null when one of them is to stay. */
+/** Undone as a whole, when the last of its steps may be; null when one of them is to stay. A call has nothing that would end. */
 function expiryOf(chosen: readonly Chosen[]): number | null {
-  const minutes = chosen.map((one) => one.wanted.expiresMinutes);
+  const lasting = chosen.filter((one) => actionTraits[one.action].phase !== 'tell');
+  const minutes = lasting.map((one) => one.wanted.expiresMinutes);
   return (
     minutes.reduce((longest, one) => (longest === null || one === null ? null : Math.max(longest, one)), 0) || null
   );
 }
 
-function stepOf({ action, measure, wanted, replaces }: Chosen, { vm, why: cause, seed }: PlanCause): Step {
-  const why = replaces === null ? cause : `${cause}; ${replaces}`;
+function stepOf({ action, measure, wanted, replaces }: Chosen, cause: PlanCause, calls: readonly KnownCall[]): Step {
+  const { vm, seed } = cause;
+  const why = replaces === null ? cause.why : `${cause.why}; ${replaces}`;
+  const known = calls.find(({ name }) => name === wanted.call);
+  // An alarm is told once, whichever of its findings or manifests asked for it.
+  if (known !== undefined)
+    return callStep(known, vm, why, cause.origin === 'rule' ? `${cause.group} ${cause.alarm}` : seed);
   if (measure !== null) return measureStep(measure, vm, why, seed);
   const step = stepFor(action, vm, why, wanted.lifts === undefined ? seed : `${seed} ${wanted.lifts}`);
   return wanted.lifts === undefined ? step : { ...step, lifts: wanted.lifts };

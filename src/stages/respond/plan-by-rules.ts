@@ -12,6 +12,7 @@ import { mergeWanted, type Wanted } from './wanted.ts';
 
 const deadlineMinutesDefault = 60;
 const attemptsMax = 3;
+const attemptsMaxTelling = 8;
 
 export function causeOfFinding(finding: Finding, alarm: string | null): PlanCause {
   const { deviation, group } = finding;
@@ -58,6 +59,30 @@ export function plansForTampering(
   return plansByRules(causeOfTampering(event, severity, by.alarm), rulesForTampering(event, severity, rules), by);
 }
 
+/** Only the calls of what rules answer at once: a sentinel that acts alone makes none, so that the manager does. One plan for an alarm. */
+export function callsForFinding(finding: Finding, rules: readonly Rule[], by: RulePlanning): readonly Proposal[] {
+  return plansByRules(toldOnce(causeOfFinding(finding, by.alarm)), rulesFor(finding, rules).map(callsOnly), by);
+}
+
+export function callsForTampering(
+  event: GuardEvent,
+  severity: Severity,
+  rules: readonly Rule[],
+  by: RulePlanning,
+): readonly Proposal[] {
+  const cause = toldOnce(causeOfTampering(event, severity, by.alarm));
+  return plansByRules(cause, rulesForTampering(event, severity, rules).map(callsOnly), by);
+}
+
+function callsOnly(rule: Rule): Rule {
+  return { ...rule, action: 'alert', also: [] };
+}
+
+/** A manifest that was issued meanwhile makes no new alarm. */
+function toldOnce(cause: PlanCause): PlanCause {
+  return { ...cause, seed: `calls ${cause.group} ${cause.alarm}` };
+}
+
 export interface RulePlanning {
   /** The alarm it belongs to, where it is known: another alarm of the same kind is asked about anew. */
   readonly alarm: string | null;
@@ -91,20 +116,24 @@ function wantedBy(rules: readonly Rule[], atMs: number): readonly Wanted[] {
 }
 
 function wishesOf(rule: Rule, atMs: number): readonly Wanted[] {
-  return [rule.action, ...(rule.also ?? [])].flatMap((asked): readonly Wanted[] => {
+  const rest = {
+    by: 'rule',
+    atMs,
+    consent: rule.approval,
+    expiresMinutes: rule.expiresMinutes ?? null,
+    evidence: rule.evidence ?? 'first',
+  } as const;
+  const acts = [rule.action, ...(rule.also ?? [])].flatMap((asked): readonly Wanted[] => {
     const action = plannedActions.find((it) => it === asked);
-    if (action === undefined) return [];
-    return [
-      {
-        action,
-        by: 'rule',
-        atMs,
-        consent: rule.approval,
-        expiresMinutes: rule.expiresMinutes ?? null,
-        evidence: rule.evidence ?? 'first',
-      },
-    ];
+    return action === undefined ? [] : [{ ...rest, action }];
   });
+  return [...acts, ...(rule.calls ?? []).map((call): Wanted => ({ ...rest, action: 'call', call }))];
+}
+
+/** What only tells keeps trying for some minutes: a receiver that is restarted is no reason to lose a ticket. */
+function attemptsMaxOf(rules: readonly Rule[]): number {
+  const acts = rules.flatMap((rule) => [rule.action, ...(rule.also ?? [])]).filter((action) => action !== 'alert');
+  return acts.length === 0 ? attemptsMaxTelling : attemptsMax;
 }
 
 /** The shortest deadline; silence counts as consent only where every rule says so. */
@@ -113,7 +142,7 @@ function termsOf(rules: readonly Rule[], consent: Rule['approval'], dryRun: bool
   return {
     consent,
     dryRun,
-    attemptsMax,
+    attemptsMax: attemptsMaxOf(asking),
     deadlineMinutes: Math.min(...asking.map((rule) => rule.deadlineMinutes ?? deadlineMinutesDefault)),
     unanswered: asking.every((rule) => rule.unanswered === 'approve') ? 'approve' : 'deny',
   };

@@ -8,6 +8,8 @@ import { actionTraits } from './action-traits.data.ts';
 export interface Outcome {
   readonly state: 'done' | 'unconfirmed' | 'failed';
   readonly evidence: string;
+  /** Trying again would give the same answer. */
+  readonly isFinal?: boolean;
 }
 
 export type PlanEvent =
@@ -113,17 +115,52 @@ function stepped(run: PlanRun, event: Extract<PlanEvent, OfStep>): PlanRun {
   }
 }
 
-export function nextMove(run: PlanRun, nowMs: number): Move {
+/** Calls go beside the rest: one that hangs holds up nothing that protects, and nothing that protects waits for an answer. */
+export type Lane = 'act' | 'tell';
+
+export function laneOf(step: Pick<Step, 'action'> | undefined): Lane {
+  return step?.action === 'call' || step?.action === 'end-call' ? 'tell' : 'act';
+}
+
+export function nextMove(run: PlanRun, nowMs: number, lane: Lane = 'act'): Move {
+  if (lane === 'tell') return nextCall(run, nowMs);
   const { state, plan, steps } = run;
+  const isOfLane = (index: number) => laneOf(plan.steps[index]) === lane;
   if (state === 'waiting-approval') return alarmClock(plan.deadline, nowMs);
   if (isCarriedOut(state)) return alarmClock(run.expiresAt, nowMs);
   if (state !== 'executing' && state !== 'undoing') return { do: 'rest', untilMs: null };
   const index =
     state === 'executing'
-      ? steps.findIndex((step) => step.state === 'waiting' || step.state === 'begun')
-      : steps.findLastIndex((step) => isToBeUndone(step));
+      ? steps.findIndex((step, at) => isOfLane(at) && isToBeDone(step))
+      : steps.findLastIndex((step, at) => isOfLane(at) && isToBeUndone(step));
   const step = steps[index];
-  if (step === undefined) return { do: 'rest', untilMs: null };
+  return step === undefined ? { do: 'rest', untilMs: null } : moveOf(step, index, state, nowMs);
+}
+
+/** Whichever call is due, since one of them may be waiting for a receiver that is away. */
+function nextCall(run: PlanRun, nowMs: number): Move {
+  const { state, plan, steps } = run;
+  const isOpen = state === 'executing' ? isToBeDone : state === 'undoing' ? isToBeUndone : null;
+  if (isOpen === null || (state === 'executing' && !isIsolationTried(run))) return { do: 'rest', untilMs: null };
+  const moves = steps.flatMap((step, index) =>
+    laneOf(plan.steps[index]) === 'tell' && isOpen(step) ? [moveOf(step, index, state, nowMs)] : [],
+  );
+  const due = moves.find((move) => move.do !== 'rest');
+  if (due !== undefined) return due;
+  const times = moves.flatMap((move) => (move.do === 'rest' && move.untilMs !== null ? [move.untilMs] : []));
+  return { do: 'rest', untilMs: times.length === 0 ? null : Math.min(...times) };
+}
+
+/** So that what is told says how it went; a second try is not waited for. */
+function isIsolationTried({ plan, steps }: PlanRun): boolean {
+  return steps.every((step, at) => {
+    const action = plannedAction(plan.steps[at]);
+    if (action === null || actionTraits[action].phase !== 'isolate') return true;
+    return !isToBeDone(step) || step.attempts - Number(step.state === 'begun') > 0 || step.silences > 0;
+  });
+}
+
+function moveOf(step: StepRun, index: number, state: PlanState, nowMs: number): Move {
   const waitMs = step.notBefore === null ? 0 : Date.parse(step.notBefore);
   if (nowMs < waitMs) return { do: 'rest', untilMs: waitMs };
   const resumed = isUnderWay(step);
@@ -170,6 +207,10 @@ function takeBack(run: PlanRun, by: string, atMs: number): PlanRun {
   return settle({ ...moved(run, 'undoing', atMs), steps, undoneBy: by, expiresAt: null }, atMs);
 }
 
+function isToBeDone(step: StepRun): boolean {
+  return step.state === 'waiting' || step.state === 'begun';
+}
+
 function isToBeUndone(step: StepRun): boolean {
   return step.state === 'unconfirmed' || step.state === 'undo-begun';
 }
@@ -184,7 +225,7 @@ function ended(run: PlanRun, step: StepRun, outcome: Outcome, atMs: number): Ste
   if (outcome.state === 'done') return { ...step, state: isUndo ? 'undone' : 'done', silences: 0, evidence };
   const attemptsMax = isUndo ? undoAttemptsMax : run.plan.attemptsMax;
   const tried = step.attempts - step.attemptsBefore;
-  if (tried < attemptsMax)
+  if (tried < attemptsMax && outcome.isFinal !== true)
     return { ...again(step, tried, atMs), state: isUndo ? 'unconfirmed' : 'waiting', silences: 0, evidence };
   return { ...step, state: isUndo ? 'kept' : outcome.state, silences: 0, evidence };
 }
@@ -211,7 +252,7 @@ function settle(run: PlanRun, atMs: number): PlanRun {
   if (run.state !== 'executing') return run;
   const steps = leaveWhatMayNotFollow(run);
   const next = { ...run, steps };
-  if (steps.some((step) => step.state === 'waiting' || step.state === 'begun')) return next;
+  if (steps.some(isToBeDone)) return next;
   const state = steps.some((step) => step.state === 'unconfirmed')
     ? 'unconfirmed'
     : steps.some((step) => step.state === 'failed' || step.state === 'left')

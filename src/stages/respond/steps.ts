@@ -38,14 +38,27 @@ export function measureStep(measure: NetworkMeasure, vm: string, why: string, id
   return { ...stepFor(measure.kind, vm, why, `${idSeed}${detail}`), measure };
 }
 
+/** A call as its configuration has it. */
+export interface KnownCall {
+  readonly name: string;
+  /** What it opens outside can be closed again. */
+  readonly canEnd: boolean;
+}
+
+/** A step that makes one of the configured calls. */
+export function callStep({ name, canEnd }: KnownCall, vm: string, why: string, idSeed: string): Step {
+  return { ...stepFor('call', vm, why, `${idSeed} ${name}`), call: name, undo: canEnd ? 'end-call' : null };
+}
+
 /** What takes a step back that was carried out as this remediation; null = nothing can. */
 export function undoStep(step: Step, remediation: string, why: string): Step | null {
   if (step.undo === null) return null;
   const undo = stepFor(step.undo, step.vm, why, `undo ${remediation}`);
+  if (step.call !== undefined) return { ...undo, call: step.call, lifts: measureKey(step) };
   return step.undo === 'lift' ? { ...undo, lifts: measureKey(step) } : undo;
 }
 
-/** The name under which a switch keeps what this step puts into force. */
+/** The name under which a switch keeps what this step puts into force, or a receiver knows a call. */
 export function measureKey(step: Pick<Step, 'id' | 'key'>): string {
   return step.key ?? step.id;
 }
@@ -54,7 +67,8 @@ export function measureKey(step: Pick<Step, 'id' | 'key'>): string {
 export function attemptOf(step: Step, attempt: number): Step {
   if (attempt <= 1) return step;
   const id = digest(`${step.id} ${attempt}`);
-  return step.measure === undefined ? { ...step, id } : { ...step, id, key: measureKey(step) };
+  const isNamed = step.measure !== undefined || step.call !== undefined;
+  return isNamed ? { ...step, id, key: measureKey(step) } : { ...step, id };
 }
 
 /** What the same cause has in common. */
@@ -93,6 +107,10 @@ function expectation(action: Action, snapshot: string | undefined): string {
       return 'in force';
     case 'lift':
       return 'lifted';
+    case 'call':
+      return 'answered';
+    case 'end-call':
+      return 'closed';
   }
 }
 
@@ -115,6 +133,8 @@ function undoOf(action: Action): Action | null {
     case 'hold':
     case 'release':
     case 'lift':
+    case 'call':
+    case 'end-call':
       return null;
   }
 }

@@ -18,6 +18,8 @@ export interface Wanted {
   readonly lifts?: string;
   /** Only for `lift`: what that remediation had put into force. */
   readonly of?: NetworkMeasure['kind'];
+  /** Only for `call`: which of the configured calls. */
+  readonly call?: string;
 }
 
 /** One wish for each thing. Nothing that is covered is dropped yet: what covers it may itself be overruled by the next merge. */
@@ -34,9 +36,10 @@ export function covers(stronger: PlannedAction, weaker: PlannedAction): boolean 
   return actionTraits[stronger].covers.includes(weaker);
 }
 
-/** Lifting first, then isolate, collect, stop; what destroys comes last. */
-export function byOrder(a: Pick<Wanted, 'action'>, b: Pick<Wanted, 'action'>): number {
-  return place(a.action) - place(b.action) || (a.action < b.action ? -1 : Number(a.action > b.action));
+/** Lifting first, then isolate, tell, collect, stop; what destroys comes last. */
+export function byOrder(a: Pick<Wanted, 'action' | 'call'>, b: Pick<Wanted, 'action' | 'call'>): number {
+  const name = (one: Pick<Wanted, 'action' | 'call'>) => `${one.action} ${one.call ?? ''}`;
+  return place(a.action) - place(b.action) || (name(a) < name(b) ? -1 : Number(name(a) > name(b)));
 }
 
 function place(action: PlannedAction): number {
@@ -45,7 +48,8 @@ function place(action: PlannedAction): number {
 }
 
 /** Two wishes about the same thing contradict or repeat each other: one of them holds. */
-function aboutOf({ action, of }: Wanted): string {
+function aboutOf({ action, of, call }: Wanted): string {
+  if (call !== undefined) return `call ${call}`;
   return of ?? actionTraits[action].reverses ?? action;
 }
 
@@ -74,6 +78,6 @@ function longer(minutes: number | null): number {
   return minutes ?? Number.MAX_SAFE_INTEGER;
 }
 
-function keyOf({ action, lifts, of }: Wanted): string {
-  return `${action} ${lifts ?? ''} ${of ?? ''}`;
+function keyOf({ action, lifts, of, call }: Wanted): string {
+  return `${action} ${lifts ?? ''} ${of ?? ''} ${call ?? ''}`;
 }
