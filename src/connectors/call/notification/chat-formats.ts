@@ -35,7 +35,7 @@ function slackBody({ title, lines, link }: Words): Json {
       plain(lines.join('\n').slice(0, 2900).toWellFormed()),
       ...(link === null
         ? []
-        : [{ type: 'section', text: { type: 'mrkdwn', text: `<${slackText(link)}|Open the alarm>` } }]),
+        : [{ type: 'section', text: { type: 'mrkdwn', text: `<${link.replaceAll('&', '&amp;')}|Open the alarm>` } }]),
     ],
   };
 }

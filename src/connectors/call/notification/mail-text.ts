@@ -31,9 +31,9 @@ export function mailText({ title, lines, link }: Words, { from, to, id, atMs }: 
   ].join('\r\n');
 }
 
-/** Whole characters in each word, and no word beyond 75 characters. */
+/** Whole characters in each word, and no line beyond 76 characters, the first with the header's name before it. */
 function encodedWords(text: string): string {
-  const bytesMax = 45;
+  const bytesMax = 39;
   const words: string[] = [''];
   for (const character of text) {
     const longer = `${words.at(-1)}${character}`;
