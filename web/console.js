@@ -171,6 +171,15 @@ function showAlarms(details) {
       ? [make('li', 'empty', 'Nothing is out of true.')]
       : details.map((detail) => make('li', '', alarmCard(detail)))),
   );
+  lookAtNamed();
+}
+
+/** A link that somebody was sent names one alarm; it is brought into view once. */
+let named = location.hash.slice(1);
+function lookAtNamed() {
+  const card = named === '' ? null : byId(named);
+  card?.scrollIntoView();
+  if (card !== null) named = '';
 }
 
 function alarmCard({ alarm, remediations, pending, settled }) {
@@ -191,6 +200,7 @@ function alarmCard({ alarm, remediations, pending, settled }) {
     answers(remediations, pending, settled, alarm.status),
     alarm.status === 'open' ? actions(alarm, pending) : null,
   );
+  card.id = `alarm=${alarm.id}`;
   if (alarm.status !== 'open') card.dataset.settled = alarm.status;
   return card;
 }
@@ -215,7 +225,7 @@ function answers(remediations, pending, settled, status) {
       return make(
         'li',
         '',
-        `${step.action} by ${by}: `,
+        `${step.call === undefined ? step.action : `${step.action} ${step.call}`} by ${by}: `,
         make('span', state, state),
         evidence === '' ? '' : ` (${evidence})`,
       );

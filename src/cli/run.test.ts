@@ -123,6 +123,7 @@ const grammar: readonly (readonly [string, readonly string[]])[] = [
   ['member list', ['listScopes']],
   ['member add shop/web web1 web2', ['addMember {"scope":"shop","service":"web","vm":"web1"}']],
   ['member remove shop/web web1', ['removeMember {"scope":"shop","service":"web","vm":"web1"}']],
+  ['calls', ['listCalls']],
   ['apply -f shop.yaml', ['apply {"declaration":{"scopes":[{"name":"shop"}]}}']],
   [
     'apply --file - --prune --preview',
@@ -207,6 +208,10 @@ test('answers to an alarm go to the alarm itself', async () => {
     await last('respond 3f2a power-off --without-evidence'),
     `respondToAlarm {"alarm":"${alarm.id}","action":"power-off","evidence":"none"}`,
   );
+  assert.equal(
+    await last('respond 3f2a call --call soc'),
+    `respondToAlarm {"alarm":"${alarm.id}","action":"call","evidence":"first","call":"soc"}`,
+  );
   assert.equal(await last('close 3f2a'), `closeAlarm {"alarm":"${alarm.id}"}`);
 });
 
@@ -224,6 +229,8 @@ test('rules are added to those there are, and a person is asked unless told othe
       { on: 'process', minSeverity: 'minor', action: 'snapshot', approval: 'automatic' },
     ],
   });
+  const called = await recorded(['service', 'rules', 'shop/web', '--add', 'any,minor,alert+call:soc'], { answers });
+  assert.match(called.calls.at(-1) ?? '', /"action":"alert","approval":"approval","calls":\["soc"\]/);
   const several = 'process,serious,quarantine+snapshot+suspend,automatic';
   const whole = await recorded(['service', 'rules', 'shop/web', '--add', several], { answers });
   assert.match(
@@ -242,7 +249,7 @@ const mistakes: readonly (readonly [string, RegExp])[] = [
   ['alarms --severity terrible', /Allowed choices are info, minor, serious, critical\./],
   [
     'respond 3f2a explode',
-    /Allowed choices are suspend, resume, snapshot, power-off, quarantine, block-flow, capture, reroute\./,
+    /Allowed choices are suspend, resume, snapshot, power-off, quarantine, block-flow, capture, reroute, call\./,
   ],
   ['ps', /Missing required argument 'vm'\.\nSee `plumbline help ps`\./],
   ['ps web1 web2', /Too many arguments/],
@@ -280,6 +287,18 @@ test('what cannot be meant ends with 2, one sentence and a mend, in the form tha
     assert.equal(kind, 'usage');
     assert.match(people.err, new RegExp(message.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')));
   }
+});
+
+test('a declaration that names an unknown call is refused with its line, and nothing is applied', async () => {
+  const rule = (call: string) =>
+    `{ on: any, minSeverity: minor, action: alert, approval: automatic,\n        calls: [${call}] }`;
+  const text = (call: string) => `${shop}    services:\n    - name: web\n      rules:\n      - ${rule(call)}\n`;
+  const answers = { listCalls: ok([{ name: 'soc' }]), apply: ok({ changes: [], notes: [] }) };
+  const bad = await recorded(['apply', '-f', 'a.yaml'], { answers, files: { 'a.yaml': text('sco') } });
+  assert.deepEqual([bad.code, bad.calls], [2, ['listCalls']]);
+  assert.match(bad.err, /^a\.yaml:7: scopes\.0\.services\.0\.rules\.0\.calls\.0 names sco, which is no call/);
+  const good = await recorded(['apply', '-f', 'a.yaml'], { answers, files: { 'a.yaml': text('soc') } });
+  assert.deepEqual([good.code, good.calls.length], [0, 2], good.err);
 });
 
 const kinds: readonly (readonly [ProblemKind, number])[] = [

@@ -65,7 +65,7 @@ const bad: readonly (readonly [string, string, string, RegExp])[] = [
   [
     'a program by a relative path',
     '/usr/bin/true',
-    'true',
+    'bin/true',
     /^c\.yaml:7: calls\.run\.command\.run\.0 must be an absolute path/,
   ],
   [

@@ -58,7 +58,7 @@ function isSameThing(one: Chosen, other: Chosen): boolean {
 
 function judge(wanted: Wanted, cause: PlanCause, ground: Ground): Verdict {
   const { action } = wanted;
-  if (wanted.call !== undefined) return judgeCall(wanted, wanted.call, ground);
+  if (action === 'call') return judgeCall(wanted, wanted.call ?? '', ground);
   const overruled = personsWord(wanted, cause, ground);
   if (overruled !== null) return { chosen: null, decision: { action, verdict: 'left-out', why: overruled } };
   const obstacles: string[] = [];
