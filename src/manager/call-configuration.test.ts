@@ -29,6 +29,7 @@ calls:
 test('what is well is read, as is what the document shows', () => {
   const read = readConfiguration(good, 'c.yaml');
   assert.ok(read.ok, JSON.stringify(read));
+  assert.deepEqual(read.value.calls?.['jira']?.ticket?.body, { a: ['{{alarm.title}}'] });
   const document = readFileSync(new URL('../../docs/calls.md', import.meta.url), 'utf8');
   const example = readConfiguration(/```yaml\n(.*?)```/s.exec(document)?.[1] ?? '', 'docs/calls.md');
   assert.ok(example.ok, JSON.stringify(example));

@@ -133,7 +133,8 @@ export function printAllowance({ preview, entries, members, alsoAllowed, notes }
 
 export function sayRemediation({ step, state, evidence, by, startedAt, endedAt }: Remediation, page: Page): string {
   const readBack = evidence === '' ? '' : `: ${visible(evidence)}`;
-  return `${step.action} ${page.paint(remediationStyle(state), state)}${readBack} (by ${visible(by)}, ${sayTime(endedAt ?? startedAt)})`;
+  const what = step.call === undefined ? step.action : `${step.action} ${step.call}`;
+  return `${what} ${page.paint(remediationStyle(state), state)}${readBack} (by ${visible(by)}, ${sayTime(endedAt ?? startedAt)})`;
 }
 
 function section(title: string, lines: readonly string[]): string[] {

@@ -226,7 +226,7 @@ test('a person has something called about an alarm, and again when asked again',
 
 test('a rule that names what is not configured is refused, by its place, and changes nothing', async () => {
   await setRules({ calls: ['hook'] });
-  const bad = { on: 'any', minSeverity: 'serious', action: 'alert', approval: 'automatic', calls: ['hok'] } as const;
+  const bad: Rule = { on: 'any', minSeverity: 'serious', action: 'alert', approval: 'automatic', calls: ['hok'] };
   const set = await client.setRules({ scope: 'shop', service: 'web', rules: [bad] });
   assert.ok(!set.ok);
   assert.equal(set.error.message, 'Rule 1 of shop/web names the call hok, which is not configured.');
@@ -247,4 +247,22 @@ test('what is configured is listed without its secrets', async () => {
     ],
   );
   assert.doesNotMatch(JSON.stringify(calls), /kkkk/);
+});
+
+test('a manager that stops in the middle of a call leaves it to the next one, which asks by the same name', async () => {
+  answer = () => undefined;
+  await setRules({ calls: ['hook'] });
+  const alarm = await newAlarm();
+  await until('it was called', () => heard.length === 1);
+  const restarting = trial.restart();
+  answer = well;
+  client = connect({ ...(await restarting), by: 'ann' });
+  const { plan, steps } = await settled(alarm, 'done');
+  assert.deepEqual([heard.length, new Set(heard.map(({ key }) => key)).size], [2, 1]);
+  assert.deepEqual([steps[0]?.attempts, steps[0]?.remediation], [1, plan.steps[0]?.id]);
+  const { remediations } = must(await client.getAlarm({ alarm }));
+  assert.deepEqual(
+    remediations.map(({ state }) => state),
+    ['done'],
+  );
 });

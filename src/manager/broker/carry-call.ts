@@ -24,9 +24,11 @@ export function withCalls(desk: Desk, beside: StepCarrier): StepCarrier {
   };
 }
 
+const stopped = 'the manager stopped before an answer came';
+
 interface Known {
   readonly facts: CallFacts;
-  /** What this very call had become when it was made before. */
+  /** This very call, made before: done under whatever attempt, or this attempt failed. */
   readonly before: Remediation | null;
   /** Only for end-call: what the call that is taken back had opened. */
   readonly opened: string | null;
@@ -34,29 +36,36 @@ interface Known {
 
 async function carryCall(desk: Desk, step: Step, run: PlanRun, by: string): Promise<Carried> {
   const known = await desk.store.read(async (db): Promise<Known> => {
-    const done = (await remediationsOfVm(db, step.vm)).filter(({ state }) => state === 'done');
+    const all = await remediationsOfVm(db, step.vm);
+    const done = all.filter(({ state }) => state === 'done');
     const named = (name: string | undefined, action: Step['action']) =>
       done.find((one) => one.step.action === action && measureKey(one.step) === name) ?? null;
     return {
       facts: await callFacts(db, step, run, desk.calls.consoleUrl, desk.clock.now()),
-      before: named(measureKey(step), step.action),
+      before:
+        named(measureKey(step), step.action) ??
+        all.find(({ id, state }) => id === step.id && state === 'failed') ??
+        null,
       opened: named(step.lifts, 'call')?.result ?? null,
     };
   });
   if (!known.ok) return { outcome: null, why: sayProblem(known.error) };
   const { before } = known.value;
+  // We may have died between noting how it ended and going on; what failed is tried again under its next name.
+  if (before?.state === 'failed') return { outcome: { state: 'failed', evidence: before.evidence } };
   if (before !== null)
     return { outcome: { state: 'done', evidence: `made once already, remediation ${before.id}: ${before.evidence}` } };
 
   const act: Act = { by, verb: 'remediation.start', subject: step.id };
   const begun = await begin(desk, act, step, run);
   if (!begun.ok) return { outcome: null, why: sayProblem(begun.error) };
-  const outcome = await make(desk, step, known.value);
+  const made = await make(desk, step, known.value);
+  // Given up because we stop: the next manager asks again, by the same name.
+  const isGivenUp = made.state !== 'done' && desk.closing.aborted;
+  const outcome: CallOutcome = isGivenUp ? { state: 'unconfirmed', evidence: stopped } : made;
   const stored = await conclude(desk, act, begun.value, outcome);
   if (!stored.ok) return { outcome: null, why: sayProblem(stored.error) };
-  // Given up because we stop: the next manager asks again, by the same name.
-  if (outcome.state !== 'done' && desk.closing.aborted)
-    return { outcome: null, why: 'the manager stopped before an answer came' };
+  if (isGivenUp) return { outcome: null, why: stopped };
   const { state, evidence } = outcome;
   return { outcome: { state, evidence, ...(outcome.state === 'failed' && !outcome.again ? { isFinal: true } : {}) } };
 }

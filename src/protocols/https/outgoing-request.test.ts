@@ -12,7 +12,7 @@ import { AddressRefused, isPrivate, publicLookup } from './private-addresses.ts'
 const received: string[] = [];
 const listener: Parameters<typeof createServer>[1] = (request, response) => {
   received.push(request.url ?? '');
-  switch (request.url) {
+  switch (request.url ?? '') {
     case '/elsewhere':
       return void response.writeHead(302, { location: '/there' }).end();
     case '/silent':

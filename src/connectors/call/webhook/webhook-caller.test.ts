@@ -23,7 +23,7 @@ before(async () => {
   writeFileSync(file, snippet);
   service = spawn(process.execPath, [file, secretFile], { stdio: ['ignore', 'pipe', 'inherit'] });
   const port = await new Promise<string>((resolve) =>
-    service.stdout?.once('data', (chunk: Buffer) => resolve(`${chunk}`.trim())),
+    service.stdout?.once('data', (chunk: Buffer) => resolve(chunk.toString().trim())),
   );
   url = new URL(`http://127.0.0.1:${port}/plumbline`);
 });
