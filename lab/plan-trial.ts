@@ -173,6 +173,8 @@ function hostOf(estate: SimulatedEstate, clock: SteppedClock, fate: Fate): Senti
     sentinel: 'host1',
     install: async () => await Promise.resolve(ok(1)),
     abilities: async () => await Promise.resolve(ok(estate.abilities())),
+    evidence: async () => await Promise.resolve(fail(problem('not-found', 'Nothing was collected here.'))),
+    retain: async () => await Promise.resolve(ok(0)),
     async order(envelope) {
       const { step, by, alarm } = JSON.parse(envelope.payload) as Order;
       fate('before an order');

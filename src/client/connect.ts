@@ -4,6 +4,7 @@ import { problem, type Problem, type ProblemKind } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
 import type { Announcement } from '../model/announcement.ts';
 import { apiPrefix, type Call, type Endpoint } from '../model/endpoint.ts';
+import { evidenceBundlePath, evidenceBundleType } from '../model/evidence-endpoints.ts';
 import { endpoints, eventsPath, type EndpointName, type Endpoints } from '../model/endpoints.ts';
 import { readEvents } from './read-events.ts';
 
@@ -20,9 +21,14 @@ export interface Connection {
 export type Client = { readonly [K in EndpointName]: Call<Endpoints[K]> } & {
   /** What changes, as it changes, until `signal` ends it. A broken line ends the iteration with a Problem. */
   events(signal?: AbortSignal): AsyncGenerator<Result<Announcement>, void>;
+  /** A bundle of evidence, piece by piece as it is made. One that ends before its time throws. */
+  downloadEvidence(subject: string, signal?: AbortSignal): Promise<Result<AsyncIterable<Uint8Array>>>;
 };
 
 type Fields = Readonly<Record<string, unknown>>;
+
+/** Longer than a manager waits for a sentinel that does not answer, all its tries together. */
+const silenceMsMax = 180_000;
 
 export function connect(connection: Connection): Client {
   const calls = Object.fromEntries(
@@ -32,7 +38,11 @@ export function connect(connection: Connection): Client {
     ]),
   );
   // The table's rows and the functions made from them are one for one; TypeScript cannot follow that through fromEntries.
-  return { ...calls, events: (signal?: AbortSignal) => events(connection, signal) } as unknown as Client;
+  return {
+    ...calls,
+    events: (signal?: AbortSignal) => events(connection, signal),
+    downloadEvidence: async (subject: string, signal?: AbortSignal) => await download(connection, subject, signal),
+  } as unknown as Client;
 }
 
 async function call(connection: Connection, endpoint: Endpoint, input: Fields): Promise<Result<unknown>> {
@@ -108,6 +118,37 @@ async function problemOf(response: Response, address: string): Promise<Problem> 
     // Not JSON: something other than a manager answers there.
   }
   return problem('unreadable', `What answers at ${address} (HTTP ${response.status}) is not a Plumbline manager.`);
+}
+
+/** However long all of it takes; only silence ends it. */
+async function download(
+  connection: Connection,
+  subject: string,
+  signal: AbortSignal | undefined,
+): Promise<Result<AsyncIterable<Uint8Array>>> {
+  const quiet = new AbortController();
+  const timer = setTimeout(() => quiet.abort(), silenceMsMax);
+  const path = evidenceBundlePath.replace(':subject', encodeURIComponent(subject));
+  const sent = await send(connection, `${connection.address}${apiPrefix}${path}`, {
+    headers: { ...headersOf(connection, false), accept: evidenceBundleType },
+    signal: signal === undefined ? quiet.signal : AbortSignal.any([signal, quiet.signal]),
+  });
+  const body = sent.ok ? sent.value.body : null;
+  if (!sent.ok || body === null) clearTimeout(timer);
+  if (!sent.ok) return sent;
+  if (body === null) return fail(problem('unreadable', `The manager at ${connection.address} sent no bundle.`));
+  return ok(untilSilent(body, timer));
+}
+
+async function* untilSilent(body: ReadableStream<Uint8Array>, timer: NodeJS.Timeout): AsyncGenerator<Uint8Array, void> {
+  try {
+    for await (const chunk of body) {
+      timer.refresh();
+      yield chunk;
+    }
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function* events(connection: Connection, signal?: AbortSignal): AsyncGenerator<Result<Announcement>, void> {

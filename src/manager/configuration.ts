@@ -32,6 +32,11 @@ const Syslog = Type.Object(
   strict,
 );
 
+const evidenceLimits = {
+  daysMax: Type.Optional(Type.Integer({ minimum: 1, maximum: 3650 })),
+  gigabytesMax: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+};
+
 export const Configuration = Type.Object(
   {
     api: Type.Optional(
@@ -52,6 +57,10 @@ export const Configuration = Type.Object(
     ),
     /** What rules may have called outside, each under its name. */
     calls: Type.Optional(CallDefinitions),
+    /** What was collected of VMs: how long it is kept, and how much of it, on all hosts together and on each. */
+    evidence: Type.Optional(
+      Type.Object({ ...evidenceLimits, host: Type.Optional(Type.Object(evidenceLimits, strict)) }, strict),
+    ),
     notify: Type.Optional(
       Type.Object(
         {
@@ -68,6 +77,28 @@ export type Configuration = Static<typeof Configuration>;
 
 export const defaultPort = 7420;
 export const sizeMegabytesMaxDefault = 10_240;
+/** Of all hosts together. */
+const evidenceDefaults = { daysMax: 90, gigabytesMax: 500 } as const;
+/** Of each host. */
+const hostEvidenceDefaults = { daysMax: 90, gigabytesMax: 50 } as const;
+
+interface EvidenceLimits {
+  readonly ageMsMax: number;
+  readonly bytesMax: number;
+}
+
+export function evidenceLimitsOf({ evidence }: Configuration): EvidenceLimits {
+  return limitsOf({ ...evidenceDefaults, ...evidence });
+}
+
+/** What a sentinel that runs beside the manager is told. */
+export function hostEvidenceLimitsOf({ evidence }: Configuration): EvidenceLimits {
+  return limitsOf({ ...hostEvidenceDefaults, ...evidence?.host });
+}
+
+function limitsOf({ daysMax, gigabytesMax }: { readonly daysMax: number; readonly gigabytesMax: number }) {
+  return { ageMsMax: daysMax * 86_400_000, bytesMax: gigabytesMax * 2 ** 30 };
+}
 
 /** An empty file is the default configuration. `file` is named in messages only. */
 export function readConfiguration(text: string, file: string): Result<Configuration> {

@@ -19,7 +19,9 @@ import { withCalls } from './broker/carry-call.ts';
 import { makeSentinelCarrier, settleInterrupted } from './broker/carry-out.ts';
 import { startPlanRunner, type PlanRunner } from './broker/plan-runner.ts';
 import { raiseUnconfirmed } from './broker/unconfirmed.ts';
-import { defaultPort, sizeMegabytesMaxDefault, type Configuration } from './configuration.ts';
+import { keepRetention, type RetentionKeeper } from './evidence/retention.ts';
+import { openBundle } from './evidence/bundle.ts';
+import { defaultPort, evidenceLimitsOf, sizeMegabytesMaxDefault, type Configuration } from './configuration.ts';
 import type { Desk } from './desk.ts';
 import { makeIngest } from './ingest/ingest.ts';
 import { startDelivery, type Deliverer } from './intent/delivery.ts';
@@ -81,6 +83,7 @@ async function startIn(state: StateDirectory, settings: ManagerSettings): Promis
     await api.close();
     await deliverer.close();
     wired.abilities.close();
+    await wired.retention.close();
     await wired.runner.close();
     wired.stopNotifier();
     await store.value.close();
@@ -119,6 +122,7 @@ interface Wired {
   readonly identity: Identity;
   readonly runner: PlanRunner;
   readonly abilities: AbilityKeeper;
+  readonly retention: RetentionKeeper;
   stopNotifier(): void;
 }
 
@@ -136,6 +140,7 @@ async function wire(
     deliverer.greet(name);
     abilities.greet();
     runner.wake();
+    retention.wake();
   });
   const desk: Desk = {
     store,
@@ -157,9 +162,11 @@ async function wire(
     carrier: withCalls(desk, makeSentinelCarrier(desk)),
     unconfirmed: async (turn, run) => await raiseUnconfirmed(desk, turn, run),
   });
+  const retention = keepRetention(desk, evidenceLimitsOf(configuration));
   const identity: Identity = { version, startedAt: isoTime(clock.now()), address: null };
   const api = await makeServer({
-    handlers: makeHandlers(desk, identity),
+    handlers: makeHandlers(desk, identity, () => retention.wake()),
+    openBundle: async (reference, by) => await openBundle(desk, reference, by),
     events: makeEventStream(announcements, losses),
     credentials: credentialsOf(token),
     log,
@@ -169,7 +176,7 @@ async function wire(
     queueMax: 1000,
     retryMsFirst: 500,
   });
-  return { desk, api, deliverer, identity, runner, abilities, stopNotifier };
+  return { desk, api, deliverer, identity, runner, abilities, retention, stopNotifier };
 }
 
 function receiversOf({ notify }: Configuration): Receiver[] {

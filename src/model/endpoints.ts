@@ -6,6 +6,7 @@ import { Mode, Scope, Service, Sight } from './application.ts';
 import { AuditEntry } from './audit-entry.ts';
 import { changeEndpoints } from './change-endpoints.ts';
 import { Applied, Declaration, VmReference } from './declaration.ts';
+import { evidenceEndpoints } from './evidence-endpoints.ts';
 import { fields, pageFields, pageOf, type Endpoint } from './endpoint.ts';
 import { EntryExplanation } from './entry-explanation.ts';
 import { Severity } from './finding.ts';
@@ -291,6 +292,7 @@ export const endpoints = {
   ...changeEndpoints,
   ...alarms,
   ...planEndpoints,
+  ...evidenceEndpoints,
 } as const satisfies Record<string, Endpoint>;
 export type Endpoints = typeof endpoints;
 export type EndpointName = keyof Endpoints;

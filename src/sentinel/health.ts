@@ -4,6 +4,8 @@ import type { Courier } from './post/courier.ts';
 import type { Fleet } from './watch/fleet.ts';
 import type { FlowDesk, FlowDeskHealth } from './cross-view/flow-desk.ts';
 import type { IntegrityHealth, IntegrityWatch } from './integrity/integrity-watch.ts';
+import type { EvidenceHealth } from './evidence/evidence-keeper.ts';
+import type { HostEvidence } from './evidence/host-evidence.ts';
 import type { HostNetwork } from './network/host-network.ts';
 import type { NetworkHealth } from './network/network-desk.ts';
 import type { Judge } from './judge.ts';
@@ -34,6 +36,8 @@ export interface SentinelHealth {
   readonly flows: FlowDeskHealth | null;
   /** Measures on the network: how many are wanted, and how often the switches had to be held to them. */
   readonly network: NetworkHealth;
+  /** What was collected and is kept on this host. */
+  readonly evidence: EvidenceHealth;
   readonly refusedFacts: number;
   readonly unusableEvents: Readonly<Record<string, number>>;
 }
@@ -50,6 +54,7 @@ export interface HealthInput {
   readonly integrity: IntegrityWatch;
   readonly flows: FlowDesk | null;
   readonly network: HostNetwork;
+  readonly evidence: Pick<HostEvidence, 'health'>;
 }
 
 export function healthOf(input: HealthInput): SentinelHealth {
@@ -73,6 +78,7 @@ export function healthOf(input: HealthInput): SentinelHealth {
     integrity: input.integrity.health(),
     flows: input.flows?.health() ?? null,
     network: input.network.health(),
+    evidence: input.evidence.health(),
     refusedFacts: input.outbox.refused,
     unusableEvents: Object.fromEntries(input.judge.unusable),
   };

@@ -1,7 +1,6 @@
 // The sentinel, put together: finds VMs, watches those with a manifest, judges, answers, and tells its manager. Everything it
 // stands on is handed in.
-import { type Clock, isoTime } from '../kit/clock.ts';
-import type { Log } from '../kit/log.ts';
+import { isoTime } from '../kit/clock.ts';
 import type { Enforcer } from '../connectors/enforcement/enforcer.ts';
 import { problem, sayProblem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
@@ -10,10 +9,9 @@ import type { GuardEvent } from '../model/guard-event.ts';
 import type { Manifest, SealedManifest } from '../model/manifest.ts';
 import type { Ability } from '../model/plan.ts';
 import type { Remediation } from '../model/remediation.ts';
-import type { TrustedKeys } from '../protocols/dsse/keys.ts';
 import type { Monitor } from '../protocols/qmp/monitor.ts';
 import { type CompiledManifest, compileManifest } from '../stages/detect/detect.ts';
-import type { ManagerEnd, SentinelEnd } from '../wire/link.ts';
+import type { SentinelEnd } from '../wire/link.ts';
 import { AnswerMemory } from './answers/answer-memory.ts';
 import { abilitiesOf } from './answers/abilities.ts';
 import { ChangeWindows } from './changes/change-windows.ts';
@@ -22,6 +20,7 @@ import { type Database, openDatabase } from './database.ts';
 import { type Door, openDoor } from './door/door.ts';
 import { doorRooms } from './door/door-rooms.ts';
 import { Executor } from './answers/executor.ts';
+import { HostEvidence } from './evidence/host-evidence.ts';
 import { Fleet } from './watch/fleet.ts';
 import { FlowDesk } from './cross-view/flow-desk.ts';
 import { GenerationMemory } from './vault/generation-memory.ts';
@@ -33,42 +32,20 @@ import { IntegrityWatch } from './integrity/integrity-watch.ts';
 import { Judge } from './judge.ts';
 import { takeOrder } from './answers/order-desk.ts';
 import { Outbox } from './post/outbox.ts';
-import { type PaceLimits, paceDefaults } from './watch/pace.ts';
+import { paceDefaults } from './watch/pace.ts';
 import { Post } from './post/post.ts';
 import { qemuSource } from './watch/qemu-source.ts';
 import { DoubleMemory } from './watch/roster.ts';
-import { Spool, type SpoolLimits } from './post/spool.ts';
+import { Spool } from './post/spool.ts';
 import { membersOf } from './answers/service-members.ts';
 import { StandingOrders } from './answers/standing-orders.ts';
+import type { SentinelOptions } from './sentinel-options.ts';
 import { openStateDir, type StateDir } from './state-dir.ts';
-import type { StartTracer } from './tracing/tracer-messages.ts';
 import { startTracerProcess } from './tracing/tracer-process.ts';
 import { Tracings } from './tracing/tracings.ts';
 import { threadBusyMs } from './watch/thread-busy.ts';
 import { Vault } from './vault/vault.ts';
 import type { VmWatch } from './watch/vm-watch.ts';
-
-export interface SentinelOptions extends Pick<HostNetworkOptions, 'bridgeEnforcer'> {
-  /** Name of this sentinel, as the manager knows it; the host's name by default in the CLI. */
-  readonly name: string;
-  readonly stateDir: string;
-  readonly trusted: TrustedKeys;
-  readonly manager: ManagerEnd;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Default: the QEMU guests of this host. */
-  readonly source?: GuestSource;
-  readonly spool?: SpoolLimits;
-  readonly pace?: PaceLimits;
-  /** After how long a watched VM that runs and cannot be looked into is told as a guard event. Default 15 s. */
-  readonly lostSightMs?: number;
-  /** Default: a process of its own for each traced VM. */
-  readonly startTracer?: StartTracer;
-  /** Watch the VMs' flows outside them and hold them against the sockets inside. Default false: it needs root and tcpdump. */
-  readonly flows?: boolean;
-  /** How long an attempt may be held for a person before it is refused. Default 60 s. */
-  readonly holdMs?: number;
-}
 
 export interface Sentinel {
   readonly end: SentinelEnd;
@@ -111,6 +88,7 @@ class RunningSentinel implements Sentinel {
   readonly #integrity: IntegrityWatch;
   readonly #flows: FlowDesk | null;
   readonly #network: HostNetwork;
+  readonly #evidence: HostEvidence;
   readonly #executor: Executor;
   readonly #outbox: Outbox;
   readonly #spool: Spool;
@@ -148,7 +126,7 @@ class RunningSentinel implements Sentinel {
       log,
       enforcer: (vm) => this.#enforcer(vm),
       release: (step) => this.#tracings.release(step),
-      network: (step) => this.#network.act(step),
+      network: (step) => this.#evidence.refuses(step) ?? this.#network.act(step),
       stepAside: (vm) => this.#tracings.stepAside(vm),
       report: (remediation) => {
         this.#outbox.remedy(remediation);
@@ -180,7 +158,23 @@ class RunningSentinel implements Sentinel {
     };
     this.#flows = options.flows === true ? new FlowDesk({ clock, log, guard }) : null;
     const watch = (vm: string): VmWatch | undefined => this.#fleet.get(vm);
-    this.#network = new HostNetwork({ ...options, database, evidence: dir.evidence, guard, watch });
+    this.#evidence = new HostEvidence({
+      ...options,
+      database,
+      directory: dir.evidence,
+      report: (report) => {
+        this.#outbox.evidence(report);
+        this.#post.hurry();
+      },
+    });
+    this.#network = new HostNetwork({
+      ...options,
+      database,
+      evidence: this.#evidence,
+      directory: dir.evidence,
+      guard,
+      watch,
+    });
     this.#integrity = new IntegrityWatch({
       clock,
       log,
@@ -204,6 +198,8 @@ class RunningSentinel implements Sentinel {
       install: (envelope) => this.#install(envelope),
       order: (envelope) => this.#order(envelope),
       abilities: (vm) => this.#abilities(vm),
+      evidence: (envelope) => this.#evidence.answer(envelope),
+      retain: (envelope) => this.#evidence.retain(envelope),
     };
   }
 
@@ -212,6 +208,7 @@ class RunningSentinel implements Sentinel {
     if (!loaded.ok) return loaded;
     const adopted = this.#executor.adoptUnfinished();
     if (!adopted.ok) return adopted;
+    this.#evidence.start();
     const rooms = doorRooms({
       fleet: this.#fleet,
       tracings: this.#tracings,
@@ -242,6 +239,7 @@ class RunningSentinel implements Sentinel {
       integrity: this.#integrity,
       flows: this.#flows,
       network: this.#network,
+      evidence: this.#evidence,
     });
   }
 
@@ -255,6 +253,7 @@ class RunningSentinel implements Sentinel {
     await this.#integrity.close();
     await this.#flows?.close();
     await this.#network.close();
+    await this.#evidence.close();
     this.#fleet.close();
     this.#post.close();
     this.#courier.close();
@@ -341,6 +340,7 @@ class RunningSentinel implements Sentinel {
     const nowMs = this.#options.clock.monotonic();
     const thorough = nowMs - this.#thoroughAtMs >= thoroughEveryMs;
     if (thorough) this.#thoroughAtMs = nowMs;
+    if (thorough) this.#evidence.tend();
     for (const vm of this.#vault.recheck(thorough)) this.#fleet.attend(vm);
     const watched = this.#fleet.all().filter((watch) => watch.watched);
     this.#integrity.reconcile(watched);

@@ -14,7 +14,8 @@ import { RecordingManager } from '../sim/recording-manager.ts';
 import type { SimulatedGuest } from '../sim/simulated-guest.ts';
 import { SimulatedHost } from '../sim/simulated-host.ts';
 import { simulatedManifest } from '../sim/simulated-manifest.ts';
-import { startSentinel, type Sentinel, type SentinelOptions } from './main.ts';
+import { startSentinel, type Sentinel } from './main.ts';
+import type { SentinelOptions } from './sentinel-options.ts';
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const uuid = (n: number): string => `00000000-0000-4000-8000-00000000000${n}`;

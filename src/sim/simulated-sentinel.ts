@@ -7,7 +7,15 @@ import type { Remediation } from '../model/remediation.ts';
 import { openEnvelope } from '../protocols/dsse/envelope.ts';
 import { readTrustList, type TrustList } from '../protocols/dsse/keys.ts';
 import type { SentinelEnd } from '../wire/link.ts';
-import { payloadTypes, type Order, type SentinelBatch, type Withdrawal } from '../wire/messages.ts';
+import {
+  payloadTypes,
+  type EvidenceChunk,
+  type EvidenceQuestion,
+  type EvidenceRetention,
+  type Order,
+  type SentinelBatch,
+  type Withdrawal,
+} from '../wire/messages.ts';
 
 export interface SimulatedSentinel extends SentinelEnd {
   /** By VM: the manifest in force; null after a withdrawal. */
@@ -21,9 +29,27 @@ export interface SimulatedSentinel extends SentinelEnd {
   answer(state: Remediation['state'], evidence: string): void;
   /** Orders are never answered. */
   fallSilent(): void;
+  /** By the id it reported: what lies on its disk. */
+  readonly files: Map<string, Buffer>;
+  /** How questions about evidence are answered; by default from `files`. */
+  tellOfEvidence(how: TellEvidence): void;
+  readonly retentions: readonly EvidenceRetention[];
   /** A batch with the next number. */
   batch(parts: Partial<SentinelBatch>): SentinelBatch;
 }
+
+type TellEvidence = (question: EvidenceQuestion, bytes: Buffer | null) => Result<EvidenceChunk>;
+
+/** As a sentinel does that hides nothing. */
+export const tellHonestly: TellEvidence = ({ item, offset, bytes: count }, bytes) =>
+  bytes === null
+    ? fail(problem('not-found', `The file of evidence ${item} is gone.`))
+    : ok({
+        item,
+        offset,
+        sizeBytes: bytes.length,
+        data: bytes.subarray(offset, offset + count).toString('base64'),
+      });
 
 const offered = (['suspend', 'resume', 'snapshot', 'power-off'] as const).map((action) => ({
   action,
@@ -36,6 +62,9 @@ export function makeSimulatedSentinel(sentinel: string, trust: TrustList, nowIso
   const manifests = new Map<string, Manifest | null>();
   const generations = new Map<string, number>();
   const orders: Order[] = [];
+  const files = new Map<string, Buffer>();
+  const retentions: EvidenceRetention[] = [];
+  let answerEvidence = tellHonestly;
   let trouble: Problem | null = null;
   let reply: { state: Remediation['state']; evidence: string } | null = { state: 'done', evidence: 'as asked' };
   let installs = 0;
@@ -53,6 +82,9 @@ export function makeSimulatedSentinel(sentinel: string, trust: TrustList, nowIso
     sentinel,
     manifests,
     orders,
+    files,
+    retentions,
+    tellOfEvidence: (how) => void (answerEvidence = how),
     installs: () => installs,
     failWith: (now) => void (trouble = now),
     answer: (state, evidence) => void (reply = { state, evidence }),
@@ -77,6 +109,18 @@ export function makeSimulatedSentinel(sentinel: string, trust: TrustList, nowIso
       return ok(issue.generation);
     },
     abilities: async () => await Promise.resolve(ok(offered)),
+    evidence: async (envelope) => {
+      const opened = open(envelope);
+      if (!opened.ok) return opened;
+      const question = opened.value.value as EvidenceQuestion;
+      return await Promise.resolve(answerEvidence(question, files.get(question.item) ?? null));
+    },
+    retain: async (envelope) => {
+      const opened = open(envelope);
+      if (!opened.ok) return opened;
+      retentions.push(opened.value.value as EvidenceRetention);
+      return await Promise.resolve(ok(files.size));
+    },
     async order(envelope) {
       const opened = open(envelope);
       if (!opened.ok) return opened;

@@ -35,6 +35,8 @@ export function inProcessLink(): InProcessLink {
       install: (envelope) => carry((it) => end.install(it), envelope),
       order: (envelope) => carry((it) => end.order(it), envelope),
       abilities: (vm) => carry((it) => end.abilities(it), vm),
+      evidence: (envelope) => carry((it) => end.evidence(it), envelope),
+      retain: (envelope) => carry((it) => end.retain(it), envelope),
     }),
     cut() {
       whole = false;

@@ -47,6 +47,7 @@ const batch: SentinelBatch = {
 };
 const step: Step = { id: 'p', vm: 'name:x', action: 'suspend', why: 'w', expect: 'paused', undo: 'resume' };
 const able = { action: 'suspend', available: true, why: null } as const;
+const chunk = { item: 'a'.repeat(32), offset: 0, sizeBytes: 3, data: 'AAAA' };
 const remediation: Remediation = {
   id: 'p',
   step,
@@ -75,6 +76,8 @@ for (const [title, lay] of lines)
           install: (it) => hear(it, ok(3)),
           order: (it) => hear(it, answer),
           abilities: (it) => hear(it, ok([able])),
+          evidence: (it) => hear(it, ok(chunk)),
+          retain: (it) => hear(it, ok(2)),
         },
       );
       return { ...laid, received };
@@ -87,14 +90,16 @@ for (const [title, lay] of lines)
       assert.deepEqual(received, [batch]);
     });
 
-    test('carries manifests and orders, and what became of them', async () => {
+    test('carries manifests, orders and questions, and what became of them', async () => {
       const { sentinel, connect, received } = line();
       connect();
       assert.equal(sentinel.sentinel, 'host');
       assert.deepEqual(await sentinel.install(envelope), ok(3));
       assert.deepEqual(await sentinel.order(envelope), ok(remediation));
       assert.deepEqual(await sentinel.abilities('name:x'), ok([able]));
-      assert.deepEqual(received, [envelope, envelope, 'name:x']);
+      assert.deepEqual(await sentinel.evidence(envelope), ok(chunk));
+      assert.deepEqual(await sentinel.retain(envelope), ok(2));
+      assert.deepEqual(received, [envelope, envelope, 'name:x', envelope, envelope]);
     });
 
     test('carries a refusal as it is', async () => {

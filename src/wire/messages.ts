@@ -2,6 +2,7 @@
 // has stored it; an instruction is signed, so that whoever carries it cannot change it.
 import { Type, type Static } from 'typebox';
 import { ChangeWindow } from '../model/change.ts';
+import { EvidenceId, EvidenceReport } from '../model/evidence.ts';
 import { Finding } from '../model/finding.ts';
 import { GuardEvent } from '../model/guard-event.ts';
 import { IsoTime, VmId } from '../model/name.ts';
@@ -46,6 +47,8 @@ export const SentinelBatch = Type.Object({
     ),
   ),
   remediations: Type.Array(Remediation, { maxItems: 10_000 }),
+  /** What was collected, could not be kept, or was removed since the last batch. The bytes themselves are asked for. */
+  evidence: Type.Optional(Type.Array(EvidenceReport, { maxItems: 10_000 })),
 });
 export type SentinelBatch = Static<typeof SentinelBatch>;
 
@@ -57,6 +60,8 @@ export const payloadTypes = {
   manifest: 'application/vnd.plumbline.manifest+json',
   order: 'application/vnd.plumbline.order+json',
   withdrawal: 'application/vnd.plumbline.withdrawal+json',
+  evidenceQuestion: 'application/vnd.plumbline.evidence-question+json',
+  evidenceRetention: 'application/vnd.plumbline.evidence-retention+json',
 } as const;
 
 /** A person's order to act on a VM now. Runs once: a sentinel remembers the step's id until it has expired. */
@@ -72,3 +77,35 @@ export type Order = Static<typeof Order>;
 /** The VM left its service: stop watching, keep the generation so that an old manifest cannot come back. */
 export const Withdrawal = Type.Object({ vm: VmId, generation: Type.Integer({ minimum: 1 }), issuedAt: IsoTime });
 export type Withdrawal = Static<typeof Withdrawal>;
+
+/** So many bytes of an item at once: what crosses the line stays small, however large a dump is. */
+export const chunkBytesMax = 1024 * 1024;
+
+/** Asks a sentinel for some bytes of an item that it reported, by the id it gave it: there is no way to name a path. */
+export const EvidenceQuestion = Type.Object({
+  sentinel: Type.String({ maxLength: 128 }),
+  item: EvidenceId,
+  offset: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  bytes: Type.Integer({ minimum: 1, maximum: chunkBytesMax }),
+  expiresAt: IsoTime,
+});
+export type EvidenceQuestion = Static<typeof EvidenceQuestion>;
+
+export const EvidenceChunk = Type.Object({
+  item: EvidenceId,
+  offset: Type.Integer({ minimum: 0 }),
+  /** Of the whole item, as it lies on the disk now. */
+  sizeBytes: Type.Integer({ minimum: 0 }),
+  /** base64 */
+  data: Type.String({ maxLength: Math.ceil(chunkBytesMax / 3) * 4 }),
+});
+export type EvidenceChunk = Static<typeof EvidenceChunk>;
+
+/** What a sentinel must keep and what it is to remove. A later one takes the place of the one before; an older one is refused. */
+export const EvidenceRetention = Type.Object({
+  sentinel: Type.String({ maxLength: 128 }),
+  issuedAt: IsoTime,
+  keep: Type.Array(EvidenceId, { maxItems: 20_000 }),
+  remove: Type.Array(Type.Object({ item: EvidenceId, by: Type.Enum(['age', 'size']) }), { maxItems: 20_000 }),
+});
+export type EvidenceRetention = Static<typeof EvidenceRetention>;

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { readFile } from 'node:fs/promises';
 import { causeOf, problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
-import { readConfiguration, type Configuration } from '../../manager/configuration.ts';
+import { hostEvidenceLimitsOf, readConfiguration, type Configuration } from '../../manager/configuration.ts';
 import { startManager, type Manager } from '../../manager/main.ts';
 import { startSentinel, type Sentinel } from '../../sentinel/main.ts';
 import { readTrust } from '../../sentinel/vault/trust.ts';
@@ -28,7 +28,7 @@ export async function serve(options: ServeOptions): Promise<Result<Serving>> {
     log: options.log('manager'),
   });
   if (!manager.ok) return manager;
-  const sentinel = await joinSentinel(manager.value, options);
+  const sentinel = await joinSentinel(manager.value, options, configuration.value);
   if (!sentinel.ok) {
     await manager.value.close();
     return sentinel;
@@ -41,7 +41,11 @@ export async function serve(options: ServeOptions): Promise<Result<Serving>> {
   });
 }
 
-async function joinSentinel(manager: Manager, options: ServeOptions): Promise<Result<Sentinel>> {
+async function joinSentinel(
+  manager: Manager,
+  options: ServeOptions,
+  configuration: Configuration,
+): Promise<Result<Sentinel>> {
   const trusted = readTrust(manager.trust);
   if (!trusted.ok) return trusted;
   const link = inProcessLink();
@@ -53,6 +57,7 @@ async function joinSentinel(manager: Manager, options: ServeOptions): Promise<Re
     manager: link.manager,
     ...(options.flows === true ? { flows: true } : {}),
     ...(options.bridgeEnforcer === undefined ? {} : { bridgeEnforcer: options.bridgeEnforcer }),
+    evidence: hostEvidenceLimitsOf(configuration),
     clock: systemClock,
     log: options.log('sentinel'),
   });

@@ -8,6 +8,7 @@ import { readConnection } from '../../client/state-directory.ts';
 import type { Json } from '../../kit/canonical-json.ts';
 import { apiPrefix, type Endpoint } from '../../model/endpoint.ts';
 import { endpoints, eventsPath } from '../../model/endpoints.ts';
+import { evidenceBundlePath } from '../../model/evidence-endpoints.ts';
 import { noLosses } from '../losses.ts';
 import { must, startTrial, until, type Trial } from '../trial.ts';
 import { makeAnnouncements } from '../announcements.ts';
@@ -59,6 +60,7 @@ const everyEndpoint: readonly (readonly [string, string])[] = [
     ({ method, path }) => [method, `${apiPrefix}${path.replace(/:\w+/g, 'x')}`] as const,
   ),
   ['GET', `${apiPrefix}${eventsPath}`],
+  ['GET', `${apiPrefix}${evidenceBundlePath.replace(/:\w+/g, 'x')}`],
   ['GET', '/console.js'],
   ['GET', '/console.css'],
   ['GET', `${apiPrefix}/nothing/here`],
@@ -231,6 +233,7 @@ test('api/openapi.json says what is served (UPDATE=1 rewrites it)', async () => 
   const server = await makeServer({
     handlers: {} as Handlers,
     events: makeEventStream(makeAnnouncements(silentLog), losses),
+    openBundle: async () => await Promise.reject(new Error('not asked for')),
     credentials: credentialsOf('x'),
     log: silentLog,
     version,

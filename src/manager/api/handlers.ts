@@ -27,6 +27,7 @@ import { listGenerations } from '../store/issues.ts';
 import { listRemediations } from '../store/remediations.ts';
 import type { Db } from '../store/tables.ts';
 import { changeHandlers } from './change-handlers.ts';
+import { evidenceHandlers } from './evidence-handlers.ts';
 import { planHandlers } from './plan-handlers.ts';
 import { preview } from './preview.ts';
 
@@ -40,13 +41,15 @@ export type Handlers = { readonly [K in EndpointName]: Handler<K> };
 
 const pageDefault = 100;
 
-export function makeHandlers(desk: Desk, identity: Identity): Handlers {
+/** `retained` = what evidence must be kept has changed. */
+export function makeHandlers(desk: Desk, identity: Identity, retained: () => void): Handlers {
   return {
     ...readers(desk, identity),
     ...intentWriters(desk),
     ...changeHandlers(desk),
     ...alarmWriters(desk),
     ...planHandlers(desk),
+    ...evidenceHandlers(desk, retained),
   };
 }
 

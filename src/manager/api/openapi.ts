@@ -12,6 +12,15 @@ import { Applied, Declaration } from '../../model/declaration.ts';
 import { Delivery } from '../../model/delivery.ts';
 import { Deviation } from '../../model/deviation.ts';
 import { ProblemReply } from '../../model/endpoint.ts';
+import {
+  BundleMember,
+  CollectedItem,
+  EvidenceHold,
+  EvidenceIndex,
+  EvidenceItem,
+  EvidenceView,
+  TimelineEntry,
+} from '../../model/evidence.ts';
 import { Finding, Severity } from '../../model/finding.ts';
 import { EntryExplanation } from '../../model/entry-explanation.ts';
 import { Decided, EntryDecision, HeldEntry } from '../../model/held-entry.ts';
@@ -39,8 +48,10 @@ const nouns: Readonly<Record<string, TSchema>> = {
   Applied,
   AuditEntry,
   Behaviour,
+  BundleMember,
   Change,
   ChangeWindow,
+  CollectedItem,
   Completeness,
   DayForecast,
   Incident,
@@ -53,6 +64,10 @@ const nouns: Readonly<Record<string, TSchema>> = {
   Deviation,
   EntryDecision,
   EntryExplanation,
+  EvidenceHold,
+  EvidenceIndex,
+  EvidenceItem,
+  EvidenceView,
   Finding,
   Generation,
   HeldAttempt,
@@ -79,6 +94,7 @@ const nouns: Readonly<Record<string, TSchema>> = {
   Service,
   Severity,
   Step,
+  TimelineEntry,
   TraceState,
   VmAction,
   VmView,

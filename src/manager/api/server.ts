@@ -11,6 +11,7 @@ import { fail, ok, type Result } from '../../kit/result.ts';
 import { apiPrefix, ProblemReply, type Endpoint } from '../../model/endpoint.ts';
 import { endpoints } from '../../model/endpoints.ts';
 import { findFaults, sayFault } from '../../model/shape-faults.ts';
+import { addBundles, type OpenBundle } from './bundle-route.ts';
 import { admit, type Credentials } from './admission.ts';
 import { serveConsole } from './console-files.ts';
 import type { EventStream } from './events.ts';
@@ -20,6 +21,7 @@ import { describeApi } from './openapi.ts';
 export interface ApiSettings {
   readonly handlers: Handlers;
   readonly events: EventStream;
+  readonly openBundle: OpenBundle;
   readonly credentials: Credentials;
   readonly log: Log;
   readonly version: string;
@@ -60,6 +62,7 @@ export async function makeServer(settings: ApiSettings): Promise<ApiServer> {
   addAdmission(app, settings);
   addRoutes(app, settings.handlers);
   addEvents(app, settings.events);
+  addBundles(app, settings.openBundle, sendProblem);
   serveConsole(app, settings.credentials);
   await app.ready();
   return {

@@ -9,6 +9,7 @@ import { change, type Turn } from '../audit/change.ts';
 import type { Desk } from '../desk.ts';
 import { countBatch, isStored, rememberBatch } from '../store/batches.ts';
 import { takeChanges } from './changes.ts';
+import { takeEvidence } from './evidence.ts';
 import { takeFindings } from './findings.ts';
 import { takeGuardEvents } from './guard-events.ts';
 import { takeInventory } from './inventory.ts';
@@ -78,6 +79,7 @@ async function takeParts(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<
   await takeFindings(desk, turn, batch);
   await takeGuardEvents(desk, turn, batch);
   await takeRemediations(desk, turn, batch);
+  await takeEvidence(turn, batch);
   return ok(null);
 }
 

@@ -31,3 +31,26 @@ export async function listAudit(
   const items = await query.selectAll().orderBy('seq', 'desc').limit(filter.limit).execute();
   return { items, total: Number(counted.total) };
 }
+
+const namedAtOnce = 500;
+
+/** What was written about any of these, oldest first; of more than `limit` the latest. */
+export async function auditAbout(
+  db: Db,
+  subjects: readonly string[],
+  limit: number,
+): Promise<{ entries: AuditEntry[]; leftOut: number }> {
+  const named = [...new Set(subjects)]
+    .filter((subject) => subject !== '')
+    .map((subject) => subject.slice(0, subjectMax));
+  const found: AuditEntry[] = [];
+  let total = 0;
+  for (let from = 0; from < named.length; from += namedAtOnce) {
+    const of = db.selectFrom('audit').where('subject', 'in', named.slice(from, from + namedAtOnce));
+    const { rows } = await of.select((eb) => eb.fn.countAll().as('rows')).executeTakeFirstOrThrow();
+    total += Number(rows);
+    found.push(...(await of.selectAll().orderBy('seq', 'desc').limit(limit).execute()));
+  }
+  const entries = found.toSorted((a, b) => a.seq - b.seq).slice(-limit);
+  return { entries, leftOut: total - entries.length };
+}

@@ -2,6 +2,7 @@
 // SQLite and PostgreSQL have in common.
 import { makeChangeTables } from './change-tables.ts';
 import { makeDiscoveries } from './discoveries.ts';
+import { makeEvidence } from './evidence.ts';
 import { makeHistory } from './history.ts';
 import type { ColumnDefinitionBuilder, CreateTableBuilder, Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
@@ -229,4 +230,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0005-plans': { up: addPlans },
   '0006-discoveries': { up: makeDiscoveries },
   '0007-history': { up: makeHistory },
+  '0008-evidence': { up: makeEvidence },
 };

@@ -31,6 +31,17 @@ export async function remediationById(db: Db, id: string): Promise<Remediation |
   return row === undefined ? null : fromDoc(row.doc);
 }
 
+export async function remediationsNamed(db: Db, ids: readonly string[]): Promise<Remediation[]> {
+  const found: Remediation[] = [];
+  for (let from = 0; from < ids.length; from += namedAtOnce) {
+    const named = ids.slice(from, from + namedAtOnce);
+    const rows = await db.selectFrom('remediations').select('doc').where('id', 'in', named).execute();
+    found.push(...rows.map((row) => fromDoc(row.doc)));
+  }
+  return found;
+}
+
+const namedAtOnce = 500;
 const newestOfVm = 500;
 
 /** The newest of one VM, latest first. */

@@ -5,6 +5,7 @@ import type { Alarm, AlarmKind, AlarmStatus } from '../../model/alarm.ts';
 import type { Mode, Sight } from '../../model/application.ts';
 import type { AuditEntry } from '../../model/audit-entry.ts';
 import type { ChangeCause, ChangeWindow } from '../../model/change.ts';
+import type { EvidenceItem } from '../../model/evidence.ts';
 import type { EntryVerdict } from '../../model/held-entry.ts';
 import type { ManifestEntry, SealedManifest } from '../../model/manifest.ts';
 import type { Activity, Observed } from '../../model/observation.ts';
@@ -133,6 +134,19 @@ export interface Tables {
   admitted: { change: Text; entry: Text; doc: Doc<AdmittedBehaviour> };
   /** What people decided about entries that waited. */
   decisions: { scope: Text; service: Text; entry: Text; verdict: Text<EntryVerdict>; by: Text; at: Text };
+  /** `reportedAs` = the id its sentinel knows it by. */
+  evidence: {
+    id: Text;
+    host: Text;
+    reportedAs: Text;
+    vm: Text;
+    step: Text;
+    state: Text<EvidenceItem['state']>;
+    sizeBytes: number;
+    madeAt: Text;
+    doc: Doc<EvidenceItem>;
+  };
+  evidenceHolds: { subject: Text; by: Text; at: Text };
   sentinels: { name: Text; lastBatchAt: Text | null; batches: number; repeated: number };
   /** Which batches are stored, by number and content. */
   batches: { sentinel: Text; seq: number; digest: Text };

@@ -44,7 +44,8 @@ for (const kind of ['bridge', 'ovs'] as const)
       watch = { entry: { id: vm, run: 'first', handle: handleOf(vm) }, monitor: () => Promise.resolve(monitor) };
       network = new HostNetwork({
         database,
-        evidence: directory,
+        directory,
+        evidence: { captured: () => undefined, captureLost: (id, why) => assert.fail(`${id}: ${why.message}`) },
         clock,
         log: silentLog,
         guard: (event) => assert.fail(event.detail),

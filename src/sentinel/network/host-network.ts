@@ -3,15 +3,15 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
-import { problem, sayProblem } from '../../kit/problem.ts';
+import { problem } from '../../kit/problem.ts';
 import { fail, type Result } from '../../kit/result.ts';
-import { type CapturedFile, sayFile } from '../../connectors/enforcement/packet-capture.ts';
 import type { ActOutcome } from '../../connectors/enforcement/enforcer.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
 import type { Ability } from '../../model/plan.ts';
 import type { Step } from '../../model/remediation.ts';
 import type { Database } from '../database.ts';
+import type { HostEvidence } from '../evidence/host-evidence.ts';
 import type { VmWatch } from '../watch/vm-watch.ts';
 import type { BridgeEnforcer, LibvirtGuest } from './bridge-enforcer.ts';
 import { MeasureMemory } from './measure-memory.ts';
@@ -27,8 +27,10 @@ type RunningVm = Pick<VmWatch, 'entry' | 'monitor'>;
 
 export interface HostNetworkOptions {
   readonly database: Database;
-  /** Directory for what is collected. */
-  readonly evidence: string;
+  /** Told of what was captured, or could not be kept. */
+  readonly evidence: Pick<HostEvidence, 'captured' | 'captureLost'>;
+  /** For what is collected. */
+  readonly directory: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly guard: (event: GuardEvent) => void;
@@ -63,10 +65,10 @@ export class HostNetwork {
     this.#overdue = new OverdueBlocks(clock, log);
     this.#switches = new NetworkSwitches({
       patience: { clock, sleep: (ms) => wait(ms) },
-      evidence: options.evidence,
+      evidence: options.directory,
       ovsDatabase: this.#ovsDatabase,
-      captured: (file) => this.#captured(file),
-      lost: (id, why) => log.error('captured packets were not kept', { id, why: sayProblem(why) }),
+      captured: (file) => options.evidence.captured(file),
+      lost: (id, why) => options.evidence.captureLost(id, why),
     });
     this.#desk = new NetworkDesk({
       memory: new MeasureMemory(database),
@@ -125,10 +127,6 @@ export class HostNetwork {
       if (await this.#desk.started(id)) return this.#desk.reconcile(this.#vms);
       await wait(startTryEveryMs);
     }
-  }
-
-  #captured(file: CapturedFile): void {
-    this.#options.log.info('packets captured', { id: file.id, what: sayFile(file) });
   }
 
   get #ovsDatabase(): string {

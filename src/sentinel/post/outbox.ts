@@ -1,6 +1,7 @@
 // What has come together since the last batch: repetitions counted, bounded per VM, ready to be made into the next one.
 import { type Clock, isoTime } from '../../kit/clock.ts';
 import type { ChangeWindow } from '../../model/change.ts';
+import type { EvidenceReport } from '../../model/evidence.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { Activity, Observed } from '../../model/observation.ts';
 import type { Coverage } from '../../model/profile.ts';
@@ -28,6 +29,7 @@ export class Outbox {
   #changes: { vm: string; window: ChangeWindow }[] = [];
   #admitted = new Map<string, Counted<{ change: string; finding: Finding }>>();
   #remediations = new Map<string, Remediation>();
+  #evidence: EvidenceReport[] = [];
   #vms: readonly Vm[] | null = null;
   #coverage = new Map<string, Coverage>();
   #refused = 0;
@@ -76,6 +78,11 @@ export class Outbox {
     else this.#refused += 1;
   }
 
+  evidence(report: EvidenceReport): void {
+    if (this.#evidence.length < itemsMax) this.#evidence.push(report);
+    else this.#refused += 1;
+  }
+
   inventory(vms: readonly Vm[]): void {
     this.#vms = vms.slice(0, itemsMax);
   }
@@ -92,7 +99,8 @@ export class Outbox {
 
   /** Something a person waits for: it should not wait for the next round. */
   get urgent(): boolean {
-    return this.#findings.size > 0 || this.#guard.length > 0 || this.#remediations.size > 0;
+    const isTold = this.#remediations.size > 0 || this.#evidence.length > 0;
+    return this.#findings.size > 0 || this.#guard.length > 0 || isTold;
   }
 
   /** More than seconds watched, which can wait. */
@@ -125,6 +133,7 @@ export class Outbox {
       ...(this.#changes.length === 0 ? {} : { changes: this.#changes }),
       ...(this.#admitted.size === 0 ? {} : { admitted: [...this.#admitted.values()].map(asAdmitted) }),
       remediations: [...this.#remediations.values()],
+      ...(this.#evidence.length === 0 ? {} : { evidence: this.#evidence }),
     };
   }
 
@@ -135,6 +144,7 @@ export class Outbox {
     this.#changes = [];
     this.#admitted = new Map();
     this.#remediations = new Map();
+    this.#evidence = [];
     this.#vms = null;
     this.#coverage = new Map();
   }

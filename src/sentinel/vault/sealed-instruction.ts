@@ -8,12 +8,14 @@ import { fail, ok, type Result } from '../../kit/result.ts';
 import { Manifest, SealedManifest } from '../../model/manifest.ts';
 import { openEnvelope } from '../../protocols/dsse/envelope.ts';
 import type { TrustedKeys } from '../../protocols/dsse/keys.ts';
-import { Order, payloadTypes, Withdrawal } from '../../wire/messages.ts';
+import { EvidenceQuestion, EvidenceRetention, Order, payloadTypes, Withdrawal } from '../../wire/messages.ts';
 
 export type Instruction =
   | { readonly kind: 'manifest'; readonly manifest: Manifest; readonly digest: string }
   | { readonly kind: 'withdrawal'; readonly withdrawal: Withdrawal; readonly digest: string }
-  | { readonly kind: 'order'; readonly order: Order; readonly digest: string };
+  | { readonly kind: 'order'; readonly order: Order; readonly digest: string }
+  | { readonly kind: 'evidence-question'; readonly question: EvidenceQuestion }
+  | { readonly kind: 'evidence-retention'; readonly retention: EvidenceRetention };
 
 export function openInstruction(envelope: unknown, trusted: TrustedKeys): Result<Instruction> {
   const shape = checked(SealedManifest, envelope, 'A signed envelope');
@@ -35,6 +37,14 @@ export function openInstruction(envelope: unknown, trusted: TrustedKeys): Result
     case payloadTypes.order: {
       const order = checked(Order, json.value, 'A signed order');
       return order.ok ? ok({ kind: 'order', order: order.value, digest }) : order;
+    }
+    case payloadTypes.evidenceQuestion: {
+      const question = checked(EvidenceQuestion, json.value, 'A signed question about evidence');
+      return question.ok ? ok({ kind: 'evidence-question', question: question.value }) : question;
+    }
+    case payloadTypes.evidenceRetention: {
+      const retention = checked(EvidenceRetention, json.value, 'A signed word about evidence');
+      return retention.ok ? ok({ kind: 'evidence-retention', retention: retention.value }) : retention;
     }
     default:
       return fail(

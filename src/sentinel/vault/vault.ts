@@ -94,8 +94,9 @@ export class Vault<C> {
   install(envelope: SealedManifest): Result<{ vm: string; generation: number }> {
     const opened = openInstruction(envelope, this.#options.trusted);
     if (!opened.ok) return opened;
-    if (opened.value.kind === 'order')
-      return fail(problem('refused', 'A signed order was handed over as a manifest.', 'Send it as an order.'));
+    const { kind } = opened.value;
+    if (kind !== 'manifest' && kind !== 'withdrawal')
+      return fail(problem('refused', `A signed ${kind} was handed over as a manifest.`, 'Send it as what it is.'));
     const { digest } = opened.value;
     if (opened.value.kind === 'withdrawal') return this.#withdraw(opened.value.withdrawal, digest);
     const { manifest } = opened.value;

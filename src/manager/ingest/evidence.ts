@@ -1,0 +1,81 @@
+// What sentinels say of what they collected. A sentinel speaks for itself only, and what it once said of an item's size and hash stands:
+// a bundle holds the bytes against it.
+import { createHash } from 'node:crypto';
+import type { EvidenceItem, EvidenceReport } from '../../model/evidence.ts';
+import type { SentinelBatch } from '../../wire/messages.ts';
+import type { Turn } from '../audit/change.ts';
+import { countEvidence, evidenceById, forgetOldEvidence, saveEvidence } from '../store/evidence.ts';
+
+/** Of one sentinel; beyond that the oldest that were removed or lost are forgotten, and then nothing more is taken. */
+export const itemsOfHostMax = 20_000;
+const room = 100;
+
+export async function takeEvidence(turn: Turn, { sentinel, evidence = [] }: SentinelBatch): Promise<void> {
+  for (const report of evidence) {
+    const id = evidenceIdOf(sentinel, report.id);
+    const known = await evidenceById(turn.db, id);
+    if (known === null) await takeNew(turn, sentinel, id, report);
+    else await takeAgain(turn, sentinel, known.item, report);
+  }
+}
+
+/** Two sentinels never mean the same item, whatever they call it. */
+export function evidenceIdOf(sentinel: string, reportedAs: string): string {
+  return createHash('sha256').update(`${sentinel}\n${reportedAs}`).digest('hex').slice(0, 32);
+}
+
+async function takeNew(turn: Turn, host: string, id: string, report: EvidenceReport): Promise<void> {
+  // It was removed before anybody here had heard of it, and nothing is known of it.
+  if (report.state === 'removed') return;
+  if ((await countEvidence(turn.db, host)) >= itemsOfHostMax) await forgetOldEvidence(turn.db, host, room);
+  if ((await countEvidence(turn.db, host)) >= itemsOfHostMax) {
+    await turn.record('evidence.refuse', report.vm, `${host} has reported ${itemsOfHostMax} items, which is the most`);
+    return;
+  }
+  const { kind, vm, step } = report;
+  const whose = { id, kind, vm, host, step, removedAt: null, removedBy: null };
+  if (report.state === 'lost') {
+    const lost = { ...whose, state: 'lost', name: null, sizeBytes: null, sha256: null } as const;
+    await saveEvidence(turn.db, { item: { ...lost, madeAt: report.at, note: report.why }, reportedAs: report.id });
+    await turn.record('evidence.lost', id, `${kind} of ${vm} by remediation ${step} on ${host}: ${report.why}`);
+    return;
+  }
+  const { name, sizeBytes, sha256, madeAt, note } = report;
+  const item: EvidenceItem = { ...whose, state: 'kept', name, sizeBytes, sha256, madeAt, note };
+  await saveEvidence(turn.db, { item, reportedAs: report.id });
+  await turn.record(
+    'evidence.collected',
+    id,
+    `${kind} of ${vm} by remediation ${step} on ${host}: ${name}, ${sizeBytes} bytes, sha256 ${sha256}`,
+  );
+}
+
+async function takeAgain(turn: Turn, host: string, item: EvidenceItem, report: EvidenceReport): Promise<void> {
+  if (report.state === 'removed') {
+    if (item.state !== 'kept') return;
+    const removed: EvidenceItem = { ...item, state: 'removed', removedAt: report.at, removedBy: report.by };
+    await saveEvidence(turn.db, { item: removed, reportedAs: report.id });
+    await turn.record('evidence.removed', item.id, `${item.kind} of ${item.vm} on ${host}: ${sayRemoval(report.by)}`);
+    return;
+  }
+  if (report.state === 'lost' || item.state === 'lost') return;
+  if (report.sha256 === item.sha256 && report.sizeBytes === item.sizeBytes) return;
+  await turn.record(
+    'evidence.contradicted',
+    item.id,
+    `${host} now says ${report.sizeBytes} bytes, sha256 ${report.sha256}; what it said first stands: ${item.sizeBytes} bytes, sha256 ${item.sha256}`,
+  );
+}
+
+export function sayRemoval(by: NonNullable<EvidenceItem['removedBy']>): string {
+  switch (by) {
+    case 'host-age':
+      return "by retention: older than its host's limit";
+    case 'host-size':
+      return "by retention: its host's limit of size was reached";
+    case 'age':
+      return "by retention: older than the manager's limit";
+    case 'size':
+      return "by retention: the manager's limit of size was reached";
+  }
+}
