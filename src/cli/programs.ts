@@ -11,6 +11,7 @@ import type { BridgeEnforcer } from '../sentinel/network/bridge-enforcer.ts';
 import type { ExecutableIdentity, IntegrityReport } from '../sentinel/local/local-integrity.ts';
 import type { LocalTraceOptions, Traced } from '../sentinel/local/local-trace.ts';
 import type { SelftestOptions, SelftestStep } from '../sentinel/selftest/selftest.ts';
+import type { VerifiedBundle } from '../manager/evidence/verify-bundle.ts';
 import type { VerifiedManifest } from '../sentinel/vault/trust.ts';
 import type { Vm } from '../model/vm.ts';
 
@@ -28,6 +29,8 @@ export interface Programs {
   selftest(stateDir: string, options: SelftestQuestion): Promise<Result<readonly SelftestStep[]>>;
   /** Opens a signed manifest with the keys a sentinel of this state directory trusts. */
   verifyManifest(stateDir: string, envelope: unknown, trustFile?: string): Promise<Result<VerifiedManifest>>;
+  /** Checks a bundle of evidence with the keys of this state directory, or those of a trust list. */
+  verifyBundle(stateDir: string, file: string, trustFile?: string): Promise<Result<VerifiedBundle>>;
   replay(files: readonly string[], manifest: Manifest): Promise<Result<ReplayReport>>;
   evaluate(input: EvaluateInput): Promise<Result<Evaluation>>;
   /** Manager and sentinel of this machine in this process, until they are closed. */

@@ -42,6 +42,12 @@ export const realPrograms: Programs = {
     const trusted = await readTrustFile(trustFile);
     return trusted.ok ? verifyManifest(envelope, trusted.value) : trusted;
   },
+  async verifyBundle(stateDir, file, trustFile = join(stateDir, 'trust.json')) {
+    const { readTrustFile } = await import('../sentinel/vault/trust.ts');
+    const { verifyBundle } = await import('../manager/evidence/verify-bundle.ts');
+    const trusted = await readTrustFile(trustFile);
+    return trusted.ok ? await verifyBundle(file, trusted.value) : trusted;
+  },
   async replay(files, manifest) {
     const { replay } = await import('../evaluate/replay.ts');
     return await replay({ files, manifest });

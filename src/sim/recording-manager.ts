@@ -13,7 +13,15 @@ import {
   trustListOf,
 } from '../protocols/dsse/keys.ts';
 import type { ManagerEnd } from '../wire/link.ts';
-import { type BatchAck, type Order, payloadTypes, type SentinelBatch, type Withdrawal } from '../wire/messages.ts';
+import {
+  type BatchAck,
+  type EvidenceQuestion,
+  type EvidenceRetention,
+  type Order,
+  payloadTypes,
+  type SentinelBatch,
+  type Withdrawal,
+} from '../wire/messages.ts';
 
 type Told = 'findings' | 'guard' | 'remediations' | 'coverage' | 'observed' | 'changes' | 'admitted';
 
@@ -51,12 +59,23 @@ export class RecordingManager implements ManagerEnd {
     return this.#seal(payloadTypes.withdrawal, withdrawal);
   }
 
+  question(question: EvidenceQuestion): SealedManifest {
+    return this.#seal(payloadTypes.evidenceQuestion, question);
+  }
+
+  retention(retention: EvidenceRetention): SealedManifest {
+    return this.#seal(payloadTypes.evidenceRetention, retention);
+  }
+
   /** Everything of one kind that was told so far. */
   told<K extends Told>(what: K): NonNullable<SentinelBatch[K]>[number][] {
     return this.batches.flatMap((batch) => (batch[what] ?? []) as NonNullable<SentinelBatch[K]>[number][]);
   }
 
-  #seal(payloadType: string, value: Json | Manifest | Order | Withdrawal): SealedManifest {
+  #seal(
+    payloadType: string,
+    value: Json | Manifest | Order | Withdrawal | EvidenceQuestion | EvidenceRetention,
+  ): SealedManifest {
     return sealEnvelope(payloadType, Buffer.from(canonicalJson(value)), this.#key);
   }
 }

@@ -10,7 +10,8 @@ export interface Candidate {
 /** Either fixed candidates, or the kind of thing whose names are wanted: `vm`, `scope`, `alarm` ... */
 export type Expected =
   | { readonly kind: 'candidates'; readonly candidates: readonly Candidate[] }
-  | { readonly kind: 'name'; readonly of: string };
+  /** `also` = verbs that may stand there too. */
+  | { readonly kind: 'name'; readonly of: string; readonly also?: readonly Candidate[] };
 
 const nothing: Expected = { kind: 'candidates', candidates: [] };
 
@@ -28,7 +29,10 @@ export function expectedAt(program: Command, words: readonly string[]): Expected
   const { registeredArguments } = place.command;
   const last = registeredArguments.at(-1);
   const argument = registeredArguments[place.taken] ?? (last?.variadic === true ? last : undefined);
-  return argument === undefined ? nothing : valuesOf(argument.argChoices, `<${argument.name()}>`);
+  if (argument === undefined) return nothing;
+  const expected = valuesOf(argument.argChoices, `<${argument.name()}>`);
+  const isVerbToo = place.command.commands.length > 0 && place.taken === 0 && expected.kind === 'name';
+  return isVerbToo ? { ...expected, also: verbsOf(place.command, place.isHelp) } : expected;
 }
 
 interface Place {

@@ -24,6 +24,7 @@ const manager = {
     ]),
   listScopes: async () =>
     ok([{ name: 'shop', mode: 'detect', services: [{ name: 'web', description: 'the\tfront' }] }]),
+  listPlans: async () => ok({ items: [{ plan: { id: '77aa', why: 'w' } }], next: null, total: 1 }),
   listAlarms: async () => ok({ items: [{ id: '3f2a01', title: 'sh\u001b[2J from nginx' }], next: null, total: 1 }),
 } as unknown as Client;
 
@@ -77,6 +78,15 @@ const cases: readonly (readonly [readonly string[], readonly string[]])[] = [
     ['bash', 'zsh', 'fish'],
   ],
   [['nonsense', ''], []],
+  [
+    ['evidence', ''],
+    ['export', 'verify', 'hold', 'unhold', 'holds', '3f2a01', '77aa', 'web1', 'db1'],
+  ],
+  [
+    ['evidence', 'export', ''],
+    ['3f2a01', '77aa'],
+  ],
+  [['evidence', 'verify', ''], []],
 ];
 
 test('what could stand at the cursor', async () => {

@@ -25,6 +25,28 @@ const vms: Source = async (manager) =>
     list.map(({ name, state, service }) => ({ value: name, says: service === null ? state : `${state}, ${service}` })),
   );
 
+/** What evidence is about: of everything that has an id, the latest. */
+const anyAlarm: Source = async (manager) =>
+  map(await manager.listAlarms({ limit: alarmsOffered }), ({ items }) =>
+    items.map(({ id, title }) => ({ value: id, says: visible(title) })),
+  );
+const anyPlan: Source = async (manager) =>
+  map(await manager.listPlans({ limit: plansOffered }), ({ items }) =>
+    items.map(({ plan }) => ({ value: plan.id, says: visible(plan.why) })),
+  );
+
+function together(...of: readonly string[]): Source {
+  return async (manager) => {
+    const found: Candidate[] = [];
+    for (const kind of of) {
+      const names = (await sources[kind]?.(manager)) ?? { ok: true, value: [] };
+      if (!names.ok) return names;
+      found.push(...names.value);
+    }
+    return { ok: true, value: found };
+  };
+}
+
 const sources: Readonly<Record<string, Source>> = {
   vm: vms,
   'file|vm': vms,
@@ -49,6 +71,14 @@ const sources: Readonly<Record<string, Source>> = {
   plan: async (manager) =>
     map(await manager.listPlans({ state: 'waiting-approval', limit: plansOffered }), ({ items }) =>
       items.map(({ plan }) => ({ value: plan.id, says: visible(plan.why) })),
+    ),
+  'any alarm': anyAlarm,
+  'any plan': anyPlan,
+  'alarm|plan': together('any alarm', 'any plan'),
+  'alarm|plan|vm': together('any alarm', 'any plan', 'vm'),
+  hold: async (manager) =>
+    map(await manager.listEvidenceHolds(), (holds) =>
+      holds.map(({ subject, by }) => ({ value: subject, says: visible(by) })),
     ),
 };
 

@@ -36,7 +36,10 @@ export function completeVerb(verbs: readonly Verb[]): Verb {
         programOf(verbs, () => {}),
         words,
       );
-      const all = expected.kind === 'name' ? await namesOf(expected.of, shell, stateDir) : expected.candidates;
+      const all =
+        expected.kind === 'name'
+          ? [...(expected.also ?? []), ...(await namesOf(expected.of, shell, stateDir))]
+          : expected.candidates;
       const fitting = all.filter(({ value }) => value.startsWith(words.at(-1) ?? '') && value === visible(value));
       return ok({ value: fitting, text: () => fitting.map(line).join('\n') });
     },

@@ -6,6 +6,7 @@ import { changeVerbs } from './change-verbs.ts';
 import { completeVerb, completionVerb } from './completion-verbs.ts';
 import { heldEntryVerbs } from './held-entry-verbs.ts';
 import { heldVerbs } from './held-verbs.ts';
+import { evidenceVerbs } from './evidence-verbs.ts';
 import { evaluateVerb } from './evaluate-verb.ts';
 import { incidentVerbs } from './incident-verbs.ts';
 import { integrityVerbs } from './integrity-verbs.ts';
@@ -43,6 +44,7 @@ const spoken: readonly Verb[] = [
   ...heldVerbs,
   replayVerb,
   evaluateVerb,
+  ...evidenceVerbs,
   ...recordVerbs,
   completionVerb,
 ];

@@ -47,7 +47,7 @@ export function evidenceHandlers(desk: Desk, retained: () => void): EvidenceHand
         // What is gone from the store may be held still, by its whole id.
         const subject = await findSubject(turn.db, reference, any);
         const hold = await dropHold(turn.db, subject.ok ? subject.value.id : reference);
-        if (hold === null) return fail(problem('refused', `Nothing is held as ${reference}.`));
+        if (hold === null) return fail(problem('not-found', `Nothing is held as ${reference}.`));
         turn.detail(`${hold.subject}, held by ${hold.by} since ${hold.at}`);
         return ok(hold);
       });

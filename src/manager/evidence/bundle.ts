@@ -70,6 +70,7 @@ async function* archive(desk: Desk, gathered: Gathered, by: string): AsyncGenera
   const mtimeSeconds = Math.floor(Date.parse(madeAt) / 1000);
   const members: BundleMember[] = [];
   const collected: CollectedItem[] = [];
+  const reading = { desk, away: new Set<string>() };
   for (const { name, holds, value } of documentsOf(gathered)) {
     const bytes = Buffer.from(`${JSON.stringify(value, null, 1)}\n`);
     members.push({ name, sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), holds });
@@ -77,7 +78,7 @@ async function* archive(desk: Desk, gathered: Gathered, by: string): AsyncGenera
   }
   for (const stored of gathered.items) {
     const { item } = stored;
-    const opened = await openItem(desk, stored);
+    const opened = await openItem(reading, stored);
     if (!opened.isThere) {
       collected.push({ item, member: null, ...opened.end });
       continue;

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { connect, type Client } from '../../client/connect.ts';
 import { problem } from '../../kit/problem.ts';
 import { fail, ok } from '../../kit/result.ts';
@@ -38,6 +38,9 @@ before(async () => {
   await deliver({ vms: [runningVm(1, 'web1'), runningVm(2, 'web2')] });
   await deliver({ findings: [findingOf(started(vmId(1), '/tmp/evil', ['evil']), 'evil')] });
   alarm = must(await client.listAlarms({ vm: 'web1' })).items[0]?.id ?? '';
+  await deliver({ findings: [findingOf(started(vmId(2), '/tmp/small', ['small']), 'small')] });
+  const small = remediation('small', 'done');
+  await deliver({ remediations: [{ ...small, group: 'small', step: { ...small.step, vm: vmId(2) } }] });
   await deliver({
     remediations: [remediation('cut', 'failed'), remediation('keep', 'done'), remediation('dump', 'unconfirmed')],
   });
@@ -112,12 +115,8 @@ test('a bundle holds what is known and what was collected, and says whence', asy
   const bundle = must(await verified(await exported()));
   assert.deepEqual(bundle.faults, []);
   assert.deepEqual(
-    bundle.index.collected.map(({ item, found, readBytes }) => [item.step, found, readBytes]).toSorted(),
-    [
-      ['cut', 'lost', 0],
-      ['dump', 'whole', bytes.length],
-      ['keep', 'whole', 4],
-    ],
+    bundle.index.collected.map(({ item, found, readBytes }) => `${item.step} ${found} ${readBytes}`).toSorted(),
+    ['cut lost 0', `dump whole ${bytes.length}`, 'keep whole 4'],
   );
   const names = bundle.index.members.map(({ name }) => name);
   for (const name of ['alarm', 'process-tree', 'plans', 'remediations', 'audit', 'vm'])
@@ -183,7 +182,7 @@ test('a piece of another offset, item or size is never taken for the one that wa
     );
     assert.deepEqual(await found(item), ['cut-short']);
   });
-  await fc.assert(check, { numRuns: 8 });
+  await fc.assert(check, { numRuns: 5 });
 });
 
 test('a sentinel that is away leaves a bundle that says so, and one that comes back in time does not', async () => {
@@ -200,13 +199,16 @@ test('a sentinel that is away leaves a bundle that says so, and one that comes b
   detach();
   const bundle = must(await verified(await exported()));
   detach = trial.manager.attachSentinel(sentinel);
-  const said = bundle.index.missing.filter((one) => one.includes('host1, which has it, is not connected'));
+  const said = bundle.index.missing.filter((one) => /is not connected|did not answer before/.test(one));
   assert.equal(said.length, bundle.index.collected.filter(({ found }) => found === 'unreachable').length);
   assert.ok(said.length > 3 && bundle.faults.length === 0);
 });
 
 test('a changed byte anywhere is told, with the member it belongs to', async () => {
-  const bytes = await exported();
+  const small = must(await client.listAlarms({ vm: 'web2' })).items[0]?.id;
+  const two = { vm: vmId(2), step: 'small' };
+  await tell(collected(Buffer.from('short'), two), collected(Buffer.alloc(1500, 'z'), { ...two, kind: 'memory' }));
+  const bytes = await exported(small);
   const whole = must(await verified(bytes));
   const ends: { name: string; end: number }[] = [];
   let end = 0;
@@ -233,7 +235,7 @@ test('a changed byte anywhere is told, with the member it belongs to', async () 
     if (owner === undefined) assert.match(said.join(), /index\.json|end of the archive/);
     else assert.deepEqual([...new Set(said)], [owner]);
   });
-  await fc.assert(check, { numRuns: 150 });
+  await fc.assert(check, { numRuns: 120 });
 });
 
 test('a bundle that was cut, added to, or signed by somebody else is no bundle', async () => {
@@ -296,7 +298,7 @@ test('evidence is found by alarm, VM and its own id, and a plan that is not ther
     (await of(first.id)).map(({ id }) => id),
     [first.id],
   );
-  assert.equal((await of('web2')).length, 1);
+  assert.equal((await of('web2')).length, 3);
   const preview = must(await client.getEvidenceIndex({ subject: alarm }));
   assert.ok(preview.collected.some(({ found }) => found === 'not-read') && preview.members.length === 0);
   for (const reference of ['nothing', '../..', 'web1']) {
@@ -323,7 +325,7 @@ test('what an open alarm needs or a person holds is kept; what was removed is to
   must(await client.unholdEvidence({ subject: id }));
   await until('it may go', () => word()?.keep.includes(item.id) === false);
   must(await client.closeAlarm({ alarm }));
-  await until('all may go', () => word()?.keep.length === 0);
+  await until('it may go', () => word()?.keep.includes(needed.id) === false);
   await tell({ state: 'removed', id: needed.id, at: at(60), by: 'host-size' });
   const bundle = must(await verified(await exported()));
   assert.match(

@@ -13,7 +13,12 @@ import type { Desk } from '../desk.ts';
 import { sayRemoval } from '../ingest/evidence.ts';
 import type { StoredEvidence } from '../store/evidence.ts';
 
-type ReadingDesk = Pick<Desk, 'clock' | 'seals' | 'sentinels' | 'closing'>;
+/** What the reading of all items of one bundle has in common. */
+export interface Reading {
+  readonly desk: Pick<Desk, 'clock' | 'seals' | 'sentinels' | 'closing'>;
+  /** Sentinels that did not answer: they are not waited for again, item by item. */
+  readonly away: Set<string>;
+}
 
 /** What there is to say of an item that has ended before a byte of it was written, or after all of them were. */
 export interface ItemEnd {
@@ -28,12 +33,12 @@ export type OpenedItem =
 
 const answerMsMax = 30_000;
 const questionLifeMs = 60_000;
-const triesMax = 3;
+const retriesMax = 3;
 const retryMs = 500;
 const shape = Compile(EvidenceChunk);
 
 /** Asks for the beginning: whoever is away, or has it no more, is known before anything of it is promised. */
-export async function openItem(desk: ReadingDesk, stored: StoredEvidence): Promise<OpenedItem> {
+export async function openItem(reading: Reading, stored: StoredEvidence): Promise<OpenedItem> {
   const { item } = stored;
   const { sizeBytes } = item;
   const nothing = (found: ItemFound, why: string): OpenedItem => ({
@@ -46,9 +51,9 @@ export async function openItem(desk: ReadingDesk, stored: StoredEvidence): Promi
       'removed',
       `removed at ${item.removedAt} ${item.removedBy === null ? '' : sayRemoval(item.removedBy)}`,
     );
-  const first = await askAgain(desk, stored, 0);
+  const first = await askAgain(reading, stored, 0);
   if (!first.ok) return nothing(foundBy(first.error), sayProblem(first.error));
-  return { isThere: true, sizeBytes, chunks: () => chunksFrom(desk, stored, sizeBytes, first.value) };
+  return { isThere: true, sizeBytes, chunks: () => chunksFrom(reading, stored, sizeBytes, first.value) };
 }
 
 /** The index's word for an item whose bytes nobody asked for. */
@@ -58,7 +63,7 @@ export function unread({ item }: StoredEvidence): CollectedItem {
 }
 
 async function* chunksFrom(
-  desk: ReadingDesk,
+  reading: Reading,
   stored: StoredEvidence,
   sizeBytes: number,
   first: Buffer,
@@ -71,7 +76,7 @@ async function* chunksFrom(
     readBytes += chunk.length;
     yield chunk;
     if (readBytes >= sizeBytes) break;
-    const next = await askAgain(desk, stored, readBytes);
+    const next = await askAgain(reading, stored, readBytes);
     if (!next.ok) return { found: 'cut-short', readBytes, why: sayProblem(next.error) };
     chunk = next.value;
   }
@@ -82,22 +87,32 @@ async function* chunksFrom(
 }
 
 /** A sentinel that is away for a moment costs no bundle; one that refuses is not asked twice. */
-async function askAgain(desk: ReadingDesk, stored: StoredEvidence, offset: number): Promise<Result<Buffer>> {
+async function askAgain(reading: Reading, stored: StoredEvidence, offset: number): Promise<Result<Buffer>> {
+  const { desk, away } = reading;
+  const { host } = stored.item;
+  if (away.has(host)) return fail(problem('interrupted', `Sentinel ${host} did not answer before.`));
+  // Who is not there when an item is begun is not there; who goes in the middle of one may come back.
+  const triesMax = offset === 0 ? 1 : retriesMax;
   for (let tries = 1; ; tries += 1) {
-    const answer = await ask(desk, stored, offset);
+    const answer = await ask(reading, stored, offset);
     const mayPass = !answer.ok && (answer.error.kind === 'interrupted' || answer.error.kind === 'failed');
-    if (!mayPass || tries >= triesMax || desk.closing.aborted) return answer;
+    if (!mayPass) return answer;
+    if (tries >= triesMax || desk.closing.aborted) {
+      away.add(host);
+      return answer;
+    }
     await wait(retryMs * tries);
   }
 }
 
-async function ask(desk: ReadingDesk, { item, reportedAs }: StoredEvidence, offset: number): Promise<Result<Buffer>> {
+async function ask(reading: Reading, { item, reportedAs }: StoredEvidence, offset: number): Promise<Result<Buffer>> {
+  const { desk } = reading;
   const end = desk.sentinels.find(item.host);
   if (end === null) return fail(problem('interrupted', `Sentinel ${item.host}, which has it, is not connected.`));
   const bytes = Math.max(1, Math.min(chunkBytesMax, (item.sizeBytes ?? 0) - offset));
   const expiresAt = isoTime(desk.clock.now() + questionLifeMs);
   const question: EvidenceQuestion = { sentinel: item.host, item: reportedAs, offset, bytes, expiresAt };
-  const answer = await inTime(desk, end, question);
+  const answer = await inTime(reading, end, question);
   if (!answer.ok) return answer;
   const chunk = answer.value;
   if (!shape.Check(chunk)) return fail(problem('unreadable', `What ${item.host} answered is no part of any evidence.`));
@@ -112,7 +127,7 @@ async function ask(desk: ReadingDesk, { item, reportedAs }: StoredEvidence, offs
   return ok(data);
 }
 
-async function inTime(desk: ReadingDesk, end: SentinelEnd, question: EvidenceQuestion): Promise<Result<EvidenceChunk>> {
+async function inTime({ desk }: Reading, end: SentinelEnd, question: EvidenceQuestion): Promise<Result<EvidenceChunk>> {
   const late = Promise.withResolvers<Result<EvidenceChunk>>();
   const silent = fail(problem('interrupted', `Sentinel ${end.sentinel} does not answer.`));
   const giveUp = (): void => late.resolve(silent);

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { readTarHeader, tarBlockBytes, tarEndBytes, tarHeader, tarPadding, type TarMember } from './ustar.ts';
 
 const members = fc.record<TarMember>({

@@ -31,7 +31,7 @@ export function tarHeader({ name, sizeBytes, mtimeSeconds }: TarMember): Buffer 
   const header = Buffer.alloc(tarBlockBytes);
   header.write(name, 0, 'ascii');
   // Mode, owner and group: nobody's in particular, readable by who unpacks it.
-  header.write('0000600\0' + '0000000\0' + '0000000\0', nameBytes, 'ascii');
+  header.write('0000600\x000000000\x000000000\x00', nameBytes, 'ascii');
   if (sizeBytes <= octalMax) header.write(`${octal(sizeBytes, 11)}\0`, sizeAt, 'ascii');
   else {
     header[sizeAt] = 0x80;
@@ -40,7 +40,7 @@ export function tarHeader({ name, sizeBytes, mtimeSeconds }: TarMember): Buffer 
   header.write(`${octal(mtimeSeconds, 11)}\0`, mtimeAt, 'ascii');
   // A plain file.
   header.write('0', typeAt, 'ascii');
-  header.write('ustar\0' + '00', magicAt, 'ascii');
+  header.write('ustar\x0000', magicAt, 'ascii');
   header.write(' '.repeat(8), checksumAt, 'ascii');
   let sum = 0;
   for (const byte of header) sum += byte;

@@ -233,7 +233,8 @@ export class EvidenceKeeper {
         const step = this.memory.stepOf(name);
         const stat = statSync(path, { throwIfNoEntry: false });
         const isOurs = step.ok && step.value !== null && stat?.isFile() === true;
-        if (!isOurs || this.#options.clock.now() - stat.mtimeMs < unwrittenMs) continue;
+        const isBeingWritten = unwrittenMs > 0 && this.#options.clock.now() - (stat?.mtimeMs ?? 0) < unwrittenMs;
+        if (!isOurs || isBeingWritten) continue;
         this.#adopting = this.#adopting.then(async () => await this.#adopt(kind, path));
       }
   }
