@@ -130,6 +130,7 @@ class RunningSentinel implements Sentinel {
       stepAside: (vm) => this.#tracings.stepAside(vm),
       report: (remediation) => {
         this.#outbox.remedy(remediation);
+        this.#evidence.ended(remediation);
         this.#post.hurry();
       },
     });

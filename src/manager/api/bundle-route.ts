@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { problem, type Problem } from '../../kit/problem.ts';
-import { fail, type Result } from '../../kit/result.ts';
+import type { Result } from '../../kit/result.ts';
 import { apiPrefix, ProblemReply } from '../../model/endpoint.ts';
 import { Type } from 'typebox';
 import { evidenceBundlePath, evidenceBundleType } from '../../model/evidence-endpoints.ts';
@@ -31,9 +31,13 @@ export function addBundles(
     },
     handler: async (request, reply) => {
       const { subject } = request.params as { subject: string };
-      const bundle = sending < bundlesMax ? await openBundle(subject, request.by) : busy;
-      if (!bundle.ok) return await sendProblem(reply, bundle.error);
+      if (sending >= bundlesMax) return await sendProblem(reply, busy);
       sending += 1;
+      const bundle = await openBundle(subject, request.by);
+      if (!bundle.ok) {
+        sending -= 1;
+        return await sendProblem(reply, bundle.error);
+      }
       const stream = Readable.from(bundle.value.bytes, { objectMode: false });
       stream.once('close', () => (sending -= 1));
       return await reply
@@ -46,6 +50,8 @@ export function addBundles(
   });
 }
 
-const busy = fail(
-  problem('interrupted', `${bundlesMax} bundles are being made, which is the most.`, 'Try again when one is done.'),
+const busy = problem(
+  'interrupted',
+  `${bundlesMax} bundles are being made, which is the most.`,
+  'Try again when one is done.',
 );

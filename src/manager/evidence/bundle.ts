@@ -20,7 +20,10 @@ export interface Bundle {
   readonly bytes: AsyncGenerator<Buffer, void>;
 }
 
-const endings: Readonly<Record<EvidenceKind, string>> = { packets: 'pcap', memory: 'memory' };
+const endings: Readonly<Record<EvidenceKind, string>> = { packets: 'pcap', memory: 'elf' };
+const snapshotsMax = 1000;
+/** As the index bounds its texts. */
+const textMax = 2000;
 const zeros = Buffer.alloc(1024 * 1024);
 
 /** What a bundle would hold, without reading an item. */
@@ -80,7 +83,7 @@ async function* archive(desk: Desk, gathered: Gathered, by: string): AsyncGenera
     const { item } = stored;
     const opened = await openItem(reading, stored);
     if (!opened.isThere) {
-      collected.push({ item, member: null, ...opened.end });
+      collected.push({ item, member: null, ...clipped(opened.end) });
       continue;
     }
     const { sizeBytes } = opened;
@@ -90,7 +93,7 @@ async function* archive(desk: Desk, gathered: Gathered, by: string): AsyncGenera
     const hash = createHash('sha256');
     const end = yield* hashed(hash, filled(opened.chunks(), sizeBytes));
     members.push({ name, sizeBytes, sha256: hash.digest('hex'), holds });
-    collected.push({ item, member: name, ...end });
+    collected.push({ item, member: name, ...clipped(end) });
     yield Buffer.alloc(tarPadding(sizeBytes));
   }
   const index = indexOf(gathered, { members, collected, madeAt, madeBy: by });
@@ -98,6 +101,11 @@ async function* archive(desk: Desk, gathered: Gathered, by: string): AsyncGenera
   yield* member(bundleIndexName, Buffer.from(`${JSON.stringify(envelope)}\n`), mtimeSeconds);
   yield Buffer.alloc(tarEndBytes);
   return index;
+}
+
+/** A sentinel may say a great deal. */
+function clipped(end: ItemEnd): ItemEnd {
+  return { ...end, why: end.why.slice(0, textMax) };
 }
 
 function* member(name: string, bytes: Buffer, mtimeSeconds: number): Generator<Buffer, void> {
@@ -163,15 +171,20 @@ function indexOf(
 ): EvidenceIndex {
   const { subject, vm, vmName, remediations } = gathered;
   const { entries, leftOut } = timelineOf(gathered);
-  const snapshots = remediations.flatMap(({ id, step, state, endedAt, startedAt }) =>
-    step.snapshot === undefined
-      ? []
-      : [{ name: step.snapshot, vm: step.vm, state, at: endedAt ?? startedAt, remediation: id }],
-  );
+  const snapshots = remediations
+    .slice(-snapshotsMax)
+    .flatMap(({ id, step, state, endedAt, startedAt }) =>
+      step.snapshot === undefined
+        ? []
+        : [{ name: step.snapshot, vm: step.vm, state, at: endedAt ?? startedAt, remediation: id }],
+    );
   const missing = [
     ...gathered.missing,
     ...(leftOut === 0 ? [] : [`${leftOut} older entries of the timeline`]),
-    ...made.collected.flatMap(sayMissing),
+    ...(remediations.length > snapshotsMax
+      ? [`names of snapshots beyond the latest ${snapshotsMax} remediations`]
+      : []),
+    ...made.collected.flatMap((one) => sayMissing(one).map((text) => text.slice(0, textMax))),
   ];
   const index = { format: 'plumbline.evidence/1', subject, vm, vmName, ...made, snapshots, timeline: entries, missing };
   return wellFormed(index) as EvidenceIndex;

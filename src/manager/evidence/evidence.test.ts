@@ -153,7 +153,7 @@ test('what is gone, differs, is another size, comes in another order or not at a
   sentinel.tellOfEvidence((question, bytes) => {
     const { item, offset } = question;
     if (item === mixed.id) return tellHonestly({ ...question, offset: chunkBytesMax - offset }, bytes);
-    if (item === broken.id && offset >= chunkBytesMax) return fail(problem('refused', 'Not today.'));
+    if (item === broken.id && offset >= chunkBytesMax) return fail(problem('refused', 'Not today.'.repeat(9999)));
     return tellHonestly(question, bytes);
   });
   assert.deepEqual(await found(honest, gone, changed, shorter, mixed, broken, liar), [
@@ -202,6 +202,13 @@ test('a sentinel that is away leaves a bundle that says so, and one that comes b
   const said = bundle.index.missing.filter((one) => /is not connected|did not answer before/.test(one));
   assert.equal(said.length, bundle.index.collected.filter(({ found }) => found === 'unreachable').length);
   assert.ok(said.length > 3 && bundle.faults.length === 0);
+});
+
+test('an export that nobody reads to its end is told as such', async () => {
+  for await (const piece of must(await client.downloadEvidence(alarm))) if (piece.length > 0) break;
+  const last = async () =>
+    must(await client.listAudit({ limit: 5 })).items.find(({ verb }) => verb === 'evidence.export');
+  await until('it was broken off', async () => (await last())?.outcome === 'failed');
 });
 
 test('a changed byte anywhere is told, with the member it belongs to', async () => {
@@ -265,7 +272,7 @@ test('a sentinel cannot attach what it likes to what it likes, nor say it anew',
   await tell({ ...mine, sha256: '1'.repeat(64), sizeBytes: 3 });
   assert.deepEqual(await found(mine), ['whole']);
   const { items } = must(await client.listAudit({ limit: 50 }));
-  assert.ok(items.some(({ verb }) => verb === 'evidence.contradicted'));
+  assert.ok(items.some(({ verb }) => verb === 'evidence.refused'));
 });
 
 test('names that lead elsewhere are refused with the batch they stand in', async () => {

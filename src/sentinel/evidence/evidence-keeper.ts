@@ -7,7 +7,7 @@ import { type Clock, isoTime } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { causeOf, type Problem, problem, sayProblem } from '../../kit/problem.ts';
 import type { EvidenceKind, EvidenceReport, RemovedBy } from '../../model/evidence.ts';
-import type { Step } from '../../model/remediation.ts';
+import type { Remediation, Step } from '../../model/remediation.ts';
 import { measureKey } from '../../stages/respond/steps.ts';
 import type { Database } from '../database.ts';
 import { EvidenceMemory, type HeldFile } from './evidence-memory.ts';
@@ -26,7 +26,7 @@ export const evidenceLimitsDefault: EvidenceLimits = {
 
 export interface EvidenceKeeperOptions {
   readonly database: Database;
-  /** Files lie in a directory of their kind below it. */
+  /** 0700; nobody but the sentinel writes there. */
   readonly directory: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -52,8 +52,10 @@ export interface EvidenceHealth {
   readonly isFull: boolean;
 }
 
-/** Which actions leave a file, and in which directory. */
+/** Which actions leave a file. */
 const collects: Readonly<Record<string, EvidenceKind>> = { capture: 'packets', 'memory-dump': 'memory' };
+/** Where files of each kind lie, below the directory of evidence. */
+const places: Readonly<Record<EvidenceKind, string>> = { packets: 'packets', memory: '.' };
 const kinds: readonly EvidenceKind[] = ['packets', 'memory'];
 /** The manager may not have heard of what is younger than its word by less than this. */
 const hearingMs = 10 * 60_000;
@@ -70,7 +72,7 @@ export class EvidenceKeeper {
   constructor(options: EvidenceKeeperOptions) {
     this.#options = options;
     this.memory = new EvidenceMemory(options.database);
-    for (const kind of kinds) mkdirSync(join(options.directory, kind), { recursive: true, mode: 0o700 });
+    for (const kind of kinds) mkdirSync(join(options.directory, places[kind]), { recursive: true, mode: 0o700 });
   }
 
   /** Tells everything anew, since a crash may have come before it was told, and takes in what an earlier run left. */
@@ -79,7 +81,7 @@ export class EvidenceKeeper {
     if (!known.ok) this.#options.log.error('evidence cannot be read', { why: sayProblem(known.error) });
     for (const { report } of known.ok ? known.value : []) this.#options.report(report);
     for (const kind of kinds) this.#setCutAside(kind);
-    this.#adoptStrays(0);
+    for (const kind of kinds) this.#adoptStrays(kind, 0);
   }
 
   /** Before a step is carried out. A problem when it would collect something and there is no room. */
@@ -96,6 +98,13 @@ export class EvidenceKeeper {
       );
     const noted = this.memory.begin({ key: measureKey(step), vm: step.vm, step: step.id }, this.#options.clock.now());
     return noted.ok ? null : noted.error;
+  }
+
+  /** A step has ended that whoever carried it out says nothing more about: its file is there now, or there is none. */
+  ended({ step, state, evidence }: Remediation): void {
+    if (collects[step.action] !== 'memory') return;
+    if (state === 'failed') this.lost('memory', measureKey(step), evidence);
+    else if (state === 'done' || state === 'unconfirmed') this.#adoptStrays('memory', 0);
   }
 
   collected(file: CollectedFile): void {
@@ -158,7 +167,7 @@ export class EvidenceKeeper {
   /** Called now and then. */
   tend(): void {
     this.#makeRoom();
-    this.#adoptStrays(strayMs);
+    for (const kind of kinds) this.#adoptStrays(kind, strayMs);
   }
 
   health(): EvidenceHealth {
@@ -207,7 +216,7 @@ export class EvidenceKeeper {
 
   /** What was being written when an earlier run was ended is evidence too, under a name that nothing will be written to again. */
   #setCutAside(kind: EvidenceKind): void {
-    const directory = join(this.#options.directory, kind);
+    const directory = join(this.#options.directory, places[kind]);
     for (const name of namesIn(directory)) {
       if (!name.endsWith('.part')) continue;
       const whole = name.slice(0, -'.part'.length);
@@ -222,21 +231,20 @@ export class EvidenceKeeper {
     }
   }
 
-  #adoptStrays(unwrittenMs: number): void {
+  /** Files that are whole and not known yet. */
+  #adoptStrays(kind: EvidenceKind, unwrittenMs: number): void {
     const present = this.memory.present();
     if (!present.ok) return;
     const known = new Set(present.value.map(({ path }) => path));
-    for (const kind of kinds)
-      for (const name of namesIn(join(this.#options.directory, kind))) {
-        const path = join(this.#options.directory, kind, name);
-        if (name.endsWith('.part') || known.has(join(kind, name))) continue;
-        const step = this.memory.stepOf(name);
-        const stat = statSync(path, { throwIfNoEntry: false });
-        const isOurs = step.ok && step.value !== null && stat?.isFile() === true;
-        const isBeingWritten = unwrittenMs > 0 && this.#options.clock.now() - (stat?.mtimeMs ?? 0) < unwrittenMs;
-        if (!isOurs || isBeingWritten) continue;
-        this.#adopting = this.#adopting.then(async () => await this.#adopt(kind, path));
-      }
+    for (const name of namesIn(join(this.#options.directory, places[kind]))) {
+      const path = join(this.#options.directory, places[kind], name);
+      if (name.endsWith('.part') || known.has(join(places[kind], name))) continue;
+      const step = this.memory.stepOf(name);
+      const stat = statSync(path, { throwIfNoEntry: false });
+      const isBeingWritten = unwrittenMs > 0 && this.#options.clock.now() - (stat?.mtimeMs ?? 0) < unwrittenMs;
+      if (!step.ok || step.value === null || stat?.isFile() !== true || isBeingWritten) continue;
+      this.#adopting = this.#adopting.then(async () => await this.#adopt(kind, path));
+    }
   }
 
   async #adopt(kind: EvidenceKind, path: string): Promise<void> {

@@ -10,7 +10,7 @@ import * as fc from 'fast-check';
 import { silentLog } from '../../kit/log.ts';
 import { problem } from '../../kit/problem.ts';
 import type { EvidenceReport } from '../../model/evidence.ts';
-import type { Step } from '../../model/remediation.ts';
+import type { Remediation, Step } from '../../model/remediation.ts';
 import { RecordingManager } from '../../sim/recording-manager.ts';
 import { planOf } from '../../sim/simulated-plan.ts';
 import { vmId } from '../../sim/simulated-activity.ts';
@@ -185,7 +185,7 @@ suite('evidence of a host', () => {
 
   test('a file that nobody told of is taken in when it has not grown for a while', async () => {
     assert.equal(await evidence.refuses(step('dump')), null);
-    const path = join(directory, 'evidence', 'memory', 'dump');
+    const path = join(directory, 'evidence', 'dump.elf');
     writeFileSync(path, 'memory of the guest');
     utimesSync(path, nowMs / 1000, nowMs / 1000);
     evidence.tend();
@@ -194,6 +194,24 @@ suite('evidence of a host', () => {
     await until(() => reports.length > 0);
     assert.equal(reports.length, 1);
     assert.ok(reports[0]?.state === 'kept' && reports[0].kind === 'memory');
+  });
+
+  test('memory is taken in when its step has ended, or told as lost', async () => {
+    const remediation = (id: string, state: Remediation['state']): Remediation => {
+      const dump = { ...step(id), action: 'memory-dump' as Step['action'] };
+      return { id, step: dump, ...by, state, evidence: 'read back', startedAt: 'then', endedAt: 'now' };
+    };
+    const by = { origin: 'person', by: 'ann', alarm: null, group: null } as const;
+    for (const id of ['whole', 'failed']) assert.equal(await evidence.refuses(remediation(id, 'executing').step), null);
+    writeFileSync(join(directory, 'evidence', 'whole.elf'), 'ELF');
+    evidence.ended(remediation('whole', 'executing'));
+    evidence.ended(remediation('whole', 'done'));
+    evidence.ended(remediation('failed', 'failed'));
+    await until(() => reports.length === 2);
+    const said = reports.map((report) =>
+      report.state === 'removed' ? '' : `${report.kind} ${report.step} ${report.state}`,
+    );
+    assert.deepEqual(said, ['memory failed lost', 'memory whole kept']);
   });
 
   test('what could not be kept is told', async () => {

@@ -6,7 +6,7 @@ import type { ActOutcome } from '../../connectors/enforcement/enforcer.ts';
 import { type CapturedFile, sayFile } from '../../connectors/enforcement/packet-capture.ts';
 import type { EvidenceReport } from '../../model/evidence.ts';
 import type { SealedManifest } from '../../model/manifest.ts';
-import type { Step } from '../../model/remediation.ts';
+import type { Remediation, Step } from '../../model/remediation.ts';
 import type { EvidenceChunk } from '../../wire/messages.ts';
 import type { Database } from '../database.ts';
 import type { SentinelOptions } from '../sentinel-options.ts';
@@ -38,6 +38,11 @@ export class HostEvidence {
   refuses(step: Step): Promise<ActOutcome> | null {
     const why = this.#keeper.begins(step);
     return why === null ? null : Promise.resolve({ state: 'failed', evidence: sayProblem(why), problem: why });
+  }
+
+  /** Told of every change of a remediation. */
+  ended(remediation: Remediation): void {
+    this.#keeper.ended(remediation);
   }
 
   /** A file of any kind, complete on the disk. */
