@@ -1,12 +1,13 @@
 // The configuration file: what is wrong in it is named with file, line and field.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readConfiguration } from './configuration.ts';
+import { evidenceLimitsOf, hostEvidenceLimitsOf, readConfiguration } from './configuration.ts';
 
 const good = `
 api:
   port: 0
 store: { sizeMegabytesMax: 100 }
+evidence: { daysMax: 30, host: { gigabytesMax: 5 } }
 notify:
   webhooks:
     - url: https://siem.example/hook
@@ -22,6 +23,9 @@ test('a good file is read, an empty one is the default', () => {
   assert.ok(read.ok, JSON.stringify(read));
   assert.equal(read.value.notify?.syslog?.[0]?.transport, 'tcp');
   assert.deepEqual(readConfiguration('# nothing\n', 'x'), { ok: true, value: {} });
+  const day = 86_400_000;
+  assert.deepEqual(evidenceLimitsOf(read.value), { ageMsMax: 30 * day, bytesMax: 500 * 2 ** 30 });
+  assert.deepEqual(hostEvidenceLimitsOf(read.value), { ageMsMax: 90 * day, bytesMax: 5 * 2 ** 30 });
 });
 
 const bad: readonly (readonly [string, string, RegExp])[] = [
@@ -30,12 +34,12 @@ const bad: readonly (readonly [string, string, RegExp])[] = [
   [
     'an unknown word',
     good.replace('tcp', 'tls'),
-    /^plumbline\.yaml:12: notify\.syslog\.0\.transport must be one of udp, tcp$/,
+    /^plumbline\.yaml:13: notify\.syslog\.0\.transport must be one of udp, tcp$/,
   ],
   [
     'a field that is missing',
     good.replace('host: 127.0.0.1\n      ', ''),
-    /^plumbline\.yaml:11: notify\.syslog\.0 lacks host$/,
+    /^plumbline\.yaml:12: notify\.syslog\.0 lacks host$/,
   ],
   ['a list where a map belongs', 'api: [1]\n', /^plumbline\.yaml:1: api must be object/],
   ['no map at all', 'hello\n', /^plumbline\.yaml:1: must be object/],

@@ -27,7 +27,7 @@ import { GenerationMemory } from './vault/generation-memory.ts';
 import type { GuestSource } from './watch/guest-source.ts';
 import { type SentinelHealth, healthOf } from './health.ts';
 import { IncarnationMemory } from './watch/incarnation-memory.ts';
-import { HostNetwork, type HostNetworkOptions } from './network/host-network.ts';
+import { HostNetwork } from './network/host-network.ts';
 import { IntegrityWatch } from './integrity/integrity-watch.ts';
 import { Judge } from './judge.ts';
 import { takeOrder } from './answers/order-desk.ts';

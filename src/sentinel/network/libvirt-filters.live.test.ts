@@ -285,7 +285,8 @@ suite('a guest behind network filters of libvirt’s', () => {
     assert.ok(database.ok);
     return new HostNetwork({
       database: database.value,
-      evidence: directory,
+      evidence: { captured: () => undefined, captureLost: (id, why) => assert.fail(`${id}: ${why.message}`) },
+      directory,
       clock,
       log: silentLog,
       guard: (event) => assert.fail(event.detail),
