@@ -22,6 +22,7 @@ import { undo } from '../src/manager/broker/plans.ts';
 import { raiseUnconfirmed } from '../src/manager/broker/unconfirmed.ts';
 import type { Desk } from '../src/manager/desk.ts';
 import { noLosses } from '../src/manager/losses.ts';
+import { noPlatforms } from '../src/manager/platforms/platform-desk.ts';
 import { makeAttachedSentinels } from '../src/manager/sentinels.ts';
 import { openPlanRuns, planRunById } from '../src/manager/store/plans.ts';
 import { openSqliteStore, type Store } from '../src/manager/store/store.ts';
@@ -161,6 +162,7 @@ function deskOver(store: Store, clock: SteppedClock, estate: SimulatedEstate, fa
     losses: noLosses(),
     abilities: makeAbilityBook(),
     calls,
+    platforms: noPlatforms,
     closing: new AbortController().signal,
     newId: () => `id${clock.now()}-${(ids += 1)}`,
   };

@@ -5,6 +5,7 @@ import { ok, type Result } from '../kit/result.ts';
 import { Severity } from '../model/finding.ts';
 import { findFaults } from '../model/shape-faults.ts';
 import { callFaults, CallDefinitions } from './call-configuration.ts';
+import { PlatformConfiguration, platformFaults, platformsMax } from './platforms/platform-configuration.ts';
 import { readYaml } from './yaml-document.ts';
 
 const strict = { additionalProperties: false } as const;
@@ -70,6 +71,7 @@ export const Configuration = Type.Object(
         strict,
       ),
     ),
+    platforms: Type.Optional(Type.Array(PlatformConfiguration, { maxItems: platformsMax })),
   },
   strict,
 );
@@ -104,7 +106,9 @@ function limitsOf({ daysMax, gigabytesMax }: { readonly daysMax: number; readonl
 export function readConfiguration(text: string, file: string): Result<Configuration> {
   const read = readYaml(text, file, (value) => {
     const faults = findFaults(Configuration, value ?? {});
-    return faults.length > 0 ? faults : callFaults((value as Configuration | null)?.calls ?? {});
+    if (faults.length > 0) return faults;
+    const { calls = {}, platforms = [] } = (value as Configuration | null) ?? {};
+    return [...callFaults(calls), ...platformFaults(platforms)];
   });
   if (!read.ok) return read;
   return ok(Value.Parse(Configuration, read.value ?? {}));

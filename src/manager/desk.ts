@@ -5,6 +5,7 @@ import type { AbilityBook } from './broker/ability-book.ts';
 import type { CallBook } from './broker/call-book.ts';
 import type { Announcements } from './announcements.ts';
 import type { Losses } from './losses.ts';
+import type { PlatformDesk } from './platforms/platform-desk.ts';
 import type { AttachedSentinels } from './sentinels.ts';
 import type { Seals } from './signing/seals.ts';
 import type { Store } from './store/store.ts';
@@ -19,6 +20,7 @@ export interface Desk {
   readonly losses: Losses;
   readonly abilities: AbilityBook;
   readonly calls: CallBook;
+  readonly platforms: PlatformDesk;
   /** Aborts when the manager is being closed: what waits for somebody else gives up. */
   readonly closing: AbortSignal;
   /** A name for something new that nobody can guess and nothing else has. */

@@ -1,6 +1,7 @@
 // The manager as a program: opens its state, wires its parts together, and closes them in the opposite order.
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { makeSyslog } from '../connectors/siem/syslog/syslog.ts';
 import { makeWebhook } from '../connectors/siem/webhook/webhook.ts';
 import { isoTime, type Clock } from '../kit/clock.ts';
@@ -16,6 +17,7 @@ import { makeServer, type ApiServer } from './api/server.ts';
 import { type AbilityKeeper, keepAbilities, makeAbilityBook } from './broker/ability-book.ts';
 import { makeCallBook } from './broker/call-book.ts';
 import { withCalls } from './broker/carry-call.ts';
+import { makeCarrier } from './broker/choose-carrier.ts';
 import { makeSentinelCarrier, settleInterrupted } from './broker/carry-out.ts';
 import { startPlanRunner, type PlanRunner } from './broker/plan-runner.ts';
 import { raiseUnconfirmed } from './broker/unconfirmed.ts';
@@ -28,6 +30,10 @@ import { startDelivery, type Deliverer } from './intent/delivery.ts';
 import { noLosses } from './losses.ts';
 import { startNotifier, type Receiver } from './notify/notifier.ts';
 import { makeAttachedSentinels } from './sentinels.ts';
+import { type OpeningParts, openPlatforms, type OpenPlatform } from './platforms/open-platforms.ts';
+import { type RunningPlatforms, startPlatforms } from './platforms/platform-desk.ts';
+import { platformTable, type PlatformTable } from './platforms/platform-table.ts';
+import { paceDefault, type PlatformPace } from './platforms/platform-watch.ts';
 import { openSeals } from './signing/seals.ts';
 import { openStateDirectory, type StateDirectory } from './state-directory.ts';
 import type { Identity } from './status.ts';
@@ -39,6 +45,10 @@ export interface ManagerSettings {
   readonly version: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** How often remote platforms are looked at; the usual pace when left out. */
+  readonly platformPace?: PlatformPace;
+  /** The adapters to them; all there are when left out. */
+  readonly platformTable?: PlatformTable;
 }
 
 export interface Manager {
@@ -71,21 +81,29 @@ async function startIn(state: StateDirectory, settings: ManagerSettings): Promis
   if (!seals.ok) return seals;
   const token = state.readOrMake(tokenFile, makeToken);
   if (!token.ok) return token;
+  const platforms = await openPlatforms(settings.configuration.platforms ?? [], openingParts(settings));
+  if (!platforms.ok) return platforms;
   const { store: storeSettings } = settings.configuration;
   const sizeBytesMax = (storeSettings?.sizeMegabytesMax ?? sizeMegabytesMaxDefault) * 1024 * 1024;
   const store = await openSqliteStore({ file: state.fileOf('manager.db'), sizeBytesMax });
   if (!store.ok) return store;
   const closing = new AbortController();
-  const wired = await wire(settings, closing.signal, store.value, seals.value, token.value.trim());
-  const { desk, api, deliverer, identity } = wired;
+  const parts = { store: store.value, seals: seals.value, token: token.value.trim(), platforms: platforms.value };
+  const wired = await wire(settings, closing.signal, parts);
+  if (!wired.ok) {
+    await store.value.close();
+    return wired;
+  }
+  const { desk, api, deliverer, identity, runner } = wired.value;
   const stop = async () => {
     closing.abort();
     await api.close();
     await deliverer.close();
-    wired.abilities.close();
-    await wired.retention.close();
-    await wired.runner.close();
-    wired.stopNotifier();
+    wired.value.abilities.close();
+    await wired.value.retention.close();
+    await runner.close();
+    await wired.value.platforms.close();
+    wired.value.stopNotifier();
     await store.value.close();
   };
   const recovered = await settleInterrupted(desk);
@@ -99,7 +117,7 @@ async function startIn(state: StateDirectory, settings: ManagerSettings): Promis
   }
   identity.address = listening.value;
   deliverer.wake();
-  wired.runner.wake();
+  runner.wake();
   settings.log.info('the manager listens', { address: listening.value });
   return ok({
     address: listening.value,
@@ -123,16 +141,22 @@ interface Wired {
   readonly runner: PlanRunner;
   readonly abilities: AbilityKeeper;
   readonly retention: RetentionKeeper;
+  readonly platforms: RunningPlatforms;
   stopNotifier(): void;
+}
+
+interface Opened {
+  readonly store: Store;
+  readonly seals: Desk['seals'];
+  readonly token: string;
+  readonly platforms: readonly OpenPlatform[];
 }
 
 async function wire(
   settings: ManagerSettings,
   closing: AbortSignal,
-  store: Store,
-  seals: Desk['seals'],
-  token: string,
-): Promise<Wired> {
+  { store, seals, token, platforms: opened }: Opened,
+): Promise<Result<Wired>> {
   const { clock, log, version, configuration } = settings;
   const announcements = makeAnnouncements(log);
   const losses = noLosses();
@@ -142,7 +166,7 @@ async function wire(
     runner.wake();
     retention.wake();
   });
-  const desk: Desk = {
+  const alone: Omit<Desk, 'platforms'> = {
     store,
     clock,
     log,
@@ -155,11 +179,17 @@ async function wire(
     closing,
     newId: () => randomBytes(6).toString('hex'),
   };
+  const platforms = await startPlatforms(alone, opened, settings.platformPace ?? paceDefault, () => {
+    abilities.greet();
+    runner.wake();
+  });
+  if (!platforms.ok) return platforms;
+  const desk: Desk = { ...alone, platforms: platforms.value };
   const deliverer: Deliverer = startDelivery(desk);
   const abilities = keepAbilities(desk);
   const runner = startPlanRunner({
     desk,
-    carrier: withCalls(desk, makeSentinelCarrier(desk)),
+    carrier: withCalls(desk, makeCarrier(desk, makeSentinelCarrier(desk))),
     unconfirmed: async (turn, run) => await raiseUnconfirmed(desk, turn, run),
   });
   const retention = keepRetention(desk, evidenceLimitsOf(configuration));
@@ -176,7 +206,17 @@ async function wire(
     queueMax: 1000,
     retryMsFirst: 500,
   });
-  return { desk, api, deliverer, identity, runner, abilities, retention, stopNotifier };
+  return ok({
+    desk,
+    api,
+    deliverer,
+    identity,
+    runner,
+    abilities,
+    platforms: platforms.value,
+    retention,
+    stopNotifier,
+  });
 }
 
 function receiversOf({ notify }: Configuration): Receiver[] {
@@ -198,4 +238,8 @@ function receiversOf({ notify }: Configuration): Receiver[] {
     attempts: 5,
   }));
   return [...webhooks, ...syslog];
+}
+
+function openingParts({ clock, platformTable: table = platformTable }: ManagerSettings): OpeningParts {
+  return { table, clock, sleep: async (ms) => await sleep(ms, undefined, { ref: false }) };
 }

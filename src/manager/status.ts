@@ -29,6 +29,7 @@ export async function readStatus(desk: Desk, db: Db, identity: Identity): Promis
       running: inState('running'),
       paused: inState('paused'),
       unreadable: inState('unreadable'),
+      off: inState('off'),
       gone: inState('gone'),
       unassigned: vms.filter((vm) => vm.state !== 'gone' && !members.has(vm.id)).length,
     },
@@ -37,6 +38,7 @@ export async function readStatus(desk: Desk, db: Db, identity: Identity): Promis
     changesOpen: await countOpenChanges(db, isoTime(desk.clock.now())),
     manifests: { installed, waiting: deliveries.length - installed },
     sentinels: await readSentinels(desk, db),
+    platforms: desk.platforms.hands().map((hand) => hand.health()),
     losses: { ...desk.losses, ...(await readWatched(db)) },
   };
 }

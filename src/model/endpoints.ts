@@ -17,6 +17,7 @@ import { Generation, ManifestReading } from './manifest-reading.ts';
 import { ManifestDiff } from './manifest.ts';
 import { IsoTime, Name } from './name.ts';
 import { PersonsAction, planEndpoints } from './plan-endpoints.ts';
+import { platformEndpoints } from './platform-endpoints.ts';
 import { HeldAnswer, Remediation, RemediationState } from './remediation.ts';
 import { ResponsePolicy } from './response-policy.ts';
 import { Rule } from './rule.ts';
@@ -293,6 +294,7 @@ export const endpoints = {
   ...alarms,
   ...planEndpoints,
   ...evidenceEndpoints,
+  ...platformEndpoints,
 } as const satisfies Record<string, Endpoint>;
 export type Endpoints = typeof endpoints;
 export type EndpointName = keyof Endpoints;

@@ -7,7 +7,10 @@ import { PlannedAction, Step } from './remediation.ts';
 export const Ability = Type.Object({
   action: PlannedAction,
   available: Type.Boolean(),
+  /** Why not; of what can be done, why by this one, or at what price. */
   why: Type.Union([Type.String({ maxLength: 2000 }), Type.Null()]),
+  /** Who can: a sentinel or a platform, by name. Absent = nobody was compared. */
+  by: Type.Optional(Type.String({ maxLength: 300 })),
 });
 export type Ability = Static<typeof Ability>;
 
@@ -112,9 +115,10 @@ export const PlanRun = Type.Object({
 });
 export type PlanRun = Static<typeof PlanRun>;
 
-/** What would be done about an alarm; nothing was changed by asking. */
+/** What would be done about an alarm, or to a VM; nothing was changed by asking. */
 export const PlanPreview = Type.Object({
-  alarm: Id,
+  /** Null = it was asked about a VM. */
+  alarm: Type.Union([Id, Type.Null()]),
   proposals: Type.Array(
     Type.Object({ plan: Type.Union([Plan, Type.Null()]), decisions: Type.Array(Decision, { maxItems: 64 }) }),
   ),

@@ -82,6 +82,8 @@ export const Remediation = Type.Object({
   step: Step,
   /** The plan it is a step of; absent = it stands alone. */
   plan: Type.Optional(Type.String({ maxLength: 64 })),
+  /** The remote platform through which it was carried out; absent = the VM's sentinel. */
+  platform: Type.Optional(Type.String({ maxLength: 64 })),
   /** standing-order = the sentinel alone, or, for a call, a rule alone; person = somebody asked for it; inline = at the attempt itself, inside the guest. */
   origin: Type.Enum(['standing-order', 'person', 'inline']),
   by: Type.String({ maxLength: 256 }),

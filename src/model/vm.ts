@@ -1,9 +1,13 @@
 // A virtual machine as the inventory shows it, whether anybody watches it or not.
 import { Type, type Static } from 'typebox';
-import { IsoTime, VmId } from './name.ts';
+import { IsoTime, Name, VmId } from './name.ts';
+import { platformKindNames } from './platform.ts';
 
-/** unreadable = it runs, but its memory cannot be understood; `why` says so. gone = no process has it now. */
-export const VmState = Type.Enum(['running', 'paused', 'unreadable', 'gone']);
+/**
+ * unreadable = it runs, but its memory cannot be understood; `why` says so. off = it exists on its platform and does not run.
+ * gone = no process has it now.
+ */
+export const VmState = Type.Enum(['running', 'paused', 'unreadable', 'off', 'gone']);
 export type VmState = Static<typeof VmState>;
 
 /** An attempt that is kept waiting, with the whole VM, until a person decides. */
@@ -29,7 +33,10 @@ export const Vm = Type.Object({
   id: VmId,
   name: Type.String({ maxLength: 256 }),
   host: Type.String({ maxLength: 256 }),
-  hypervisor: Type.Enum(['qemu', 'libvirt']),
+  /** What runs it; of a VM that no sentinel sees, the kind of platform that told of it. */
+  hypervisor: Type.Enum(['qemu', 'libvirt', ...platformKindNames]),
+  /** The remote platform that told of it. Present = no sentinel sees it, and nothing inside it is watched. */
+  platform: Type.Optional(Name),
   pid: Type.Union([Type.Integer(), Type.Null()], { description: 'pid of the QEMU process on its host' }),
   state: VmState,
   why: Type.Optional(Type.String({ maxLength: 2000 })),

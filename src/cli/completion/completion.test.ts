@@ -25,6 +25,7 @@ const manager = {
   listScopes: async () =>
     ok([{ name: 'shop', mode: 'detect', services: [{ name: 'web', description: 'the\tfront' }] }]),
   listPlans: async () => ok({ items: [{ plan: { id: '77aa', why: 'w' } }], next: null, total: 1 }),
+  listPlatforms: async () => ok([{ name: 'dc-west', kind: 'vsphere', state: 'away' }]),
   listAlarms: async () => ok({ items: [{ id: '3f2a01', title: 'sh\u001b[2J from nginx' }], next: null, total: 1 }),
 } as unknown as Client;
 
@@ -47,6 +48,7 @@ async function offered(words: readonly string[], isUp = true): Promise<string[]>
 
 const cases: readonly (readonly [readonly string[], readonly string[]])[] = [
   [['al'], ['alarms', 'alarm', 'allow']],
+  [['platf'], ['platforms']],
   [
     ['scope', ''],
     ['list', 'show', 'create', 'delete'],
@@ -77,6 +79,10 @@ const cases: readonly (readonly [readonly string[], readonly string[]])[] = [
     ['completion', ''],
     ['bash', 'zsh', 'fish'],
   ],
+  [['platforms', 'vms', ''], ['dc-west']],
+  [['act', 'we'], ['web1']],
+  [['act', 'web1', 'q'], ['quarantine']],
+  [['act', 'web1', 'suspend', '--pr'], ['--preview']],
   [['nonsense', ''], []],
   [
     ['evidence', ''],

@@ -80,6 +80,10 @@ const sources: Readonly<Record<string, Source>> = {
     map(await manager.listEvidenceHolds(), (holds) =>
       holds.map(({ subject, by }) => ({ value: subject, says: visible(by) })),
     ),
+  platform: async (manager) =>
+    map(await manager.listPlatforms(), (platforms) =>
+      platforms.map(({ name, kind, state }) => ({ value: name, says: `${kind}, ${state}` })),
+    ),
 };
 
 const vmKinds = ['vm', 'file|vm'];

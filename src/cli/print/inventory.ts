@@ -5,6 +5,7 @@ import type { Vm } from '../../model/vm.ts';
 import { sayDuration } from '../duration.ts';
 import type { PsTask, PsView, ShownSocket, SocketsView } from '../../sentinel/local/local-views.ts';
 import type { Page } from './page.ts';
+import { sayPlatform } from './platforms.ts';
 import { table, type Column } from './table.ts';
 import { visible, visibleArgv } from './visible.ts';
 import { count, sayEnd, sayShortTime, sayTime, vmStateStyle } from './words.ts';
@@ -85,12 +86,12 @@ export function printSockets(list: SocketsView, page: Page): string {
 }
 
 export function printStatus(status: ManagerStatus, page: Page): string {
-  const { scopes, vms, alarms, manifests, sentinels, losses, pendingAnswers } = status;
+  const { scopes, vms, alarms, manifests, sentinels, platforms, losses, pendingAnswers } = status;
   const lost = Object.entries(losses).filter(([, n]) => n > 0);
   return [
     `Plumbline ${status.version}, manager up since ${sayTime(status.startedAt)}${status.address === null ? '' : ` at ${status.address}`}`,
     `scopes     ${scopes.capture} in capture, ${scopes.detect} in detect, ${scopes.protect} in protect`,
-    `VMs        ${vms.running} running, ${vms.paused} paused, ${vms.unreadable} unreadable, ${vms.gone} gone; ${vms.unassigned} unassigned`,
+    `VMs        ${vms.running} running, ${vms.paused} paused, ${vms.unreadable} unreadable, ${vms.off} off, ${vms.gone} gone; ${vms.unassigned} unassigned`,
     `alarms     ${page.paint(alarms.open > 0 ? 'bad' : 'good', `${alarms.open} open`)}: ${alarms.critical} critical, ${alarms.serious} serious, ${alarms.minor} minor, ${alarms.info} info`,
     ...(pendingAnswers === 0 ? [] : [`answers    ${page.paint('warn', `${pendingAnswers} waiting for a person`)}`]),
     `manifests  ${manifests.installed} installed, ${manifests.waiting} waiting`,
@@ -98,6 +99,7 @@ export function printStatus(status: ManagerStatus, page: Page): string {
       ({ name, attached, lastBatchAt, vms: seen }) =>
         `sentinel   ${visible(name)}: ${attached ? 'attached' : page.paint('bad', 'away')}, ${count(seen, 'VM')}, last heard ${sayTime(lastBatchAt) ?? 'never'}`,
     ),
+    ...platforms.map((platform) => `platform   ${sayPlatform(platform, page)}`),
     `losses     ${lost.length === 0 ? 'none' : lost.map(([name, n]) => `${sayLoss(name)} ${Math.round(n)}`).join(', ')}`,
   ].join('\n');
 }

@@ -92,7 +92,7 @@ export function severityStyle(severity: Severity): Style {
 }
 
 export function vmStateStyle(state: VmState): Style | null {
-  return ({ running: null, paused: 'warn', unreadable: 'bad', gone: 'quiet' } as const)[state];
+  return ({ running: null, paused: 'warn', unreadable: 'bad', off: 'quiet', gone: 'quiet' } as const)[state];
 }
 
 export function remediationStyle(state: RemediationState): Style | null {

@@ -1,5 +1,6 @@
 // All verbs, in the order of the help.
 import type { Verb } from '../verb.ts';
+import { actVerb } from './act-verb.ts';
 import { alarmVerbs } from './alarm-verbs.ts';
 import { applyVerb } from './apply-verb.ts';
 import { changeVerbs } from './change-verbs.ts';
@@ -14,6 +15,7 @@ import { manifestVerbs } from './manifest-verbs.ts';
 import { memberVerbs } from './member-verbs.ts';
 import { modeVerbs } from './mode-verbs.ts';
 import { planVerbs } from './plan-verbs.ts';
+import { platformVerbs } from './platform-verbs.ts';
 import { recordVerbs } from './record-verbs.ts';
 import { replayVerb } from './replay-verb.ts';
 import { scopeVerbs } from './scope-verbs.ts';
@@ -28,6 +30,7 @@ const spoken: readonly Verb[] = [
   consoleVerb,
   selftestVerb,
   ...sightVerbs,
+  ...platformVerbs,
   traceVerb,
   ...integrityVerbs,
   ...scopeVerbs,
@@ -39,6 +42,7 @@ const spoken: readonly Verb[] = [
   ...heldEntryVerbs,
   ...changeVerbs,
   ...alarmVerbs,
+  actVerb,
   ...planVerbs,
   ...incidentVerbs,
   ...heldVerbs,

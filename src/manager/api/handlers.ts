@@ -19,6 +19,7 @@ import { diffGenerations, explainEntryOf, readLearning, readManifest, viewVms } 
 import { replayScope } from '../intent/replay.ts';
 import { theVm, vmIdOf } from '../intent/references.ts';
 import * as scopes from '../intent/scopes.ts';
+import { withSights } from '../platforms/view-platforms.ts';
 import { readStatus, type Identity } from '../status.ts';
 import { listAlarms } from '../store/alarms.ts';
 import { listScopes } from '../store/applications.ts';
@@ -29,6 +30,7 @@ import type { Db } from '../store/tables.ts';
 import { changeHandlers } from './change-handlers.ts';
 import { evidenceHandlers } from './evidence-handlers.ts';
 import { planHandlers } from './plan-handlers.ts';
+import { platformHandlers } from './platform-handlers.ts';
 import { preview } from './preview.ts';
 
 /** A call by somebody whose name is known; the input has passed its schema. */
@@ -50,6 +52,7 @@ export function makeHandlers(desk: Desk, identity: Identity, retained: () => voi
     ...alarmWriters(desk),
     ...planHandlers(desk),
     ...evidenceHandlers(desk, retained),
+    ...platformHandlers(desk),
   };
 }
 
@@ -89,12 +92,14 @@ function readers(desk: Desk, identity: Identity): Readers {
     });
   return {
     status: async () => await store.read(async (db) => await readStatus(desk, db, identity)),
-    listVms: async (filter) => await store.read(async (db) => await viewVms(db, filter, isoTime(desk.clock.now()))),
+    listVms: async (filter) =>
+      await store.read(async (db) => await withSights(desk, db, await viewVms(db, filter, isoTime(desk.clock.now())))),
     getVm: async ({ vm }) =>
       await look(desk, async (db) => {
         const found = await theVm(db, vm);
         if (!found.ok) return found;
-        const [shown] = await viewVms(db, { id: found.value.id }, isoTime(desk.clock.now()));
+        const views = await viewVms(db, { id: found.value.id }, isoTime(desk.clock.now()));
+        const [shown] = await withSights(desk, db, views);
         return shown === undefined ? fail(problem('not-found', `No VM is called ${vm}.`)) : ok(shown);
       }),
     listScopes: async () => await store.read(listScopes),

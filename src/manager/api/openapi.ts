@@ -31,7 +31,8 @@ import { Generation, ManifestReading } from '../../model/manifest-reading.ts';
 import { Manifest, ManifestDiff, ManifestEntry, SealedManifest } from '../../model/manifest.ts';
 import { Activity } from '../../model/observation.ts';
 import { Coverage } from '../../model/profile.ts';
-import { Plan, PlanPreview, PlanRun } from '../../model/plan.ts';
+import { Ability, Plan, PlanPreview, PlanRun } from '../../model/plan.ts';
+import { PlatformHealth, PlatformSight } from '../../model/platform.ts';
 import { Action, Step, Remediation, VmAction } from '../../model/remediation.ts';
 import { ResponsePolicy } from '../../model/response-policy.ts';
 import { Rule } from '../../model/rule.ts';
@@ -39,6 +40,7 @@ import { HeldAttempt, TraceState } from '../../model/vm.ts';
 import { VmView } from '../../model/vm-view.ts';
 
 const nouns: Readonly<Record<string, TSchema>> = {
+  Ability,
   Action,
   Activity,
   Alarm,
@@ -85,6 +87,8 @@ const nouns: Readonly<Record<string, TSchema>> = {
   Plan,
   PlanPreview,
   PlanRun,
+  PlatformHealth,
+  PlatformSight,
   Problem: ProblemReply,
   Remediation,
   ResponsePolicy,

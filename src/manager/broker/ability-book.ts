@@ -2,10 +2,12 @@
 // anew when a sentinel comes or the inventory changes; a VM that was not asked yet counts as not known.
 import type { Ability } from '../../model/plan.ts';
 import { RecentMap } from '../../kit/recent-map.ts';
-import type { Result } from '../../kit/result.ts';
+import { problem } from '../../kit/problem.ts';
+import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Desk } from '../desk.ts';
 import { listVms } from '../store/vms.ts';
-import { askAbilities } from './ground.ts';
+import { mergeOffers } from './merge-offers.ts';
+import { offersFor } from './offers.ts';
 
 export interface AbilityBook {
   /** Null = not known. */
@@ -26,11 +28,17 @@ export function makeAbilityBook(): AbilityBook {
   };
 }
 
-/** Asks the VM's sentinel and remembers the answer; a problem when it is away. */
+/** Asks everybody who knows the VM and remembers the answer; a problem when none of them can be asked. */
 export async function freshAbilities(desk: Desk, vm: string): Promise<Result<readonly Ability[]>> {
-  const able = await askAbilities(desk, vm);
-  if (able.ok) desk.abilities.note(vm, able.value);
-  return able;
+  const offers = await offersFor(desk, vm);
+  if (!offers.ok) return offers;
+  const able = mergeOffers(offers.value);
+  if (able === null) {
+    const why = offers.value.map((one) => `${one.by}: ${one.why}`).join('; ');
+    return fail(problem('interrupted', why === '' ? `Nobody knows VM ${vm}.` : why, 'Start its sentinel.'));
+  }
+  desk.abilities.note(vm, able);
+  return ok(able);
 }
 
 const askAgainMs = 5000;
@@ -47,8 +55,11 @@ export function keepAbilities(desk: Desk): AbilityKeeper {
   let timer: NodeJS.Timeout | null = null;
   const ask = async (): Promise<void> => {
     const vms = await desk.store.read(listVms);
-    for (const { id, state } of vms.ok ? vms.value : [])
-      if (state !== 'gone' && !desk.closing.aborted && desk.abilities.of(id) === null) await freshAbilities(desk, id);
+    for (const { id, state, platform } of vms.ok ? vms.value : []) {
+      // No rule answers what nobody watches: a platform with thousands of VMs is asked when a person wants something of one.
+      const isAnswered = state !== 'gone' && platform === undefined;
+      if (isAnswered && !desk.closing.aborted && desk.abilities.of(id) === null) await freshAbilities(desk, id);
+    }
   };
   const begin = (): void => {
     if (isAsking || desk.closing.aborted) return;

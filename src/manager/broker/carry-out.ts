@@ -5,6 +5,7 @@ import { isoTime } from '../../kit/clock.ts';
 import { problem, sayProblem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Alarm } from '../../model/alarm.ts';
+import type { PlanRun } from '../../model/plan.ts';
 import type { Step, Remediation } from '../../model/remediation.ts';
 import type { SentinelEnd } from '../../wire/link.ts';
 import { payloadTypes, type Order } from '../../wire/messages.ts';
@@ -13,8 +14,10 @@ import type { Desk } from '../desk.ts';
 import { storeRemediation } from '../ingest/reported-remediations.ts';
 import { alarmById } from '../store/alarms.ts';
 import { remediationsIn } from '../store/remediations.ts';
+import { platformSightings } from '../store/platform-vms.ts';
 import { sentinelOfVm, vmById } from '../store/vms.ts';
-import type { StepCarrier } from './plan-turn.ts';
+import { handsOf } from './offers.ts';
+import type { Carried, StepCarrier } from './plan-turn.ts';
 
 const orderLifeMs = 60_000;
 /** Snapshots of large guests take their time; the answer then comes with a later batch. */
@@ -27,25 +30,37 @@ export interface Errand {
   readonly by: string;
   /** The plan it is a step of; null = it stands alone. */
   readonly plan: string | null;
+  /** The platform through which it is carried out; absent = the VM's sentinel. */
+  readonly platform?: string;
 }
 
 /** The way of every step that is carried out beside its VM. */
 export function makeSentinelCarrier(desk: Desk): StepCarrier {
   return {
-    async carry(step, { plan }, by) {
-      const read = await desk.store.read(async (db) => ({
-        alarm: plan.alarm === null ? null : await alarmById(db, plan.alarm),
-        vmName: (await vmById(db, plan.vm))?.name ?? plan.vm,
-      }));
-      if (!read.ok) return { outcome: null, why: sayProblem(read.error) };
-      const carried = await carryOut(desk, { step, by, plan: plan.id, ...read.value });
-      if (!carried.ok) return { outcome: null, why: sayProblem(carried.error) };
-      const { remediation, isAnswered } = carried.value;
-      const { state, evidence } = remediation;
-      if (!isAnswered) return { outcome: null, why: evidence };
-      return { outcome: { state: state === 'done' || state === 'failed' ? state : 'unconfirmed', evidence } };
+    async carry(step, run, by) {
+      const errand = await errandOf(desk, step, run, by);
+      if (!errand.ok) return { outcome: null, why: sayProblem(errand.error) };
+      return outcomeOf(await carryOut(desk, errand.value));
     },
   };
+}
+
+export async function errandOf(desk: Desk, step: Step, { plan }: PlanRun, by: string): Promise<Result<Errand>> {
+  return await desk.store.read(async (db) => ({
+    step,
+    by,
+    plan: plan.id,
+    alarm: plan.alarm === null ? null : await alarmById(db, plan.alarm),
+    vmName: (await vmById(db, plan.vm))?.name ?? plan.vm,
+  }));
+}
+
+export function outcomeOf(carried: Result<CarriedOut>): Carried {
+  if (!carried.ok) return { outcome: null, why: sayProblem(carried.error) };
+  const { remediation, isAnswered } = carried.value;
+  const { state, evidence } = remediation;
+  if (!isAnswered) return { outcome: null, why: evidence };
+  return { outcome: { state: state === 'done' || state === 'failed' ? state : 'unconfirmed', evidence } };
 }
 
 interface CarriedOut {
@@ -56,16 +71,30 @@ interface CarriedOut {
 
 /** A problem when it could not even be asked for. */
 export async function carryOut(desk: Desk, errand: Errand): Promise<Result<CarriedOut>> {
-  const { step, by, vmName } = errand;
+  const { step, by } = errand;
   const act: Act = { by, verb: 'remediation.start', subject: step.id };
   const end = await sentinelFor(desk, errand);
   if (!end.ok) {
     await record(desk, act, 'failed', sayProblem(end.error));
     return end;
   }
+  return await underRecord(desk, errand, async () => await give(desk, end.value, errand));
+}
+
+/** What became of a step; of a whole remediation that came from elsewhere, only this counts. */
+export type Answered = Result<Pick<Remediation, 'state' | 'evidence' | 'endedAt'>>;
+
+/** Written down before it is asked for and after it was answered. `interrupted` = nobody knows what became of it. */
+export async function underRecord(
+  desk: Desk,
+  errand: Errand,
+  ask: () => Promise<Answered>,
+): Promise<Result<CarriedOut>> {
+  const { step, by, vmName } = errand;
+  const act: Act = { by, verb: 'remediation.start', subject: step.id };
   const begun = await begin(desk, act, errand);
   if (!begun.ok) return begun;
-  const answered = await give(desk, end.value, errand);
+  const answered = await ask();
   const remediation = concluded(desk, begun.value, answered);
   const stored = await change(desk, { ...act, silent: true }, async (turn) =>
     ok(await storeRemediation(turn, remediation)),
@@ -80,10 +109,24 @@ export async function carryOut(desk: Desk, errand: Errand): Promise<Result<Carri
   return stored.ok ? ok({ remediation: stored.value, isAnswered }) : stored;
 }
 
-/** Refuses at once what nobody is there to carry out. */
-export async function sentinelIsThere(desk: Desk, vm: string, vmName: string): Promise<Result<null>> {
+/** Refuses at once what nobody is there to carry out: no sentinel of the VM, and no platform that knows it. */
+export async function somebodyIsThere(desk: Desk, vm: string, vmName: string): Promise<Result<null>> {
   const end = await sentinelFor(desk, { step: { vm }, vmName });
-  return end.ok ? ok(null) : end;
+  if (end.ok) return ok(null);
+  const sightings = await desk.store.read(async (db) => await platformSightings(db, vm));
+  if (!sightings.ok) return sightings;
+  const known = handsOf(desk, sightings.value).map(({ hand }) => hand.health());
+  if (known.some(({ state }) => state !== 'away')) return ok(null);
+  const [away] = known;
+  if (away === undefined) return end;
+  const { name, since, why } = away;
+  return fail(
+    problem(
+      'interrupted',
+      `Platform ${name}, which has ${vmName}, does not answer since ${since}: ${why ?? ''}`,
+      'See `plumbline platforms`, or act on the platform by hand.',
+    ),
+  );
 }
 
 async function sentinelFor(
@@ -106,11 +149,16 @@ async function sentinelFor(
 }
 
 /** On disk before anything is done: whoever finds the VM suspended finds out by whom. */
-async function begin(desk: Desk, act: Act, { step, alarm, vmName, plan }: Errand): Promise<Result<Remediation>> {
+async function begin(
+  desk: Desk,
+  act: Act,
+  { step, alarm, vmName, plan, platform }: Errand,
+): Promise<Result<Remediation>> {
   const remediation: Remediation = {
     id: step.id,
     step,
     ...(plan === null ? {} : { plan }),
+    ...(platform === undefined ? {} : { platform }),
     origin: 'person',
     by: act.by,
     alarm: alarm?.id ?? null,
@@ -168,7 +216,7 @@ function noAnswer(sentinel: string): Result<Remediation> {
 }
 
 /** What the sentinel verified, or `failed` when it refused, or `unconfirmed` when nobody knows. Never better than that. */
-function concluded(desk: Desk, begun: Remediation, answered: Result<Remediation>): Remediation {
+function concluded(desk: Desk, begun: Remediation, answered: Answered): Remediation {
   const endedAt = isoTime(desk.clock.now());
   if (!answered.ok) {
     const state = answered.error.kind === 'interrupted' ? 'unconfirmed' : 'failed';
@@ -179,7 +227,7 @@ function concluded(desk: Desk, begun: Remediation, answered: Result<Remediation>
   return {
     ...begun,
     state: isFinal ? state : 'unconfirmed',
-    evidence: isFinal ? evidence : `the sentinel left it ${state}`,
+    evidence: isFinal ? evidence : `it was left ${state}`,
     endedAt: answered.value.endedAt ?? endedAt,
   };
 }

@@ -82,8 +82,7 @@ export async function previewPlans(
   const alarm = found.value;
   if (asked !== null) {
     const wish = { vm: alarm.vm, alarm, ...asked, by, evidence: 'first', why: `alarm ${id}: ${alarm.title}` } as const;
-    const made = await planFor(desk, wish);
-    return made.ok ? ok(previewOf(alarm.id, [made.value])) : made;
+    return await previewWish(desk, wish);
   }
   const able = await freshAbilities(desk, alarm.vm);
   const { finding } = alarm;
@@ -101,7 +100,13 @@ export async function previewPlans(
   return proposals.ok ? ok(previewOf(alarm.id, proposals.value)) : proposals;
 }
 
-function previewOf(alarm: string, proposals: readonly Proposal[]): PlanPreview {
+/** What a person's word would do now, and why. Changes nothing. */
+export async function previewWish(desk: Desk, wish: PersonsWish): Promise<Result<PlanPreview>> {
+  const made = await planFor(desk, wish);
+  return made.ok ? ok(previewOf(wish.alarm?.id ?? null, [made.value])) : made;
+}
+
+function previewOf(alarm: string | null, proposals: readonly Proposal[]): PlanPreview {
   return { alarm, proposals: proposals.map(({ plan, decisions }) => ({ plan, decisions: [...decisions] })) };
 }
 

@@ -10,7 +10,7 @@ import { record } from '../audit/change.ts';
 import type { Desk } from '../desk.ts';
 import { planRunById, planRunsOfAlarm } from '../store/plans.ts';
 import { theAlarm } from './alarms.ts';
-import { sentinelIsThere } from './carry-out.ts';
+import { somebodyIsThere } from './carry-out.ts';
 import { adoptWish, decidePlan, remediationIn } from './plans.ts';
 
 export interface RespondRequest {
@@ -31,7 +31,7 @@ export async function respondToAlarm(desk: Desk, request: RespondRequest): Promi
   const found = read.ok ? read.value : read;
   if (!found.ok) return found;
   const alarm = found.value;
-  const there = action === 'call' ? ok(null) : await sentinelIsThere(desk, alarm.vm, alarm.vmName);
+  const there = action === 'call' ? ok(null) : await somebodyIsThere(desk, alarm.vm, alarm.vmName);
   if (!there.ok) {
     await record(desk, { by, verb: 'remediation.start', subject: alarm.id }, 'failed', sayProblem(there.error));
     return there;
@@ -50,8 +50,12 @@ export async function respondToAlarm(desk: Desk, request: RespondRequest): Promi
           ...(call === undefined ? {} : { call }),
         })
       : await decidePlan(desk, waiting, 'approved', by);
-  if (!begun.ok) return begun;
-  const settled = await untilSettled(desk, begun.value);
+  return begun.ok ? await settledAnswer(desk, begun.value, action) : begun;
+}
+
+/** What became of that action of the plan, when the plan has ended or nobody waits any longer. */
+export async function settledAnswer(desk: Desk, begun: PlanRun, action: PlannedAction): Promise<Result<Remediation>> {
+  const settled = await untilSettled(desk, begun);
   return settled.ok ? await answerOf(desk, settled.value, action) : settled;
 }
 

@@ -5,7 +5,7 @@ import type { SentinelBatch } from '../../wire/messages.ts';
 import type { Turn } from '../audit/change.ts';
 import type { Desk } from '../desk.ts';
 import { greet } from '../intent/membership.ts';
-import { forgetVm, saveVm, sentinelOfVm, vmById, vmsOfSentinel } from '../store/vms.ts';
+import { forgetVm, reporterOfVm, saveVm, vmById, vmsOfSentinel } from '../store/vms.ts';
 
 export async function takeInventory(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<Result<null>> {
   if (batch.vms === undefined) return ok(null);
@@ -29,7 +29,7 @@ export async function takeInventory(desk: Desk, turn: Turn, batch: SentinelBatch
 /** A host that says a VM is gone does not take it from the host on which it runs now (migration reports in any order). */
 async function isElsewhere(turn: Turn, sentinel: string, vm: Vm): Promise<boolean> {
   if (vm.state !== 'gone') return false;
-  const owner = await sentinelOfVm(turn.db, vm.id);
+  const owner = await reporterOfVm(turn.db, vm.id);
   if (owner === null || owner === sentinel) return false;
   return (await vmById(turn.db, vm.id))?.state !== 'gone';
 }

@@ -4,6 +4,7 @@ import { makeChangeTables } from './change-tables.ts';
 import { makeDiscoveries } from './discoveries.ts';
 import { makeEvidence } from './evidence.ts';
 import { makeHistory } from './history.ts';
+import { makePlatformTables } from './platform-vms.ts';
 import type { ColumnDefinitionBuilder, CreateTableBuilder, Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
@@ -231,4 +232,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0006-discoveries': { up: makeDiscoveries },
   '0007-history': { up: makeHistory },
   '0008-evidence': { up: makeEvidence },
+  '0009-platforms': { up: makePlatformTables },
 };

@@ -1,6 +1,7 @@
 // The tables as TypeScript sees them. A value that is only ever read whole stands as JSON in `doc`; what is searched or
 // sorted by stands beside it. `migrations.ts` makes them.
 import type { Kysely } from 'kysely';
+import type { PlatformVm } from '../../connectors/enforcement/platform.ts';
 import type { Alarm, AlarmKind, AlarmStatus } from '../../model/alarm.ts';
 import type { Mode, Sight } from '../../model/application.ts';
 import type { AuditEntry } from '../../model/audit-entry.ts';
@@ -18,6 +19,7 @@ import type { Vm } from '../../model/vm.ts';
 import type { Discoveries } from '../../stages/learn/discoveries.ts';
 import type { AdmittedBehaviour } from './changes.ts';
 import type { Doc } from './doc.ts';
+import type { PlatformMeasure } from './platform-measures.ts';
 
 type Text<T extends string = string> = T;
 type IssueKind = 'manifest' | 'withdrawal';
@@ -147,6 +149,10 @@ export interface Tables {
     doc: Doc<EvidenceItem>;
   };
   evidenceHolds: { subject: Text; by: Text; at: Text };
+  /** What remote platforms say of their VMs; `id` is the platform's own, `vm` is ours. */
+  platformVms: { platform: Text; id: Text; vm: Text; doc: Doc<PlatformVm> };
+  /** Measures on the network that are held through a platform, by VM and the name they are kept under there. */
+  platformMeasures: { vm: Text; key: Text; platform: Text; doc: Doc<PlatformMeasure> };
   sentinels: { name: Text; lastBatchAt: Text | null; batches: number; repeated: number };
   /** Which batches are stored, by number and content. */
   batches: { sentinel: Text; seq: number; digest: Text };

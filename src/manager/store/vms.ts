@@ -55,9 +55,27 @@ export async function vmsNamed(db: Db, reference: string): Promise<Vm[]> {
   return present.length > 0 ? present : vms;
 }
 
-export async function sentinelOfVm(db: Db, id: string): Promise<string | null> {
+/** Who reports a VM: the name of a sentinel, or `platformReporter` of a platform where no sentinel sees it. */
+export async function reporterOfVm(db: Db, id: string): Promise<string | null> {
   const row = await db.selectFrom('vms').select('sentinel').where('id', '=', id).executeTakeFirst();
   return row?.sentinel ?? null;
+}
+
+/** Null = no sentinel ever saw it, or none sees it now and a platform does. */
+export async function sentinelOfVm(db: Db, id: string): Promise<string | null> {
+  const reporter = await reporterOfVm(db, id);
+  return reporter === null || isPlatformReporter(reporter) ? null : reporter;
+}
+
+const platformPrefix = 'platform:';
+
+/** What stands in place of a sentinel's name for a VM that only a platform knows. */
+export function platformReporter(platform: string): string {
+  return `${platformPrefix}${platform}`;
+}
+
+export function isPlatformReporter(reporter: string): boolean {
+  return reporter.startsWith(platformPrefix);
 }
 
 export async function addWatched(

@@ -76,7 +76,8 @@ function judge(wanted: Wanted, cause: PlanCause, ground: Ground): Verdict {
     const unknown = ground.abilities === null ? '; what its host can do is not known now' : '';
     const why = obstacles.length === 0 ? `asked for${unknown}` : `${candidate} instead (${obstacles.join('; ')})`;
     const replaces = obstacles.length === 0 ? null : why;
-    return { chosen: { wanted, action: candidate, measure: found.measure, escalates, replaces }, why };
+    const said = `${why}${byWhom(candidate, ground)}`;
+    return { chosen: { wanted, action: candidate, measure: found.measure, escalates, replaces }, why: said };
   }
   return {
     chosen: null,
@@ -91,6 +92,13 @@ function judgeCall(wanted: Wanted, name: string, { calls = [] }: Ground): Verdic
     return { chosen: { wanted, action, measure: null, escalates: false, replaces: null }, why: `${name} is asked for` };
   const why = `no call ${name} is in the manager's configuration`;
   return { chosen: null, decision: { action, verdict: 'left-out', why } };
+}
+
+/** Who does it, where several could or only one can. */
+function byWhom(action: PlannedAction, { abilities }: Ground): string {
+  const ability = abilities?.find((one) => one.action === action);
+  if (ability?.by === undefined) return '';
+  return `; by ${ability.by}${ability.why === null ? '' : ` (${ability.why})`}`;
 }
 
 type Candidate =

@@ -1,0 +1,43 @@
+// The kinds of remote platform the manager can work with: one row for each adapter.
+import type { Clock } from '../../kit/clock.ts';
+import type { Result } from '../../kit/result.ts';
+import type { PlannedAction } from '../../model/remediation.ts';
+import type { PlatformKind } from '../../model/platform.ts';
+import type { Platform } from '../../connectors/enforcement/platform.ts';
+import { vspherePlatform } from '../../connectors/enforcement/vsphere/vsphere-platform.ts';
+
+/** What an adapter is opened with; the secret has been read from its file. */
+export interface PlatformAccess {
+  readonly url: string;
+  readonly user: string;
+  readonly secret: { readonly kind: SecretKind; readonly text: string };
+  /** SHA-256 of the server's certificate. */
+  readonly fingerprint: string;
+  readonly clock: Clock;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+export type SecretKind = 'password' | 'token';
+
+export interface PlatformRow {
+  /** Which kinds of secret its server takes. */
+  readonly secrets: readonly SecretKind[];
+  /** Opens without asking the server anything. */
+  readonly open: (access: PlatformAccess) => Result<Platform>;
+  /** What an action costs here that it does not cost elsewhere, for the one who chooses it. */
+  readonly prices: Partial<Readonly<Record<PlannedAction, string>>>;
+  /** How the owner of a server reads its certificate's fingerprint there, not over the network. */
+  readonly readFingerprint: string;
+}
+
+export type PlatformTable = Partial<Readonly<Record<PlatformKind, PlatformRow>>>;
+
+export const platformTable = {
+  vsphere: {
+    secrets: ['password'],
+    open: ({ secret, ...rest }) => vspherePlatform({ ...rest, password: secret.text }),
+    prices: { quarantine: 'its network cards are disconnected, so that management cannot reach it either' },
+    readFingerprint:
+      'on the vCenter appliance: openssl x509 -noout -fingerprint -sha256 -in /etc/vmware-vpx/ssl/rui.crt',
+  },
+} as const satisfies PlatformTable;
