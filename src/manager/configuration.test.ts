@@ -54,6 +54,82 @@ for (const [what, text, message] of bad)
     assert.ok(read.error.mend !== undefined);
   });
 
+const platform = `
+platforms:
+  - name: dc-west
+    kind: vsphere
+    url: https://vcenter.example
+    user: plumbline@vsphere.local
+    passwordFile: /etc/plumbline/vcenter.password
+    certificateSha256: ${'AB:'.repeat(31)}CD
+`;
+
+test('a platform is read, with and without its certificate', () => {
+  for (const text of [platform, platform.replace(/ {4}certificateSha256.*\n/, ''), platform.replaceAll(':AB', 'AB')]) {
+    const read = readConfiguration(text, 'plumbline.yaml');
+    assert.ok(read.ok, JSON.stringify(read));
+    assert.equal(read.value.platforms?.[0]?.kind, 'vsphere');
+  }
+});
+
+const second = platform.slice(platform.indexOf('  - '));
+const badPlatforms: readonly (readonly [string, string, RegExp])[] = [
+  [
+    'a kind nobody knows',
+    platform.replace('vsphere\n', 'hyper-v\n'),
+    /^plumbline\.yaml:4: platforms\.0\.kind must be one of .*vsphere/,
+  ],
+  [
+    'an address without TLS',
+    platform.replace('https:', 'http:'),
+    /^plumbline\.yaml:5: platforms\.0\.url must be https:\/\/HOST/,
+  ],
+  [
+    'a path in the address',
+    platform.replace('.example', '.example/sdk'),
+    /^plumbline\.yaml:5: platforms\.0\.url must be/,
+  ],
+  ['a password in the address', platform.replace('//', '//root:x@'), /^plumbline\.yaml:5: platforms\.0\.url must be/],
+  [
+    'a password in the file',
+    platform.replace('passwordFile: /etc', 'password: /etc'),
+    /^plumbline\.yaml:7: platforms\.0\.password is not a known field/,
+  ],
+  [
+    'a relative path',
+    platform.replace('/etc/', 'etc/'),
+    /^plumbline\.yaml:7: platforms\.0\.passwordFile must be the whole path/,
+  ],
+  [
+    'no secret',
+    platform.replace(/ {4}passwordFile.*\n/, ''),
+    /^plumbline\.yaml:3: platforms\.0 needs exactly one secret: passwordFile/,
+  ],
+  [
+    'two secrets',
+    platform.replace(/( {4})(passwordFile.*\n)/, '$1$2$1tokenFile: /x\n'),
+    /^plumbline\.yaml:3: platforms\.0 needs exactly one secret/,
+  ],
+  [
+    'a secret of the wrong kind',
+    platform.replace('passwordFile', 'tokenFile'),
+    /^plumbline\.yaml:3: platforms\.0 takes passwordFile, not tokenFile/,
+  ],
+  [
+    'half a fingerprint',
+    platform.replace(/AB:AB:AB/, 'AB'),
+    /^plumbline\.yaml:8: platforms\.0\.certificateSha256 must be a SHA-256/,
+  ],
+  ['two of one name', platform + second, /^plumbline\.yaml:9: platforms\.1\.name is the name of platform 0 already/],
+  ['no user', platform.replace(/ {4}user.*\n/, ''), /^plumbline\.yaml:3: platforms\.0 lacks user/],
+];
+for (const [what, text, message] of badPlatforms)
+  test(`refuses of a platform ${what}`, () => {
+    const read = readConfiguration(text, 'plumbline.yaml');
+    assert.ok(!read.ok);
+    assert.match(read.error.message, message);
+  });
+
 test('aliases cannot blow a small file up', () => {
   const lines = ['a0: &a0 [x, x]', ...Array.from({ length: 30 }, (_, n) => `a${n + 1}: &a${n + 1} [*a${n}, *a${n}]`)];
   const read = readConfiguration(lines.join('\n'), 'bomb.yaml');

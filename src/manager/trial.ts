@@ -6,7 +6,7 @@ import { silentLog } from '../kit/log.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Result } from '../kit/result.ts';
 import type { Configuration } from './configuration.ts';
-import { startManager, type Manager } from './main.ts';
+import { startManager, type Manager, type ManagerSettings } from './main.ts';
 
 export interface Trial {
   readonly stateDir: string;
@@ -17,9 +17,12 @@ export interface Trial {
   end(): Promise<void>;
 }
 
-export async function startTrial(configuration: Configuration = {}): Promise<Trial> {
+/** What a trial may set apart from the configuration. */
+type Parts = Partial<Pick<ManagerSettings, 'platformPace' | 'platformTable'>>;
+
+export async function startTrial(configuration: Configuration = {}, parts: Parts = {}): Promise<Trial> {
   const stateDir = mkdtempSync(join(tmpdir(), 'plumbline-trial-'));
-  let manager = must(await startOn(stateDir, configuration));
+  let manager = must(await startOn(stateDir, configuration, parts));
   return {
     stateDir,
     get manager() {
@@ -27,7 +30,7 @@ export async function startTrial(configuration: Configuration = {}): Promise<Tri
     },
     async restart() {
       await manager.close();
-      manager = must(await startOn(stateDir, configuration));
+      manager = must(await startOn(stateDir, configuration, parts));
       return manager;
     },
     async end() {
@@ -37,8 +40,13 @@ export async function startTrial(configuration: Configuration = {}): Promise<Tri
   };
 }
 
-export async function startOn(stateDir: string, configuration: Configuration = {}): Promise<Result<Manager>> {
+export async function startOn(
+  stateDir: string,
+  configuration: Configuration = {},
+  parts: Parts = {},
+): Promise<Result<Manager>> {
   return await startManager({
+    ...parts,
     stateDir,
     configuration: { ...configuration, api: { port: 0 } },
     version: '0.0.0-trial',

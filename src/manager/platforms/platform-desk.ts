@@ -10,7 +10,7 @@ import { change } from '../audit/change.ts';
 import { platformMeasures } from '../store/platform-measures.ts';
 import { askPlatform } from './ask-platform.ts';
 import type { OpenPlatform } from './open-platforms.ts';
-import { makePlatformMeasures, type PlatformMeasures } from './platform-measures.ts';
+import { PlatformMeasures } from './platform-measures.ts';
 import { type PlatformPace, watchPlatform } from './platform-watch.ts';
 import { forgetPlatforms, takePlatformVms } from './take-platform-vms.ts';
 
@@ -68,7 +68,7 @@ function startOne(
   changed: () => void,
 ): RunningOne {
   const { name, platform } = opened;
-  const measures = makePlatformMeasures(opened, desk);
+  const measures = new PlatformMeasures(opened, desk);
   const watch = watchPlatform(opened, {
     clock: desk.clock,
     log: desk.log,

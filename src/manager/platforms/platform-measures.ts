@@ -1,6 +1,5 @@
 // Measures on the network of VMs through their platform: on every network card, kept as wanted before they are put there, held to it
 // by reading back, and wanted away until they are seen gone. What a platform has in force is its own memory; this is what is wanted.
-import { isoTime } from '../../kit/clock.ts';
 import { type Problem, problem, sayProblem } from '../../kit/problem.ts';
 import { ok, type Result } from '../../kit/result.ts';
 import type { NetworkMeasure, VmPort } from '../../model/network-measure.ts';
@@ -28,16 +27,6 @@ export interface MeasureCounts {
   readonly notPutBack: number;
 }
 
-export interface PlatformMeasures {
-  counts(): MeasureCounts;
-  /** On every card of the VM, or on none. Never throws. */
-  apply(place: MeasurePlace, key: string, measure: NetworkMeasure): Promise<ActOutcome>;
-  /** Nothing to take away is `done`. Never throws. */
-  lift(place: MeasurePlace, key: string): Promise<ActOutcome>;
-  /** Reads back all that is wanted and puts back what is missing; takes away what is wanted away. */
-  hold(): Promise<void>;
-}
-
 export interface MeasurePlace {
   /** Our id. */
   readonly vm: string;
@@ -48,142 +37,167 @@ type MeasuringDesk = Pick<Desk, 'store' | 'clock' | 'log' | 'announcements' | 'n
 
 const tellAgainMs = 600_000;
 
-export function makePlatformMeasures({ name, platform }: OpenPlatform, desk: MeasuringDesk): PlatformMeasures {
-  const turns = new Map<string, Promise<unknown>>();
-  const told = new Map<string, number>();
-  const counts = { wanted: 0, putBack: 0, notPutBack: 0 };
+export class PlatformMeasures {
+  readonly #name: string;
+  readonly #platform: OpenPlatform['platform'];
+  readonly #desk: MeasuringDesk;
+  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #told = new Map<string, number>();
+  readonly #counts = { wanted: 0, putBack: 0, notPutBack: 0 };
 
-  /** Of one VM one thing after the other: what is being lifted must not be put back meanwhile. */
-  const inTurn = <T>(vm: string, work: () => Promise<T>): Promise<T> => {
-    const before = turns.get(vm) ?? Promise.resolve();
-    const next = before.then(work, work);
-    turns.set(vm, next);
-    const forget = () => void (turns.get(vm) === next && turns.delete(vm));
-    void next.then(forget, forget);
-    return next;
-  };
-
-  async function applyNow({ vm, sight }: MeasurePlace, key: string, measure: NetworkMeasure): Promise<ActOutcome> {
-    if (sight.cards.length === 0)
-      return failed(
-        problem('refused', `${name} knows no network card of ${sight.name}, so that nothing can be cut off.`),
-      );
-    const known = await find(vm, key);
-    if (!known.ok) return failed(known.error);
-    const ports = portsOf(sight, known.value);
-    // Kept before it is done: a manager that dies in between finishes it when it is back. A capture is not begun again by itself.
-    const wanted: PlatformMeasure = { vm, key, platform: name, measure, ports, lifting: false };
-    const kept = measure.kind === 'capture' ? ok(null) : await keep(wanted);
-    if (!kept.ok) return failed(kept.error);
-    const network = platform.network(sight);
-    const outcomes: MeasureOutcome[] = [];
-    for (const port of ports) outcomes.push(await network.apply(port, key, measure));
-    const sum = together(ports, outcomes);
-    // Nobody knows what was done where nobody answered: it stays wanted until somebody says otherwise.
-    if (sum.state !== 'failed' || sum.problem.kind === 'interrupted') return sum;
-    // Not on one card and off another: what was done of it is taken back.
-    for (const [index, port] of ports.entries())
-      if (outcomes[index]?.changed === true) await network.release(port, key);
-    await forget(vm, key);
-    return sum;
+  constructor({ name, platform }: Pick<OpenPlatform, 'name' | 'platform'>, desk: MeasuringDesk) {
+    this.#name = name;
+    this.#platform = platform;
+    this.#desk = desk;
   }
 
-  async function liftNow({ vm, sight }: MeasurePlace, key: string): Promise<ActOutcome> {
-    const known = await find(vm, key);
+  counts(): MeasureCounts {
+    return this.#counts;
+  }
+
+  /** On every card of the VM, or on none. Never throws. */
+  apply({ vm, sight }: MeasurePlace, key: string, measure: NetworkMeasure): Promise<ActOutcome> {
+    return this.#inTurn(vm, async () => {
+      if (sight.cards.length === 0)
+        return failed(
+          problem('refused', `Platform ${this.#name} knows no network card of ${sight.name.slice(0, 200)}.`),
+        );
+      const known = await this.#find(vm, key);
+      if (!known.ok) return failed(known.error);
+      const ports = portsOf(sight, known.value);
+      // Kept before it is done: a manager that dies in between finishes it when it is back. A capture is not begun again by itself.
+      const wanted: PlatformMeasure = { vm, key, platform: this.#name, measure, ports, lifting: false };
+      const kept = measure.kind === 'capture' ? ok(null) : await this.#keep(wanted);
+      if (!kept.ok) return failed(kept.error);
+      const outcomes = await this.#applyOn(sight, ports, key, measure);
+      const sum = together(ports, outcomes);
+      // Nobody knows what was done where nobody answered: it stays wanted until somebody says otherwise.
+      if (sum.state !== 'failed' || sum.problem.kind === 'interrupted') return sum;
+      // Not on one card and off another: what was done of it is taken back.
+      const network = this.#platform.network(sight);
+      for (const [index, port] of ports.entries())
+        if (outcomes[index]?.changed === true) await network.release(port, key);
+      await this.#forget(vm, key);
+      return sum;
+    });
+  }
+
+  /** Nothing to take away is `done`. Never throws. */
+  lift(place: MeasurePlace, key: string): Promise<ActOutcome> {
+    return this.#inTurn(place.vm, async () => await this.#liftNow(place, key));
+  }
+
+  /** Reads back all that is wanted and puts back what is missing; takes away what is wanted away. */
+  async hold(): Promise<void> {
+    const read = await this.#desk.store.read(async (db) => ({
+      wanted: await platformMeasures(db, this.#name),
+      sights: new Map((await vmsOfPlatform(db, this.#name)).map((one) => [one.vm, one.sight])),
+    }));
+    if (!read.ok) return this.#desk.log.error('measures cannot be read', { why: sayProblem(read.error) });
+    const { wanted, sights } = read.value;
+    this.#counts.wanted = wanted.filter(({ lifting }) => !lifting).length;
+    const names = new Set(wanted.map(({ vm, key }) => `${vm} ${key}`));
+    for (const known of this.#told.keys()) if (!names.has(known)) this.#told.delete(known);
+    for (const one of wanted) {
+      if (this.#desk.closing.aborted) return;
+      const sight = sights.get(one.vm);
+      // A VM that its platform lists no more has nothing that could be held.
+      if (sight !== undefined) await this.#inTurn(one.vm, async () => await this.#holdNow(one, sight));
+    }
+  }
+
+  async #liftNow({ vm, sight }: MeasurePlace, key: string): Promise<ActOutcome> {
+    const known = await this.#find(vm, key);
     if (!known.ok) return failed(known.error);
     // First it is no longer wanted, so that nobody puts it back in between; it is forgotten when it was seen gone.
     if (known.value !== null) {
-      const kept = await keep({ ...known.value, lifting: true });
+      const kept = await this.#keep({ ...known.value, lifting: true });
       if (!kept.ok) return failed(kept.error);
     }
-    const ports = distinct([...(known.value?.ports ?? []), ...portsOf(sight, known.value)], sight);
-    const network = platform.network(sight);
+    const ports = portsOf(sight, known.value);
+    const network = this.#platform.network(sight);
     const outcomes: MeasureOutcome[] = [];
     for (const port of ports) outcomes.push(await network.release(port, key));
     const sum = together(ports, outcomes);
-    if (sum.state === 'done') await forget(vm, key);
+    if (sum.state === 'done') await this.#forget(vm, key);
     return sum;
   }
 
-  async function holdNow(wanted: PlatformMeasure, sight: PlatformVm): Promise<void> {
-    const { vm, key, measure } = wanted;
+  async #holdNow({ vm, key }: PlatformMeasure, sight: PlatformVm): Promise<void> {
     // It may have been lifted while others were looked at.
-    const now = await find(vm, key);
+    const now = await this.#find(vm, key);
     if (!now.ok || now.value === null) return;
-    if (now.value.lifting || hasEnded(measure, desk.clock.now())) {
-      await liftNow({ vm, sight }, key);
+    const wanted = now.value;
+    if (wanted.lifting || hasEnded(wanted.measure, this.#desk.clock.now())) {
+      await this.#liftNow({ vm, sight }, key);
       return;
     }
-    const network = platform.network(sight);
-    const ports = portsOf(sight, now.value);
-    const outcomes: MeasureOutcome[] = [];
-    for (const port of ports) outcomes.push(await network.apply(port, key, measure));
-    if (outcomes.some(({ changed }) => changed)) await tellPutBack(wanted);
+    const ports = portsOf(sight, wanted);
+    const outcomes = await this.#applyOn(sight, ports, key, wanted.measure);
+    if (outcomes.some(({ changed }) => changed)) await this.#tellPutBack(wanted);
     const sum = together(ports, outcomes);
     // Where nobody answers nothing was found missing: that the platform is away is said of the platform.
     const isUnknown = sum.state === 'failed' && sum.problem.kind === 'interrupted';
-    if (sum.state !== 'done' && !isUnknown) await tellMissing(wanted, sum.evidence);
-    if (JSON.stringify(ports) !== JSON.stringify(now.value.ports)) await keep({ ...now.value, ports });
+    if (sum.state !== 'done' && !isUnknown) await this.#tellMissing(wanted, sum.evidence);
+    if (JSON.stringify(ports) !== JSON.stringify(wanted.ports)) await this.#keep({ ...wanted, ports });
   }
 
-  async function tellPutBack({ vm, key, measure }: PlatformMeasure): Promise<void> {
-    counts.putBack += 1;
-    desk.log.warn('measure was missing and was put back', { platform: name, vm, id: key, kind: measure.kind });
-    const act = { by: `platform ${name}`, verb: 'measure.put-back', subject: key } as const;
-    await record(desk, act, 'done', `${measure.kind} of ${vm} was missing and was put back`);
+  async #applyOn(
+    sight: PlatformVm,
+    ports: readonly VmPort[],
+    key: string,
+    measure: NetworkMeasure,
+  ): Promise<readonly MeasureOutcome[]> {
+    const network = this.#platform.network(sight);
+    const outcomes: MeasureOutcome[] = [];
+    for (const port of ports) outcomes.push(await network.apply(port, key, measure));
+    return outcomes;
   }
 
-  async function tellMissing({ vm, key, measure }: PlatformMeasure, why: string): Promise<void> {
-    counts.notPutBack += 1;
-    const nowMs = desk.clock.monotonic();
-    if (nowMs - (told.get(`${vm} ${key}`) ?? Number.NEGATIVE_INFINITY) < tellAgainMs) return;
-    told.set(`${vm} ${key}`, nowMs);
-    await change(desk, { by: 'manager', verb: 'measure.hold', subject: key, silent: true }, async (turn) => {
-      const said = `${measure.kind} ${key} is to be in force through platform ${name} and is not: ${why}`;
-      const event = { vm, at: isoTime(desk.clock.now()), what: 'refusal-failed' } as const;
+  async #tellPutBack({ vm, key, measure }: PlatformMeasure): Promise<void> {
+    this.#counts.putBack += 1;
+    const { log } = this.#desk;
+    log.warn('measure was missing and was put back', { platform: this.#name, vm, id: key, kind: measure.kind });
+    const act = { by: `platform ${this.#name}`, verb: 'measure.put-back', subject: key } as const;
+    await record(this.#desk, act, 'done', `${measure.kind} of ${vm} was missing and was put back`);
+  }
+
+  async #tellMissing({ vm, key, measure }: PlatformMeasure, why: string): Promise<void> {
+    this.#counts.notPutBack += 1;
+    const nowMs = this.#desk.clock.monotonic();
+    if (nowMs - (this.#told.get(`${vm} ${key}`) ?? Number.NEGATIVE_INFINITY) < tellAgainMs) return;
+    this.#told.set(`${vm} ${key}`, nowMs);
+    const act = { by: 'manager', verb: 'measure.hold', subject: key, silent: true } as const;
+    const raised = await change(this.#desk, act, async (turn) => {
+      const said = `${measure.kind} ${key} is to be in force through platform ${this.#name} and is not: ${why}`;
       const subject = `${measure.kind} ${key}`.slice(0, 256);
-      await raiseGuard(desk, turn, { ...event, subject, detail: said.slice(0, 2000).toWellFormed() });
-      return ok(null);
+      const detail = said.slice(0, 2000).toWellFormed();
+      return ok(await raiseGuard(this.#desk, turn, { vm, at: turn.at, what: 'refusal-failed', subject, detail }));
     });
+    if (!raised.ok) this.#told.delete(`${vm} ${key}`);
   }
 
-  async function hold(): Promise<void> {
-    const read = await desk.store.read(async (db) => ({
-      wanted: await platformMeasures(db, name),
-      sights: new Map((await vmsOfPlatform(db, name)).map((one) => [one.vm, one.sight])),
-    }));
-    if (!read.ok) return desk.log.error('measures cannot be read', { why: sayProblem(read.error) });
-    const { wanted, sights } = read.value;
-    counts.wanted = wanted.filter(({ lifting }) => !lifting).length;
-    for (const known of told.keys()) if (!wanted.some(({ vm, key }) => known === `${vm} ${key}`)) told.delete(known);
-    for (const one of wanted) {
-      if (desk.closing.aborted) return;
-      const sight = sights.get(one.vm);
-      // A VM that its platform lists no more has nothing that could be held.
-      if (sight !== undefined) await inTurn(one.vm, async () => await holdNow(one, sight));
-    }
+  async #find(vm: string, key: string): Promise<Result<PlatformMeasure | null>> {
+    return await this.#desk.store.read(async (db) => await platformMeasure(db, vm, key));
   }
 
-  const find = async (vm: string, key: string): Promise<Result<PlatformMeasure | null>> =>
-    await desk.store.read(async (db) => await platformMeasure(db, vm, key));
-  const write = async (work: Parameters<MeasuringDesk['store']['write']>[0]) => await desk.store.write(work);
-  const keep = async (one: PlatformMeasure) =>
-    await write(async (db) => {
-      await savePlatformMeasure(db, one);
-      return ok(null);
-    });
-  const forget = async (vm: string, key: string) =>
-    await write(async (db) => {
-      await forgetPlatformMeasure(db, vm, key);
-      return ok(null);
-    });
+  async #keep(one: PlatformMeasure): Promise<Result<void>> {
+    return await this.#desk.store.write(async (db) => ok(await savePlatformMeasure(db, one)));
+  }
 
-  return {
-    counts: () => counts,
-    apply: (place, key, measure) => inTurn(place.vm, async () => await applyNow(place, key, measure)),
-    lift: (place, key) => inTurn(place.vm, async () => await liftNow(place, key)),
-    hold,
-  };
+  async #forget(vm: string, key: string): Promise<Result<void>> {
+    return await this.#desk.store.write(async (db) => ok(await forgetPlatformMeasure(db, vm, key)));
+  }
+
+  /** Of one VM one thing after the other: what is being lifted must not be put back meanwhile. */
+  #inTurn<T>(vm: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(vm) ?? Promise.resolve();
+    const next = before.then(work, work);
+    this.#turns.set(vm, next);
+    const forget = (): void => void (this.#turns.get(vm) === next && this.#turns.delete(vm));
+    next.then(forget, forget);
+    return next;
+  }
 }
 
 /** Every card as it is; one it was ordered for before, as it was then, since what was ordered is compared whole. */
@@ -192,13 +206,6 @@ function portsOf(sight: PlatformVm, known: PlatformMeasure | null): readonly VmP
     const before = known?.ports.find((port) => port.interface === card.id && port.mac === card.mac.toLowerCase());
     return before ?? portOf(sight, card);
   });
-}
-
-/** One for each card that the VM still has; what was on a card goes with it. */
-function distinct(ports: readonly VmPort[], sight: PlatformVm): readonly VmPort[] {
-  const present = new Set(sight.cards.map(({ id }) => id));
-  const byCard = new Map(ports.filter((port) => present.has(port.interface)).map((port) => [port.interface, port]));
-  return [...byCard.values()];
 }
 
 /** The worst of them, with the evidence of all. */
