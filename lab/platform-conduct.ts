@@ -10,7 +10,7 @@ export interface PlatformUnderTest {
   /** Of a VM that runs and has a card. */
   readonly vm: PlatformVm;
   /** As somebody would who does not know of the quarantine. */
-  connectByHand(vm: PlatformVm): Promise<void>;
+  readonly connectByHand: (vm: PlatformVm) => Promise<void>;
 }
 
 export async function assertConduct({ platform, vm, connectByHand }: PlatformUnderTest): Promise<void> {

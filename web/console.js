@@ -42,8 +42,9 @@ function shortTime(iso) {
 }
 
 function showTotals(status, held) {
-  const { alarms, vms, manifests, sentinels, losses, pendingAnswers, changesOpen } = status;
+  const { alarms, vms, manifests, sentinels, platforms, losses, pendingAnswers, changesOpen } = status;
   const away = sentinels.filter((sentinel) => !sentinel.attached).length;
+  const unreached = platforms.filter((platform) => platform.state === 'away');
   const lost = Object.entries(losses).filter(([, count]) => count > 0);
   const totals = [
     ['open alarms', alarms.open, alarms.critical > 0],
@@ -54,11 +55,14 @@ function showTotals(status, held) {
     ['unreadable', vms.unreadable, vms.unreadable > 0],
     ['manifests waiting', manifests.waiting, manifests.waiting > 0],
     ['sentinels away', away, away > 0],
+    ...(platforms.length === 0 ? [] : [['platforms away', unreached.length, unreached.length > 0]]),
     ['losses', lost.length, lost.length > 0],
   ];
   byId('totals').replaceChildren(
     ...totals.map(([name, count, isBad]) => {
       const pair = make('div', isBad ? 'bad' : '', make('dt', '', name), make('dd', '', String(count)));
+      if (name === 'platforms away')
+        pair.title = unreached.map((one) => `${one.name}: since ${shortTime(one.since)}: ${one.why}`).join('\n');
       if (name === 'losses') pair.title = lost.map(([what, count]) => `${what}: ${Math.round(count)}`).join('\n');
       return pair;
     }),
@@ -100,6 +104,7 @@ function memberLine(name, vm) {
   const waits = vm.delivery !== null && vm.delivery.state === 'waiting';
   const state = [
     vm.state,
+    vm.platform === undefined ? null : `unwatched, on ${vm.platform}`,
     vm.delivery === null ? null : waits ? 'manifest on its way' : `manifest ${vm.delivery.generation}`,
     vm.trace === undefined ? null : vm.trace.state === 'tracing' ? 'traced' : `trace ${vm.trace.state}`,
     vm.openAlarms > 0 ? `${vm.openAlarms} open` : null,

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertConduct } from '../../lab/platform-conduct.ts';
-import { portOf } from '../connectors/enforcement/platform.ts';
-import { must } from '../manager/trial.ts';
+import { type Platform, type PlatformVm, portOf } from '../connectors/enforcement/platform.ts';
 import { vmId } from './simulated-activity.ts';
 import { SimulatedPlatform } from './simulated-platform.ts';
 
@@ -13,12 +12,17 @@ function steppedTime() {
   return { clock, sleep: async (ms: number) => await Promise.resolve(void (nowMs += ms)) };
 }
 
+async function firstOf(platform: Platform): Promise<PlatformVm> {
+  const listed = await platform.listVms();
+  assert.ok(listed.ok);
+  return listed.value.vms[0] ?? assert.fail('no VM');
+}
+
 test('it keeps the contract', async () => {
   const simulated = new SimulatedPlatform();
   simulated.add('vm-1', vmId(1));
   const platform = simulated.open(steppedTime());
-  const [vm] = must(await platform.listVms()).vms;
-  assert.ok(vm);
+  const vm = await firstOf(platform);
   await assertConduct({
     platform,
     vm,
@@ -31,9 +35,9 @@ test('a lie and a lost answer are not confirmed or are seen done, a refusal and 
   const simulated = new SimulatedPlatform();
   const vm = simulated.add('vm-1', vmId(1));
   const platform = simulated.open(steppedTime());
-  const [sight] = must(await platform.listVms()).vms;
-  const card = sight?.cards[0];
-  assert.ok(sight !== undefined && card !== undefined);
+  const sight = await firstOf(platform);
+  const [card] = sight.cards;
+  assert.ok(card !== undefined);
   const cut = async (id: string) =>
     await platform.network(sight).apply(portOf(sight, card), id, { kind: 'quarantine', management: [] });
   simulated.fault = 'lies';

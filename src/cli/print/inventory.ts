@@ -12,7 +12,11 @@ import { count, sayEnd, sayShortTime, sayTime, vmStateStyle } from './words.ts';
 
 const vmColumns: readonly Column<Vm>[] = [
   { title: 'VM', cell: ({ name }) => name, gives: true },
-  { title: 'STATE', cell: ({ state }) => state, style: ({ state }) => vmStateStyle(state) },
+  {
+    title: 'STATE',
+    cell: ({ state, platform }) => (platform === undefined ? state : `${state}, unwatched`),
+    style: ({ state }) => vmStateStyle(state),
+  },
   { title: 'PID', cell: ({ pid }) => pid, align: 'right' },
   { title: 'KERNEL', cell: ({ kernel }) => (kernel === null ? null : kernelVersion(kernel)), gives: true },
   { title: 'PROCS', cell: ({ processes }) => processes, align: 'right' },
@@ -111,9 +115,27 @@ function incompleteness({ complete, notes }: PsView, page: Page): string[] {
 }
 
 function reasons(vms: readonly (Vm & Partial<Pick<VmView, 'changes'>>)[]): string {
+  const unwatched = Map.groupBy(
+    vms.filter(({ platform, why }) => platform !== undefined && why !== undefined),
+    ({ why = '' }) => why,
+  );
+  const together = [...unwatched].map(([why, those]) => `\n${sayNames(those)}: ${visible(why)}`);
+  return `${together.join('')}${reasonsOfEach(vms)}`;
+}
+
+/** Of thousands of VMs that nobody watches for the same reason, it is said once. */
+function sayNames(vms: readonly Vm[]): string {
+  const named = vms.slice(0, namesShown).map(({ name }) => visible(name));
+  const more = vms.length > named.length ? ` and ${vms.length - named.length} more` : '';
+  return `${named.join(', ')}${more}`;
+}
+
+const namesShown = 3;
+
+function reasonsOfEach(vms: readonly (Vm & Partial<Pick<VmView, 'changes'>>)[]): string {
   return vms
-    .flatMap(({ name, why, trace, held, changes = [] }) => [
-      ...(why === undefined ? [] : [`${visible(name)}: ${visible(why)}`]),
+    .flatMap(({ name, why, platform, trace, held, changes = [] }) => [
+      ...(why === undefined || platform !== undefined ? [] : [`${visible(name)}: ${visible(why)}`]),
       ...(trace === undefined ? [] : [`${visible(name)}: ${sayTrace(trace)}`]),
       ...changes.map(
         ({ id, cause, until, admitted }) =>

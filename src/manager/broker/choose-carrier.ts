@@ -9,7 +9,7 @@ import type { Desk } from '../desk.ts';
 import { remediationsOfVm } from '../store/remediations.ts';
 import { sentinelOfVm } from '../store/vms.ts';
 import { offerFor } from './merge-offers.ts';
-import { offersFor } from './offers.ts';
+import { offerOfSentinel, offersFor } from './offers.ts';
 import { carryByPlatform } from './platform-carrier.ts';
 import type { StepCarrier } from './plan-turn.ts';
 
@@ -35,12 +35,14 @@ async function choosePlatform(desk: Desk, step: Step): Promise<Result<string | n
   const { before, sentinel } = read.value;
   const begun = begunBy(step, before);
   if (begun !== undefined) return ok(begun.platform ?? null);
-  // Where no platform is configured nobody has to be asked who could.
-  if (desk.platforms.hands().length === 0) return ok(null);
+  const action = plannedActions.find((it) => it === step.action);
+  // Where no platform is configured, or the sentinel can, nobody else has to be asked, or waited for.
+  if (desk.platforms.hands().length === 0 || action === undefined) return ok(null);
+  const own = sentinel === null ? [] : [await offerOfSentinel(desk, sentinel, step.vm)];
+  if (offerFor(own, action) !== null) return ok(null);
   const offers = await offersFor(desk, step.vm);
   if (!offers.ok) return offers;
-  const action = plannedActions.find((it) => it === step.action);
-  const able = action === undefined ? null : offerFor(offers.value, action);
+  const able = offerFor(offers.value, action);
   if (able !== null) return ok(able.platform);
   // Nobody can: the one nearest to the VM says why, or is waited for.
   return ok(sentinel === null ? (offers.value[0]?.platform ?? null) : null);

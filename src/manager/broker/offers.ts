@@ -46,7 +46,7 @@ export function rivalsOf({ hand, sighting }: KnownBy, known: readonly KnownBy[])
     .map((other) => other.hand.name);
 }
 
-async function offerOfSentinel(desk: Desk, sentinel: string, vm: string): Promise<Offer> {
+export async function offerOfSentinel(desk: Desk, sentinel: string, vm: string): Promise<Offer> {
   const able = await askAbilities(desk, vm);
   const by = `sentinel ${sentinel}`;
   if (able.ok) return { by, platform: null, abilities: able.value, why: '', prices: {} };

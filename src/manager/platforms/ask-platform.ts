@@ -3,7 +3,7 @@ import type { Ability } from '../../model/plan.ts';
 import type { PlannedAction } from '../../model/remediation.ts';
 import { type Platform, type PlatformVm, portOf } from '../../connectors/enforcement/platform.ts';
 
-const answerMsMax = 10_000;
+const answerMsMax = 5000;
 
 /** Null = it did not answer in time. */
 export async function askPlatform(platform: Platform, sight: PlatformVm): Promise<readonly Ability[] | null> {
