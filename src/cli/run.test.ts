@@ -142,6 +142,11 @@ const grammar: readonly (readonly [string, readonly string[]])[] = [
   ['manifest verify web1', ['getManifest {"vm":"web1"}']],
   ['manifest verify m.json', ['start verifyManifest "/state" {"payload":"x"} null']],
   ['manifest held shop/web --all', ['listHeld {"scope":"shop","service":"web","decided":true}']],
+  ['manifest retire shop', ['unusedEntries {"scope":"shop"}']],
+  [
+    'manifest retire shop --service web --after 60 --replay 10',
+    ['unusedEntries {"scope":"shop","service":"web","afterDays":60,"replayDays":10}'],
+  ],
   ['manifest accept 3f2a', ['listHeld {"decided":true}']],
   ['change list --vm web1 --open', ['listChanges {"vm":"web1","open":true}']],
   ['change close 3f2a', ['listChanges']],

@@ -5,6 +5,7 @@ export interface Losses {
   activitiesNotKept: number;
   admittedNotKept: number;
   historyDropped: number;
+  usesNotKept: number;
   behavioursNotLearned: number;
   notificationsDropped: number;
   notificationsFailed: number;
@@ -18,6 +19,7 @@ export function noLosses(): Losses {
     activitiesNotKept: 0,
     admittedNotKept: 0,
     historyDropped: 0,
+    usesNotKept: 0,
     behavioursNotLearned: 0,
     notificationsDropped: 0,
     notificationsFailed: 0,

@@ -5,6 +5,7 @@ import { ManifestEntry } from './manifest.ts';
 import { IsoTime, VmId } from './name.ts';
 import { Activity } from './observation.ts';
 import { Action, Remediation } from './remediation.ts';
+import { RetiredEntry } from './retirement.ts';
 
 /** A rule asked for this answer, and asked that a person agrees first. */
 export const PendingAnswer = Type.Object({
@@ -27,6 +28,8 @@ export const AlarmDetail = Type.Object({
   pending: Type.Array(PendingAnswer),
   /** Changes of its service that admitted the same behaviour while their windows were open; nobody took it into the manifest. */
   changes: Type.Array(Type.Object({ id: Type.String(), until: IsoTime })),
+  /** Entries that allowed it until a person retired them, since nobody used them. */
+  retired: Type.Array(RetiredEntry),
   /** Who closed or allowed it, and when. */
   settled: Type.Union([Type.Object({ by: Type.String(), at: IsoTime }), Type.Null()]),
 });

@@ -19,6 +19,7 @@ import { IsoTime, Name } from './name.ts';
 import { PersonsAction, planEndpoints } from './plan-endpoints.ts';
 import { platformEndpoints } from './platform-endpoints.ts';
 import { HeldAnswer, Remediation, RemediationState } from './remediation.ts';
+import { retirementEndpoints } from './retirement-endpoints.ts';
 import { ResponsePolicy } from './response-policy.ts';
 import { Rule } from './rule.ts';
 import { ScopeReplay } from './scope-replay.ts';
@@ -291,6 +292,7 @@ export const endpoints = {
   ...intent,
   ...manifests,
   ...changeEndpoints,
+  ...retirementEndpoints,
   ...alarms,
   ...planEndpoints,
   ...evidenceEndpoints,

@@ -35,6 +35,7 @@ export const ManagerStatus = Type.Object({
     activitiesNotKept: Count,
     admittedNotKept: Count,
     historyDropped: Count,
+    usesNotKept: Count,
     behavioursNotLearned: Count,
     notificationsDropped: Count,
     notificationsFailed: Count,

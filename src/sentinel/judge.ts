@@ -7,7 +7,7 @@ import type { Activity } from '../model/observation.ts';
 import type { RawEvent } from '../model/raw-event.ts';
 import { assess } from '../stages/assess/assess.ts';
 import { detectInChange } from '../stages/detect/detect-in-change.ts';
-import type { CompiledManifest } from '../stages/detect/detect.ts';
+import { allowingEntry, type CompiledManifest } from '../stages/detect/detect.ts';
 import { normalise } from '../stages/normalise/normalise.ts';
 import type { ChangeWindows } from './changes/change-windows.ts';
 import type { InForce } from './vault/vault.ts';
@@ -18,6 +18,8 @@ export interface JudgeOptions {
   readonly found: (finding: Finding, manifest: Manifest) => void;
   readonly changes: Pick<ChangeWindows, 'joined' | 'open' | 'wasAdmitted' | 'admit'>;
   readonly changing: (vm: string, window: ChangeWindow) => void;
+  /** An entry of the VM's manifest allowed it. */
+  readonly used: (vm: string, entry: string, activity: Activity) => void;
   /** The finding it would have been, had no change admitted it. */
   readonly admitted: (change: string, finding: Finding) => void;
 }
@@ -41,12 +43,23 @@ export class Judge {
   hear(vm: string, events: readonly RawEvent[]): void {
     const inForce = this.#options.inForce(vm);
     if (inForce === null) return;
+    for (const activity of this.#activitiesIn(events)) this.#judge(vm, activity, inForce);
+  }
+
+  /** What stands in the VM and was judged when it began: it shows only that its entries are still used. */
+  standing(vm: string, events: readonly RawEvent[]): void {
+    const inForce = this.#options.inForce(vm);
+    if (inForce === null || inForce.manifest.mode === 'capture') return;
+    for (const activity of this.#activitiesIn(events)) this.#countUse(vm, activity, inForce.compiled);
+  }
+
+  *#activitiesIn(events: readonly RawEvent[]): Generator<Activity> {
     for (const event of events) {
       // An exit is neither learned nor judged; a loss was counted where it was noticed.
       if (event.kind === 'process_exit' || event.kind === 'loss') continue;
       const observation = normalise(event);
       if (!observation.ok) this.#countUnusable(observation.error.message);
-      else if (observation.value.kind !== 'loss') this.#judge(vm, observation.value, inForce);
+      else if (observation.value.kind !== 'loss') yield observation.value;
     }
   }
 
@@ -61,8 +74,13 @@ export class Judge {
     if (admitted !== null) {
       changes.admit(activity);
       tellAdmitted((open ?? admitted.window).id, assess(admitted.deviation, { scope, service, mode }));
-    } else if (deviation !== null && !changes.wasAdmitted(activity))
-      found(assess(deviation, { scope, service, mode }), manifest);
+    } else if (deviation === null) this.#countUse(vm, activity, compiled);
+    else if (!changes.wasAdmitted(activity)) found(assess(deviation, { scope, service, mode }), manifest);
+  }
+
+  #countUse(vm: string, activity: Activity, compiled: CompiledManifest): void {
+    const entry = allowingEntry(compiled, activity);
+    if (entry !== null) this.#options.used(vm, entry, activity);
   }
 
   #countUnusable(reason: string): void {

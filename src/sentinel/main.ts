@@ -150,6 +150,7 @@ class RunningSentinel implements Sentinel {
       found: (finding, manifest) => this.#found(finding, manifest),
       changes: this.#changes,
       changing: (vm, window) => this.#outbox.change(vm, window),
+      used: (vm, entry, activity) => this.#outbox.use(vm, entry, activity),
       admitted: (change, finding) => this.#outbox.admit(change, finding),
     });
     this.#tracings = this.#makeTracings();
@@ -280,6 +281,7 @@ class RunningSentinel implements Sentinel {
       attention: (vm) => (this.#vault.inForce(vm) === null ? 'none' : 'watch'),
       listener: {
         news: (vm, events) => this.#judge.hear(vm, events),
+        standing: (vm, events) => this.#judge.standing(vm, events),
         note: (vm, activity) => void incarnations.note(vm, activity),
         guard: (event) => this.#tellGuard(event),
         attached: (vm, sight) => {

@@ -23,7 +23,7 @@ import {
   type Withdrawal,
 } from '../wire/messages.ts';
 
-type Told = 'findings' | 'guard' | 'remediations' | 'coverage' | 'observed' | 'changes' | 'admitted';
+type Told = 'findings' | 'guard' | 'remediations' | 'coverage' | 'observed' | 'changes' | 'admitted' | 'uses';
 
 export class RecordingManager implements ManagerEnd {
   readonly batches: SentinelBatch[] = [];

@@ -3,6 +3,7 @@
 import { Type, type Static } from 'typebox';
 import { ChangeWindow } from '../model/change.ts';
 import { EvidenceId, EvidenceReport } from '../model/evidence.ts';
+import { UseReport } from '../model/entry-use.ts';
 import { Finding } from '../model/finding.ts';
 import { GuardEvent } from '../model/guard-event.ts';
 import { IsoTime, VmId } from '../model/name.ts';
@@ -49,6 +50,8 @@ export const SentinelBatch = Type.Object({
   remediations: Type.Array(Remediation, { maxItems: 10_000 }),
   /** What was collected, could not be kept, or was removed since the last batch. The bytes themselves are asked for. */
   evidence: Type.Optional(Type.Array(EvidenceReport, { maxItems: 10_000 })),
+  /** Which entries of the manifests were used, told every few minutes; absent = not told with this batch. */
+  uses: Type.Optional(Type.Array(UseReport, { maxItems: 10_000 })),
 });
 export type SentinelBatch = Static<typeof SentinelBatch>;
 

@@ -1,5 +1,5 @@
 // The names a person may mean, asked of the manager. Somebody waits at a prompt: a slow or absent manager means no names.
-import type { Result } from '../../kit/result.ts';
+import { ok, type Result } from '../../kit/result.ts';
 import type { Client } from '../../client/connect.ts';
 import type { Shell } from '../shell.ts';
 import { visible } from '../print/visible.ts';
@@ -8,6 +8,7 @@ import type { Candidate } from './candidates.ts';
 const patienceMs = 700;
 const alarmsOffered = 50;
 const plansOffered = 50;
+const scopesAsked = 20;
 
 export async function namesOf(kind: string, shell: Shell, stateDir: string): Promise<readonly Candidate[]> {
   const ask = sources[kind];
@@ -64,6 +65,20 @@ const sources: Readonly<Record<string, Source>> = {
     ),
   entry: async (manager) =>
     map(await manager.listHeld(), (entries) => entries.map(({ id, why }) => ({ value: id, says: visible(why) }))),
+  unused: async (manager) => {
+    const scopes = await manager.listScopes();
+    if (!scopes.ok) return scopes;
+    const offered: Candidate[] = [];
+    for (const { name } of scopes.value.slice(0, scopesAsked)) {
+      const proposed = await manager.unusedEntries({ scope: name });
+      if (!proposed.ok) return proposed;
+      for (const { service, unused } of proposed.value.services)
+        offered.push(
+          ...unused.map(({ entry, why }) => ({ value: entry.id, says: `${name}/${service}: ${visible(why)}` })),
+        );
+    }
+    return ok(offered);
+  },
   alarm: async (manager) =>
     map(await manager.listAlarms({ status: 'open', limit: alarmsOffered }), ({ items }) =>
       items.map(({ id, title }) => ({ value: id, says: visible(title) })),

@@ -41,7 +41,7 @@ export function printAlarmLine(alarm: Alarm, page: Page): string {
 }
 
 export function printAlarm(detail: AlarmDetail, page: Page): string {
-  const { alarm, activities, activitiesDropped, remediations, pending, changes, settled } = detail;
+  const { alarm, activities, activitiesDropped, remediations, pending, changes, retired, settled } = detail;
   const place = [alarm.scope, alarm.service].filter((part) => part !== null).join('/');
   const lines = [
     page.paint('heading', visible(alarm.title)),
@@ -64,6 +64,13 @@ export function printAlarm(detail: AlarmDetail, page: Page): string {
       changes.map(
         ({ id, until }) =>
           `by change ${visible(id.slice(0, 8))} until ${sayTime(until)}, and taken into no manifest: plumbline manifest accept --change ${visible(id.slice(0, 8))}`,
+      ),
+    ),
+    ...section(
+      'Retired before',
+      retired.map(
+        ({ by, at, lastUsedAt, behaviour }) =>
+          `the entry that allowed it was retired on ${sayTime(at)} by ${visible(by)}, last used ${sayTime(lastUsedAt)}: ${sayBehaviour(behaviour)}`,
       ),
     ),
     ...section('Waiting for a person', waitingPlans(pending)),

@@ -19,14 +19,23 @@ const columns: readonly Column<WouldBe>[] = [
 export function printScopeReplay({ scope, learnedUntil, services, notes }: ScopeReplay, page: Page): string {
   return [
     `${scope}: what would have alarmed${learnedUntil === null ? '' : `, had learning ended ${sayTime(learnedUntil)}`}; nothing was changed`,
-    ...services.flatMap(({ service, period, judged, deviations, alarms, alarmsDropped }) => [
-      page.paint('heading', `${scope}/${service}`),
-      period === null
-        ? '  nothing is kept of it'
-        : `  ${judged} judged from ${sayTime(period.from)} to ${sayTime(period.until)}: ${count(deviations, 'deviation')} in ${count(alarms.length + alarmsDropped, 'alarm')}`,
-      ...(alarms.length === 0 ? [] : [table(columns, alarms, page)]),
-      ...(alarmsDropped === 0 ? [] : [`and ${count(alarmsDropped, 'more alarm')} beyond the limit`]),
+    ...services.flatMap((service) => [
+      page.paint('heading', `${scope}/${service.service}`),
+      ...printServiceReplay(service, page),
     ]),
     ...notes.map((note) => `Note: ${visible(note)}`),
   ].join('\n');
+}
+
+export function printServiceReplay(
+  { period, judged, deviations, alarms, alarmsDropped }: ServiceReplay,
+  page: Page,
+): string[] {
+  return [
+    period === null
+      ? '  nothing is kept of it'
+      : `  ${judged} judged from ${sayTime(period.from)} to ${sayTime(period.until)}: ${count(deviations, 'deviation')} in ${count(alarms.length + alarmsDropped, 'alarm')}`,
+    ...(alarms.length === 0 ? [] : [table(columns, alarms, page)]),
+    ...(alarmsDropped === 0 ? [] : [`and ${count(alarmsDropped, 'more alarm')} beyond the limit`]),
+  ];
 }

@@ -18,6 +18,7 @@ import { planVerbs } from './plan-verbs.ts';
 import { platformVerbs } from './platform-verbs.ts';
 import { recordVerbs } from './record-verbs.ts';
 import { replayVerb } from './replay-verb.ts';
+import { retireVerbs } from './retire-verbs.ts';
 import { scopeVerbs } from './scope-verbs.ts';
 import { selftestVerb } from './selftest-verb.ts';
 import { serviceVerbs } from './service-verbs.ts';
@@ -40,6 +41,7 @@ const spoken: readonly Verb[] = [
   ...modeVerbs,
   ...manifestVerbs,
   ...heldEntryVerbs,
+  ...retireVerbs,
   ...changeVerbs,
   ...alarmVerbs,
   actVerb,

@@ -32,6 +32,7 @@ import { evidenceHandlers } from './evidence-handlers.ts';
 import { planHandlers } from './plan-handlers.ts';
 import { platformHandlers } from './platform-handlers.ts';
 import { preview } from './preview.ts';
+import { retirementHandlers } from './retirement-handlers.ts';
 
 /** A call by somebody whose name is known; the input has passed its schema. */
 type Handler<K extends EndpointName> = (
@@ -49,6 +50,7 @@ export function makeHandlers(desk: Desk, identity: Identity, retained: () => voi
     ...readers(desk, identity),
     ...intentWriters(desk),
     ...changeHandlers(desk),
+    ...retirementHandlers(desk),
     ...alarmWriters(desk),
     ...planHandlers(desk),
     ...evidenceHandlers(desk, retained),

@@ -8,6 +8,7 @@ import { behaviourOf } from '../../pattern/behaviour-of.ts';
 import type { PlanRun } from '../../model/plan.ts';
 import { advance } from '../../stages/respond/plan-run.ts';
 import type { Turn } from '../audit/change.ts';
+import { retiredBehind } from '../intent/retirement.ts';
 import { listAdmitting } from '../store/changes.ts';
 import { activitiesOf, alarmById, settleAlarm, settledOf } from '../store/alarms.ts';
 import { planRunsOfAlarm, savePlanRun } from '../store/plans.ts';
@@ -32,6 +33,7 @@ export async function readAlarm(db: Db, id: string): Promise<Result<AlarmDetail>
     remediations: await remediationsOfAlarm(db, id),
     pending: pendingIn(await planRunsOfAlarm(db, id)),
     changes: await changesThatAdmitted(db, alarm.value),
+    retired: await retiredBehind(db, alarm.value),
     settled,
   });
 }

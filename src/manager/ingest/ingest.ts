@@ -15,6 +15,7 @@ import { takeGuardEvents } from './guard-events.ts';
 import { takeInventory } from './inventory.ts';
 import { takeCoverage, takeObserved } from './observed.ts';
 import { takeRemediations } from './reported-remediations.ts';
+import { takeUses } from './uses.ts';
 
 /** So many batches may wait for their commit; more are refused and stay in their sentinels' spools. */
 const waitingMax = 64;
@@ -80,6 +81,7 @@ async function takeParts(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<
   await takeGuardEvents(desk, turn, batch);
   await takeRemediations(desk, turn, batch);
   await takeEvidence(turn, batch);
+  await takeUses(desk, turn, batch);
   return ok(null);
 }
 

@@ -13,6 +13,7 @@ import type { Seals } from '../signing/seals.ts';
 import { scopeNamed } from '../store/applications.ts';
 import { lastGeneration, saveIssue } from '../store/issues.ts';
 import { readApprovals, readProfile } from '../store/profiles.ts';
+import { readRetired } from '../store/retirements.ts';
 import { declaredChanges, withheldIds } from './draft-ground.ts';
 
 export interface Issued {
@@ -91,6 +92,7 @@ async function issueToMember(
     issuedAt: turn.at,
     approved: await readApprovals(turn.db, scope.name, service.name, member.vm),
     held: await withheldIds(turn.db, profile),
+    retired: await readRetired(turn.db, scope.name, service.name),
   });
   // Left out where there is none, so that a manifest of an older manager is the same one.
   const manifest: Manifest = changes.length === 0 ? drafted : { ...drafted, changes };

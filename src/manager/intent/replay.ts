@@ -3,6 +3,7 @@
 import { ok, type Result } from '../../kit/result.ts';
 import type { Alarm } from '../../model/alarm.ts';
 import type { Member, Scope, Service } from '../../model/application.ts';
+import type { Manifest } from '../../model/manifest.ts';
 import type { Profile } from '../../model/profile.ts';
 import type { ScopeReplay, ServiceReplay } from '../../model/scope-replay.ts';
 import { assess } from '../../stages/assess/assess.ts';
@@ -12,11 +13,12 @@ import { draft } from '../../stages/draft/draft.ts';
 import { emptyProfile, learn } from '../../stages/learn/learn.ts';
 import { readHistory } from '../store/history.ts';
 import { readApprovals, readProfile } from '../store/profiles.ts';
+import { readRetired } from '../store/retirements.ts';
 import type { Db } from '../store/tables.ts';
 import { withheldIds } from './draft-ground.ts';
 import { theScope } from './scopes.ts';
 
-type History = Awaited<ReturnType<typeof readHistory>>;
+export type History = Awaited<ReturnType<typeof readHistory>>;
 
 /** More alarms than anybody will read before he decides. */
 const alarmsMax = 200;
@@ -57,10 +59,25 @@ async function replayService(
       ? await readProfile(db, scope.name, service.name)
       : learnedBefore(history, scope.name, service.name, learnedUntil);
   const asked = history.filter(({ observed }) => learnedUntil === null || observed.firstAt >= learnedUntil);
+  return await replayHistory(
+    scope,
+    service,
+    asked,
+    async (member) => await draftedFor(db, scope, service, member, profile, nowIso),
+  );
+}
+
+/** What members did, held against a manifest for each of them. */
+export async function replayHistory(
+  scope: Scope,
+  service: Service,
+  asked: History,
+  manifestFor: (member: Member) => Promise<Manifest>,
+): Promise<Result<ServiceReplay>> {
   const alarms = new Map<string, Alarm>();
   const totals = { judged: 0, deviations: 0 };
   for (const member of service.members) {
-    const compiled = compileManifest(await draftedFor(db, scope, service, member, profile, nowIso));
+    const compiled = compileManifest(await manifestFor(member));
     if (!compiled.ok) return compiled;
     const own = asked.filter(({ vm }) => vm === member.vm);
     judge(own, compiled.value, { scope: scope.name, service: service.name, member }, alarms, totals);
@@ -125,6 +142,7 @@ async function draftedFor(db: Db, scope: Scope, service: Service, member: Member
     issuedAt: nowIso,
     approved: await readApprovals(db, scope.name, service.name, member.vm),
     held: await withheldIds(db, profile),
+    retired: await readRetired(db, scope.name, service.name),
   });
 }
 

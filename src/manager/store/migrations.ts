@@ -3,6 +3,7 @@
 import { makeChangeTables } from './change-tables.ts';
 import { makeDiscoveries } from './discoveries.ts';
 import { makeEvidence } from './evidence.ts';
+import { makeUseTables } from './entry-uses.ts';
 import { makeHistory } from './history.ts';
 import { makePlatformTables } from './platform-vms.ts';
 import type { ColumnDefinitionBuilder, CreateTableBuilder, Kysely } from 'kysely';
@@ -233,4 +234,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0007-history': { up: makeHistory },
   '0008-evidence': { up: makeEvidence },
   '0009-platforms': { up: makePlatformTables },
+  '0010-entry-uses': { up: makeUseTables },
 };

@@ -9,6 +9,7 @@ import type { ChangeCause, ChangeWindow } from '../../model/change.ts';
 import type { EvidenceItem } from '../../model/evidence.ts';
 import type { EntryVerdict } from '../../model/held-entry.ts';
 import type { ManifestEntry, SealedManifest } from '../../model/manifest.ts';
+import type { RetiredEntry } from '../../model/retirement.ts';
 import type { Activity, Observed } from '../../model/observation.ts';
 import type { ProfileEntry } from '../../model/profile.ts';
 import type { PlanRun, PlanState } from '../../model/plan.ts';
@@ -20,6 +21,7 @@ import type { Discoveries } from '../../stages/learn/discoveries.ts';
 import type { AdmittedBehaviour } from './changes.ts';
 import type { Doc } from './doc.ts';
 import type { PlatformMeasure } from './platform-measures.ts';
+import type { StoredUse } from './entry-uses.ts';
 
 type Text<T extends string = string> = T;
 type IssueKind = 'manifest' | 'withdrawal';
@@ -153,6 +155,12 @@ export interface Tables {
   platformVms: { platform: Text; id: Text; vm: Text; doc: Doc<PlatformVm> };
   /** Measures on the network that are held through a platform, by VM and the name they are kept under there. */
   platformMeasures: { vm: Text; key: Text; platform: Text; doc: Doc<PlatformMeasure> };
+  /** When entries of manifests were used, as sentinels told. */
+  entryUses: { scope: Text; service: Text; entry: Text; doc: Doc<StoredUse> };
+  /** How much of each day was watched by sentinels that tell which entries are used. */
+  useWatch: { scope: Text; service: Text; vm: Text; day: Text; seconds: number };
+  /** Entries that people took out because nobody used them. */
+  retirements: { scope: Text; service: Text; entry: Text; at: Text; doc: Doc<RetiredEntry> };
   sentinels: { name: Text; lastBatchAt: Text | null; batches: number; repeated: number };
   /** Which batches are stored, by number and content. */
   batches: { sentinel: Text; seq: number; digest: Text };

@@ -2,12 +2,14 @@
 import { type Clock, isoTime } from '../../kit/clock.ts';
 import type { ChangeWindow } from '../../model/change.ts';
 import type { EvidenceReport } from '../../model/evidence.ts';
+import type { UseReport } from '../../model/entry-use.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { Activity, Observed } from '../../model/observation.ts';
 import type { Coverage } from '../../model/profile.ts';
 import type { Remediation } from '../../model/remediation.ts';
 import type { Vm } from '../../model/vm.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
+import { EntryUses, type EntryUsesLimits } from './entry-uses.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { NewBatch } from './spool.ts';
 
@@ -33,10 +35,13 @@ export class Outbox {
   #vms: readonly Vm[] | null = null;
   #coverage = new Map<string, Coverage>();
   #refused = 0;
+  readonly #uses: EntryUses;
+  #reports: UseReport[] = [];
 
-  constructor(sentinel: string, clock: Clock) {
+  constructor(sentinel: string, clock: Clock, uses: EntryUsesLimits = {}) {
     this.#sentinel = sentinel;
     this.#clock = clock;
+    this.#uses = new EntryUses(clock, uses);
   }
 
   /** Facts that found no room, since the sentinel started. */
@@ -49,6 +54,15 @@ export class Outbox {
     if (items === undefined) this.#observed.set(vm, (items = new Map()));
     if (this.#count(items, fingerprintOf(activity), activity, activity.at)) return;
     this.cover({ vm, observedSeconds: 0, lossSeconds: 0, missed: 1 });
+  }
+
+  use(vm: string, entry: string, activity: Activity): void {
+    if (!this.#uses.count(vm, entry, activity)) this.#refused += 1;
+  }
+
+  /** Takes the reports of used entries in that are due; `all` = those that are not due yet, too. */
+  gatherUses(all: boolean): void {
+    if (this.#reports.length === 0) this.#reports = this.#uses.take(all);
   }
 
   find(finding: Finding): void {
@@ -88,6 +102,7 @@ export class Outbox {
   }
 
   cover(more: Coverage): void {
+    this.#uses.cover(more);
     const so = this.#coverage.get(more.vm) ?? { vm: more.vm, observedSeconds: 0, lossSeconds: 0, missed: 0 };
     this.#coverage.set(more.vm, {
       vm: more.vm,
@@ -106,7 +121,7 @@ export class Outbox {
   /** More than seconds watched, which can wait. */
   get worthSending(): boolean {
     const isChanging = this.#changes.length > 0 || this.#admitted.size > 0;
-    return this.urgent || isChanging || this.#observed.size > 0 || this.#vms !== null;
+    return this.urgent || isChanging || this.#observed.size > 0 || this.#vms !== null || this.#reports.length > 0;
   }
 
   /**
@@ -134,6 +149,7 @@ export class Outbox {
       ...(this.#admitted.size === 0 ? {} : { admitted: [...this.#admitted.values()].map(asAdmitted) }),
       remediations: [...this.#remediations.values()],
       ...(this.#evidence.length === 0 ? {} : { evidence: this.#evidence }),
+      ...(this.#reports.length === 0 ? {} : { uses: this.#reports }),
     };
   }
 
@@ -147,6 +163,7 @@ export class Outbox {
     this.#evidence = [];
     this.#vms = null;
     this.#coverage = new Map();
+    this.#reports = [];
   }
 
   #count<T>(into: Map<string, Counted<T>>, key: string, value: T, at: string): boolean {

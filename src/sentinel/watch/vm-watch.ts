@@ -21,12 +21,15 @@ import type { RosterEntry } from './roster.ts';
 import { SightKeeper } from './sight-keeper.ts';
 import { hasGoneBack, hasStirred } from './counter-change.ts';
 import { Sleeper } from './sleeper.ts';
+import { Standing } from './standing.ts';
 import type { CrossCheck } from '../tracing/cross-check.ts';
 import { remarksOf, viewOf } from './vm-view.ts';
 
 /** What a watch tells the sentinel. */
 export interface WatchListener {
   news(vm: string, events: readonly RawEvent[]): void;
+  /** What runs and is connected now, whenever it began; said once in some hours. */
+  standing(vm: string, events: readonly RawEvent[]): void;
   /** A session began; answers which life of the VM it looks at. */
   attached(vm: string, sight: Sight): Incarnation;
   note(vm: string, activity: Activity): void;
@@ -79,6 +82,7 @@ export class VmWatch {
   readonly #line: GuestLine;
   readonly #kept: SightKeeper;
   readonly #sleeper = new Sleeper();
+  readonly #standing = new Standing();
   #attention: Attention = 'none';
   #sensor: GuestSensor | null = null;
   #trace: CrossCheck | null = null;
@@ -351,6 +355,7 @@ export class VmWatch {
       return threads.ok ? threads.value : null;
     });
     this.#paced(beganMs, busyBeforeMs, news);
+    this.#standing.tell(look, beganMs, this.entry.id, this.#options.listener);
     if (this.#trace !== null) return this.#checkTrace(this.#trace, news, nowMs);
     for (const event of news.events) if (event.kind === 'loss') this.#countLoss(event, news.missed);
     if (news.events.length > 0) this.#options.listener.news(this.entry.id, news.events);

@@ -71,6 +71,12 @@ export function detectInterned(manifest: CompiledManifest, interned: InternedAct
   };
 }
 
+/** Id of the entry that allows an activity; null when none does, or when it is allowed with the program that started it. */
+export function allowingEntry(manifest: CompiledManifest, activity: Activity): string | null {
+  const { index, memory } = manifest as unknown as Compiled;
+  return index.entries[memory.decide(memory.numberOf(activity), activity)]?.id ?? null;
+}
+
 /** How unusual an activity is for the VM, in bits, whether it is allowed or not (surprise.ts). */
 export function surprise(manifest: CompiledManifest, activity: Activity): number {
   const { index, usage, memory } = manifest as unknown as Compiled;

@@ -3,6 +3,7 @@ import type { Mode, Sight } from '../../model/application.ts';
 import type { Manifest, ManifestDiff, ManifestEntry, Provenance } from '../../model/manifest.ts';
 import type { Activity } from '../../model/observation.ts';
 import type { Profile, ProfileEntry } from '../../model/profile.ts';
+import type { RetiredEntry } from '../../model/retirement.ts';
 import type { Rule } from '../../model/rule.ts';
 import { behaviourId } from '../../pattern/behaviour-id.ts';
 import { behaviourOf } from '../../pattern/behaviour-of.ts';
@@ -12,6 +13,7 @@ import { widenDrawnPorts } from './drawn-ports.ts';
 import { widenOpenCallers } from './open-callers.ts';
 import { widenRemoteProcedures } from './remote-procedures.ts';
 import { withoutOrphans } from './orphans.ts';
+import { takeOutRetired } from './retired.ts';
 import { windowsCallers } from './windows-callers.ts';
 
 export interface DraftInput {
@@ -30,6 +32,8 @@ export interface DraftInput {
   readonly approved: readonly ManifestEntry[];
   /** Ids of learned entries that wait for a person (hold.ts); left out = none do. */
   readonly held?: ReadonlySet<string>;
+  /** Entries that people retired; left out = none. */
+  readonly retired?: readonly Pick<RetiredEntry, 'entry' | 'at'>[];
 }
 
 export function draft(input: DraftInput): Manifest {
@@ -45,6 +49,7 @@ export function draft(input: DraftInput): Manifest {
     const isLearned = same?.provenance.kind === 'learned';
     entries.set(learned.id, isLearned ? bothLearned(same, learned) : learned);
   }
+  takeOutRetired(entries, input.retired ?? [], known);
   for (const entry of input.approved) {
     const same = entries.get(entry.id);
     if (same === undefined || outweighs(entry.provenance, same.provenance)) entries.set(entry.id, entry);

@@ -52,6 +52,24 @@ function names(behaviour: Behaviour, place: string): boolean {
   return behaviour.kind === 'process' && mentions([behaviour.exe, ...behaviour.argv], place);
 }
 
+const dayMs = 86_400_000;
+const periodsMs: Readonly<Record<string, number>> = {
+  'quarter of an hour': 900_000,
+  hour: 3_600_000,
+  day: dayMs,
+  week: 7 * dayMs,
+  month: 31 * dayMs,
+  year: 366 * dayMs,
+};
+
+/** The longest period of a calendar that any of the texts names; null when none does. */
+export function calendarMs(texts: readonly string[]): number | null {
+  const periods = calendars.flatMap(({ places }) =>
+    Object.entries(places).flatMap(([place, period]) => (mentions(texts, place) ? (periodsMs[period] ?? 0) : [])),
+  );
+  return periods.length === 0 ? null : Math.max(...periods);
+}
+
 /** Whether the activity is the start of such jobs, or one of them. */
 export function isDue(jobs: readonly DueJob[], activity: Activity): boolean {
   if (activity.kind !== 'process') return false;
