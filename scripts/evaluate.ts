@@ -4,8 +4,11 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { evaluate } from '../src/evaluate/evaluate.ts';
 import { type EvaluationSet, evaluationSets, recordingName } from '../src/evaluate/evaluation-sets.data.ts';
+import { scoreGrouping } from '../src/evaluate/grouping.ts';
+import { groupingSets } from '../src/evaluate/grouping-sets.data.ts';
 import type { Poisoned } from '../src/evaluate/evaluation.ts';
 import { type Evaluated, evaluationPage, evaluationPlots } from './evaluation-page.ts';
+import { groupingSection, type ScoredGrouping } from './grouping-section.ts';
 
 const root = join(import.meta.dirname, '..');
 const data = join(root, '..', 'shared', 'data');
@@ -34,6 +37,7 @@ for (const set of chosen) {
   console.error(`${set.name}: ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
   if (isJson) console.log(JSON.stringify({ set: set.name, ...evaluated.evaluation, poisoned: evaluated.poisoned }));
 }
+const grouped = names.length === 0 ? await scoreGroupings() : [];
 if (names.length === 0 && all.length > 0) write();
 
 function filesOf(recordings: readonly string[]): string[] {
@@ -63,12 +67,33 @@ async function mustEvaluate(input: Parameters<typeof evaluate>[0]) {
   process.exit(1);
 }
 
+async function scoreGroupings(): Promise<ScoredGrouping[]> {
+  const scored: ScoredGrouping[] = [];
+  for (const set of groupingSets) {
+    const files = filesOf(set.files);
+    if (files.some((path) => !existsSync(path))) {
+      console.error(`skipped: grouping of ${set.name} (not in ${data})`);
+      skipped.push(`grouping of ${set.name}`);
+      continue;
+    }
+    const score = await scoreGrouping(set, files);
+    if (!score.ok) {
+      console.error(score.error.message);
+      process.exit(1);
+    }
+    scored.push({ set, score: score.value });
+    if (isJson) console.log(JSON.stringify({ grouping: set.name, ...score.value }));
+  }
+  return scored;
+}
+
 function write(): void {
   const plots = join(root, 'docs', 'evaluation');
   // A plot that is no longer made must not stay.
   rmSync(plots, { recursive: true, force: true });
   mkdirSync(plots, { recursive: true });
-  writeFileSync(join(root, 'docs', 'evaluation.md'), evaluationPage(all, skipped));
+  const page = `${evaluationPage(all, skipped)}\n${groupingSection(grouped)}`;
+  writeFileSync(join(root, 'docs', 'evaluation.md'), page);
   for (const evaluated of all)
     for (const [name, svg] of evaluationPlots(evaluated)) writeFileSync(join(plots, name), svg);
   console.error('docs/evaluation.md is written.');

@@ -116,6 +116,8 @@ const grammar: readonly (readonly [string, readonly string[]])[] = [
   ['scope delete shop', ['deleteScope {"scope":"shop"}']],
   ['service list', ['listScopes']],
   ['service list shop', ['getScope {"scope":"shop"}']],
+  ['service propose', ['proposeServices {}']],
+  ['service propose --scope shop', ['proposeServices {"scope":"shop"}']],
   ['service create shop/web', ['createService {"scope":"shop","name":"web"}']],
   ['service set shop/web --sight traced', ['changeService {"scope":"shop","service":"web","sight":"traced"}']],
   ['service delete shop/web', ['deleteService {"scope":"shop","service":"web"}']],

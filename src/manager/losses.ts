@@ -6,6 +6,7 @@ export interface Losses {
   admittedNotKept: number;
   historyDropped: number;
   usesNotKept: number;
+  traitsNotKept: number;
   behavioursNotLearned: number;
   notificationsDropped: number;
   notificationsFailed: number;
@@ -20,6 +21,7 @@ export function noLosses(): Losses {
     admittedNotKept: 0,
     historyDropped: 0,
     usesNotKept: 0,
+    traitsNotKept: 0,
     behavioursNotLearned: 0,
     notificationsDropped: 0,
     notificationsFailed: 0,

@@ -10,6 +10,7 @@ import { evidenceEndpoints } from './evidence-endpoints.ts';
 import { fields, pageFields, pageOf, type Endpoint } from './endpoint.ts';
 import { EntryExplanation } from './entry-explanation.ts';
 import { Severity } from './finding.ts';
+import { Grouping } from './grouping.ts';
 import { Incident } from './incident.ts';
 import { Learning, ModeChange } from './learning.ts';
 import { ManagerStatus } from './manager-status.ts';
@@ -137,6 +138,13 @@ const intent = {
       force: Type.Optional(Type.Boolean({ description: 'freeze although the capture was lossy' })),
     }),
     reply: ModeChange,
+  },
+  proposeServices: {
+    method: 'GET',
+    path: '/service-proposals',
+    summary: 'VMs in no service that belong together, or to a service there is, and what `apply` takes to make it so',
+    query: fields({ scope: Type.Optional(Name) }),
+    reply: Grouping,
   },
   learning: {
     method: 'GET',

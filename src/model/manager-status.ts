@@ -36,6 +36,7 @@ export const ManagerStatus = Type.Object({
     admittedNotKept: Count,
     historyDropped: Count,
     usesNotKept: Count,
+    traitsNotKept: Count,
     behavioursNotLearned: Count,
     notificationsDropped: Count,
     notificationsFailed: Count,

@@ -18,6 +18,8 @@ export interface JudgeOptions {
   readonly found: (finding: Finding, manifest: Manifest) => void;
   readonly changes: Pick<ChangeWindows, 'joined' | 'open' | 'wasAdmitted' | 'admit'>;
   readonly changing: (vm: string, window: ChangeWindow) => void;
+  /** It stands in a VM, whether that has a manifest or not. */
+  readonly shown: (vm: string, activity: Activity) => void;
   /** An entry of the VM's manifest allowed it. */
   readonly used: (vm: string, entry: string, activity: Activity) => void;
   /** The finding it would have been, had no change admitted it. */
@@ -46,11 +48,14 @@ export class Judge {
     for (const activity of this.#activitiesIn(events)) this.#judge(vm, activity, inForce);
   }
 
-  /** What stands in the VM and was judged when it began: it shows only that its entries are still used. */
+  /** What stands in the VM and was judged when it began: it shows what the VM is for, and which entries are still used. */
   standing(vm: string, events: readonly RawEvent[]): void {
     const inForce = this.#options.inForce(vm);
-    if (inForce === null || inForce.manifest.mode === 'capture') return;
-    for (const activity of this.#activitiesIn(events)) this.#countUse(vm, activity, inForce.compiled);
+    const isJudged = inForce !== null && inForce.manifest.mode !== 'capture';
+    for (const activity of this.#activitiesIn(events)) {
+      this.#options.shown(vm, activity);
+      if (isJudged) this.#countUse(vm, activity, inForce.compiled);
+    }
   }
 
   *#activitiesIn(events: readonly RawEvent[]): Generator<Activity> {

@@ -150,6 +150,7 @@ class RunningSentinel implements Sentinel {
       found: (finding, manifest) => this.#found(finding, manifest),
       changes: this.#changes,
       changing: (vm, window) => this.#outbox.change(vm, window),
+      shown: (vm, activity) => this.#outbox.show(vm, activity),
       used: (vm, entry, activity) => this.#outbox.use(vm, entry, activity),
       admitted: (change, finding) => this.#outbox.admit(change, finding),
     });

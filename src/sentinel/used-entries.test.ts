@@ -54,6 +54,9 @@ test('what starts and what stands is told as used before the sentinel ends, and 
   const sentinel = started.value;
   const isUp = (): boolean => sentinel.health().vms.some((each) => each.vm.id === vm && each.vm.state === 'running');
   await until('attached', isUp);
+  const shows = (): boolean => manager.told('traits').some((each) => each.vm === vm && each.traits.length > 0);
+  await until('what a VM in no service shows', shows);
+  assert.equal(manager.told('observed').length, 0);
   assert.ok((await sentinel.end.install(manager.manifest(manifestIn('capture', 1)))).ok);
   await until('learned', () => manager.told('observed').length > 0);
   assert.ok((await sentinel.end.install(manager.manifest(manifestIn('detect', 2)))).ok);

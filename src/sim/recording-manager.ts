@@ -23,7 +23,16 @@ import {
   type Withdrawal,
 } from '../wire/messages.ts';
 
-type Told = 'findings' | 'guard' | 'remediations' | 'coverage' | 'observed' | 'changes' | 'admitted' | 'uses';
+type Told =
+  | 'findings'
+  | 'guard'
+  | 'remediations'
+  | 'coverage'
+  | 'observed'
+  | 'changes'
+  | 'admitted'
+  | 'uses'
+  | 'traits';
 
 export class RecordingManager implements ManagerEnd {
   readonly batches: SentinelBatch[] = [];

@@ -10,6 +10,7 @@ import { IsoTime, VmId } from '../model/name.ts';
 import { Observed } from '../model/observation.ts';
 import { Coverage } from '../model/profile.ts';
 import { Step, Remediation } from '../model/remediation.ts';
+import { ShownTraits } from '../model/vm-trait.ts';
 import { Vm } from '../model/vm.ts';
 
 /** Rises by one for each batch of a sentinel; the manager stores each number once, so a batch sent twice counts once. */
@@ -52,6 +53,8 @@ export const SentinelBatch = Type.Object({
   evidence: Type.Optional(Type.Array(EvidenceReport, { maxItems: 10_000 })),
   /** Which entries of the manifests were used, told every few minutes; absent = not told with this batch. */
   uses: Type.Optional(Type.Array(UseReport, { maxItems: 10_000 })),
+  /** What VMs were seen to show, whether in a service or not; each trait once a day. */
+  traits: Type.Optional(Type.Array(ShownTraits, { maxItems: 10_000 })),
 });
 export type SentinelBatch = Static<typeof SentinelBatch>;
 

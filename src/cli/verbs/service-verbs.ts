@@ -4,6 +4,7 @@ import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Scope, Service, Sight } from '../../model/application.ts';
 import type { Client } from '../../client/connect.ts';
 import { printRules, printService, printServices } from '../print/applications.ts';
+import { printDeclaration, printGrouping } from '../print/grouping.ts';
 import { answer, type Verb } from '../verb.ts';
 import { parseRules } from './rule-words.ts';
 import { described, descriptionOption } from './scope-verbs.ts';
@@ -26,6 +27,21 @@ export const serviceVerbs: readonly Verb[] = [
           )
         : scopes;
       return answer(services, printServices);
+    },
+  },
+  {
+    words: 'service propose',
+    says: 'Say which VMs in no service belong together, or to a service there is, and why',
+    group: 'Describe',
+    options: [
+      { flags: '--scope <scope>', says: 'where new services would go (proposed)' },
+      { flags: '--yaml', says: 'print what `apply -f` takes to make it so' },
+    ],
+    async run(run, words) {
+      const scope = words.maybe('scope');
+      const asked = scope === undefined ? {} : { scope };
+      const proposed = await run.ask((manager) => manager.proposeServices(asked));
+      return answer(proposed, words.flag('yaml') ? printDeclaration : printGrouping);
     },
   },
   {

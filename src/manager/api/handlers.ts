@@ -13,6 +13,7 @@ import { theRemediation } from '../broker/the-remediation.ts';
 import type { Desk } from '../desk.ts';
 import { unknownCallDeclared, unknownCallIn } from '../broker/configured-calls.ts';
 import { applyDeclaration } from '../intent/apply.ts';
+import { proposeServices } from '../intent/grouping.ts';
 import { join, leave } from '../intent/membership.ts';
 import { setMode } from '../intent/modes.ts';
 import { diffGenerations, explainEntryOf, readLearning, readManifest, viewVms } from '../intent/reading.ts';
@@ -72,6 +73,7 @@ type Readers = Pick<
   | 'listScopes'
   | 'getScope'
   | 'learning'
+  | 'proposeServices'
   | 'replayScope'
   | 'getManifest'
   | 'listGenerations'
@@ -108,6 +110,7 @@ function readers(desk: Desk, identity: Identity): Readers {
     getScope: async ({ scope }) => await look(desk, async (db) => await scopes.theScope({ db }, scope)),
     learning: async ({ scope }) =>
       await look(desk, async (db) => await readLearning(db, scope, isoTime(desk.clock.now()))),
+    proposeServices: async ({ scope = 'proposed' }) => await store.read(async (db) => await proposeServices(db, scope)),
     replayScope: async ({ scope, learnedUntil = null }) =>
       await look(desk, async (db) => await replayScope(db, scope, learnedUntil, isoTime(desk.clock.now()))),
     getManifest: async ({ vm, generation }) =>

@@ -15,6 +15,7 @@ import { takeGuardEvents } from './guard-events.ts';
 import { takeInventory } from './inventory.ts';
 import { takeCoverage, takeObserved } from './observed.ts';
 import { takeRemediations } from './reported-remediations.ts';
+import { takeTraits } from './traits.ts';
 import { takeUses } from './uses.ts';
 
 /** So many batches may wait for their commit; more are refused and stay in their sentinels' spools. */
@@ -82,6 +83,7 @@ async function takeParts(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<
   await takeRemediations(desk, turn, batch);
   await takeEvidence(turn, batch);
   await takeUses(desk, turn, batch);
+  await takeTraits(desk, turn, batch);
   return ok(null);
 }
 

@@ -6,6 +6,7 @@ import { makeEvidence } from './evidence.ts';
 import { makeUseTables } from './entry-uses.ts';
 import { makeHistory } from './history.ts';
 import { makePlatformTables } from './platform-vms.ts';
+import { makeVmTraits } from './vm-traits.ts';
 import type { ColumnDefinitionBuilder, CreateTableBuilder, Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
@@ -235,4 +236,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0008-evidence': { up: makeEvidence },
   '0009-platforms': { up: makePlatformTables },
   '0010-entry-uses': { up: makeUseTables },
+  '0011-vm-traits': { up: makeVmTraits },
 };

@@ -22,6 +22,7 @@ import type { AdmittedBehaviour } from './changes.ts';
 import type { Doc } from './doc.ts';
 import type { PlatformMeasure } from './platform-measures.ts';
 import type { StoredUse } from './entry-uses.ts';
+import type { StoredTrait } from './vm-traits.ts';
 
 type Text<T extends string = string> = T;
 type IssueKind = 'manifest' | 'withdrawal';
@@ -161,6 +162,8 @@ export interface Tables {
   useWatch: { scope: Text; service: Text; vm: Text; day: Text; seconds: number };
   /** Entries that people took out because nobody used them. */
   retirements: { scope: Text; service: Text; entry: Text; at: Text; doc: Doc<RetiredEntry> };
+  /** What each VM was seen to show. */
+  vmTraits: { vm: Text; doc: Doc<readonly StoredTrait[]> };
   sentinels: { name: Text; lastBatchAt: Text | null; batches: number; repeated: number };
   /** Which batches are stored, by number and content. */
   batches: { sentinel: Text; seq: number; digest: Text };

@@ -14,6 +14,7 @@ export async function saveVm(db: Db, sentinel: string, vm: Vm): Promise<void> {
 
 export async function forgetVm(db: Db, id: string): Promise<void> {
   await db.deleteFrom('vms').where('id', '=', id).execute();
+  await db.deleteFrom('vmTraits').where('vm', '=', id).execute();
 }
 
 export async function listVms(db: Db): Promise<Vm[]> {

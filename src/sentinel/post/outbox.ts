@@ -7,11 +7,13 @@ import type { Finding } from '../../model/finding.ts';
 import type { Activity, Observed } from '../../model/observation.ts';
 import type { Coverage } from '../../model/profile.ts';
 import type { Remediation } from '../../model/remediation.ts';
+import type { ShownTraits } from '../../model/vm-trait.ts';
 import type { Vm } from '../../model/vm.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
 import { EntryUses, type EntryUsesLimits } from './entry-uses.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { NewBatch } from './spool.ts';
+import { TraitBook } from './trait-book.ts';
 
 /** As the wire's schema bounds them. */
 const itemsMax = 10_000;
@@ -37,11 +39,14 @@ export class Outbox {
   #refused = 0;
   readonly #uses: EntryUses;
   #reports: UseReport[] = [];
+  readonly #traits: TraitBook;
+  #shown: ShownTraits[] = [];
 
   constructor(sentinel: string, clock: Clock, uses: EntryUsesLimits = {}) {
     this.#sentinel = sentinel;
     this.#clock = clock;
     this.#uses = new EntryUses(clock, uses);
+    this.#traits = new TraitBook(clock);
   }
 
   /** Facts that found no room, since the sentinel started. */
@@ -60,9 +65,14 @@ export class Outbox {
     if (!this.#uses.count(vm, entry, activity)) this.#refused += 1;
   }
 
-  /** Takes the reports of used entries in that are due; `all` = those that are not due yet, too. */
-  gatherUses(all: boolean): void {
+  show(vm: string, activity: Activity): void {
+    if (!this.#traits.show(vm, activity)) this.#refused += 1;
+  }
+
+  /** Takes in what was seen of VMs, and the reports of used entries that are due; `all` = those that are not due yet, too. */
+  gather(all: boolean): void {
     if (this.#reports.length === 0) this.#reports = this.#uses.take(all);
+    if (this.#shown.length === 0) this.#shown = this.#traits.take();
   }
 
   find(finding: Finding): void {
@@ -121,7 +131,11 @@ export class Outbox {
   /** More than seconds watched, which can wait. */
   get worthSending(): boolean {
     const isChanging = this.#changes.length > 0 || this.#admitted.size > 0;
-    return this.urgent || isChanging || this.#observed.size > 0 || this.#vms !== null || this.#reports.length > 0;
+    return this.urgent || isChanging || this.#observed.size > 0 || this.#vms !== null || this.#isTelling;
+  }
+
+  get #isTelling(): boolean {
+    return this.#reports.length > 0 || this.#shown.length > 0;
   }
 
   /**
@@ -150,6 +164,7 @@ export class Outbox {
       remediations: [...this.#remediations.values()],
       ...(this.#evidence.length === 0 ? {} : { evidence: this.#evidence }),
       ...(this.#reports.length === 0 ? {} : { uses: this.#reports }),
+      ...(this.#shown.length === 0 ? {} : { traits: this.#shown }),
     };
   }
 
@@ -164,6 +179,7 @@ export class Outbox {
     this.#vms = null;
     this.#coverage = new Map();
     this.#reports = [];
+    this.#shown = [];
   }
 
   #count<T>(into: Map<string, Counted<T>>, key: string, value: T, at: string): boolean {

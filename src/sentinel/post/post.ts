@@ -61,7 +61,7 @@ export class Post {
     const { outbox, spool, fleet, courier, clock, log } = this.#options;
     for (const coverage of fleet.takeCoverage()) outbox.cover(coverage);
     this.#tellInventory(fleet.views());
-    outbox.gatherUses(this.#closed);
+    outbox.gather(this.#closed);
     const nowMs = clock.monotonic();
     if (!this.#closed && !outbox.worthSending && nowMs - this.#sentAtMs < quietEveryMs) return;
     const batch = outbox.next();

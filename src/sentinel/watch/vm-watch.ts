@@ -28,7 +28,7 @@ import { remarksOf, viewOf } from './vm-view.ts';
 /** What a watch tells the sentinel. */
 export interface WatchListener {
   news(vm: string, events: readonly RawEvent[]): void;
-  /** What runs and is connected now, whenever it began; said once in some hours. */
+  /** What runs and is connected now, whenever it began; of VMs that nobody watches, too. */
   standing(vm: string, events: readonly RawEvent[]): void;
   /** A session began; answers which life of the VM it looks at. */
   attached(vm: string, sight: Sight): Incarnation;
@@ -82,7 +82,7 @@ export class VmWatch {
   readonly #line: GuestLine;
   readonly #kept: SightKeeper;
   readonly #sleeper = new Sleeper();
-  readonly #standing = new Standing();
+  readonly #standing: Standing;
   #attention: Attention = 'none';
   #sensor: GuestSensor | null = null;
   #trace: CrossCheck | null = null;
@@ -103,6 +103,7 @@ export class VmWatch {
   constructor(options: WatchOptions) {
     this.#options = options;
     this.entry = options.entry;
+    this.#standing = new Standing(options.entry.id, options.listener);
     this.#clock = options.clock;
     this.#line = new GuestLine(options.entry.handle, options.source, options.clock, () => this.#sleeper.wake());
     const bornMs = options.clock.now();
@@ -326,6 +327,7 @@ export class VmWatch {
     if (!swept.ok) return unwatchedPollMs;
     this.#lastSweepAtMs = monotonicMs;
     this.#lastSweep = swept.value;
+    this.#standing.tell(swept.value, monotonicMs);
     return 0;
   }
 
@@ -355,7 +357,7 @@ export class VmWatch {
       return threads.ok ? threads.value : null;
     });
     this.#paced(beganMs, busyBeforeMs, news);
-    this.#standing.tell(look, beganMs, this.entry.id, this.#options.listener);
+    this.#standing.tell(swept.value, beganMs);
     if (this.#trace !== null) return this.#checkTrace(this.#trace, news, nowMs);
     for (const event of news.events) if (event.kind === 'loss') this.#countLoss(event, news.missed);
     if (news.events.length > 0) this.#options.listener.news(this.entry.id, news.events);
