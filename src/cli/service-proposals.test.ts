@@ -63,7 +63,7 @@ test('tiers are proposed with a score and what tells them apart, and VMs that ar
   assert.deepEqual(
     proposed.groups
       .map(({ service, join, members }) => [service, join, members.map(({ name }) => name)])
-      .toSorted((a, b) => (String(a) < String(b) ? -1 : 1)),
+      .toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
     [
       ['nginx', null, ['web1', 'web2']],
       ['postgres', null, ['db1', 'db2']],

@@ -6,7 +6,8 @@ import { vmById } from '../store/vms.ts';
 import { keepTraits } from '../store/vm-traits.ts';
 
 export async function takeTraits(desk: Desk, turn: Turn, batch: SentinelBatch): Promise<void> {
-  for (const { vm, traits } of batch.traits ?? [])
-    if ((await vmById(turn.db, vm)) !== null)
-      desk.losses.traitsNotKept += await keepTraits(turn.db, vm, traits, turn.at);
+  for (const { vm, traits } of batch.traits ?? []) {
+    const isKnown = (await vmById(turn.db, vm)) !== null;
+    desk.losses.traitsNotKept += isKnown ? await keepTraits(turn.db, vm, traits, turn.at) : traits.length;
+  }
 }

@@ -193,7 +193,8 @@ function awaitsBoot({ occasions, use, boots }: Known, users: readonly string[], 
     // That it ran when it was first looked at does not say when it was started.
     if (activity?.kind === 'process' && activity.alreadyRunning === true) return false;
     const boot = boots.get(vm);
-    return boot === undefined || Math.abs(Date.parse(at) - boot) > bootMs;
+    // Of what was before this start nobody knows how long it was after the one before.
+    return boot === undefined || Date.parse(at) > boot + bootMs;
   };
   if (occasions.some(({ vm, lastAt, activity }) => isApart(vm, lastAt, activity))) return false;
   if (use !== null) return !isApart(use.lastVm, use.lastAt, use.sample);

@@ -13,6 +13,8 @@ export interface EntryUsesLimits {
   readonly perBatchMax?: number;
 }
 
+/** VMs remembered; with one that is forgotten go its uses and its time, so that none looks unused. */
+const vmsMax = 10_000;
 const defaults = { entriesMax: 20_000, reportEveryMs: 600_000, perBatchMax: 2000 } as const;
 
 interface VmUses {
@@ -97,6 +99,8 @@ export class EntryUses {
   #of(vm: string): VmUses {
     const known = this.#vms.get(vm);
     if (known !== undefined) return known;
+    const [oldest] = this.#vms.keys();
+    if (this.#vms.size >= vmsMax && oldest !== undefined) this.#vms.delete(oldest);
     const reportedAtMs = this.#clock.monotonic();
     const made = { entries: new Map(), sampled: new Set<string>(), seconds: 0, isWhole: true, reportedAtMs };
     this.#vms.set(vm, made);

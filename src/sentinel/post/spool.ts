@@ -119,7 +119,8 @@ export class Spool {
 
   #thin({ seq, body }: Row): void {
     const batch = JSON.parse(body) as SentinelBatch;
-    const { vms: _, ...rest } = batch;
+    // What VMs show is told again within a day.
+    const { vms: _, traits: _traits, ...rest } = batch;
     const lean = JSON.stringify({ ...rest, observed: [], coverage: batch.coverage.map((it) => asLost(it, batch)) });
     this.#database.sqlite
       .prepare('UPDATE batch SET body = ?, bytes = ?, thinned = 1 WHERE seq = ?')
