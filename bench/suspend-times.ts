@@ -71,7 +71,8 @@ async function done(executor: Executor, action: 'suspend' | 'resume', round: num
 async function plainGuest(): Promise<Target> {
   const guest = must(await bootPlainGuest({ kernel: '6.1', name: 'bench-suspend' }));
   const monitor = must(await openQmp(guest.qmpSocket));
-  const enforcer = qemuEnforcer({ monitor, alive: () => guest.pid() !== undefined, patience });
+  const pid = pidOf(guest);
+  const enforcer = qemuEnforcer({ monitor, pid, alive: () => guest.pid() !== undefined, patience });
   const stop = async (): Promise<void> => {
     monitor.close();
     await guest.stop();
@@ -91,7 +92,13 @@ async function libvirtDomain(): Promise<Target> {
     await domain.remove();
     await host.stop();
   };
-  return { enforcer: libvirtEnforcer({ socket, uuid, monitor, alive, patience }), stop };
+  return { enforcer: libvirtEnforcer({ socket, uuid, monitor, pid: pidOf(domain), alive, patience }), stop };
+}
+
+function pidOf(guest: { readonly pid: () => number | undefined }): number {
+  const pid = guest.pid();
+  if (pid === undefined) throw new Error('the guest has ended');
+  return pid;
 }
 
 function must<T>(result: Result<T>): T {

@@ -22,7 +22,7 @@ import { platformEndpoints } from './platform-endpoints.ts';
 import { HeldAnswer, Remediation, RemediationState } from './remediation.ts';
 import { retirementEndpoints } from './retirement-endpoints.ts';
 import { ResponsePolicy } from './response-policy.ts';
-import { Rule } from './rule.ts';
+import { Evidence, Rule } from './rule.ts';
 import { ScopeReplay } from './scope-replay.ts';
 import { VmView } from './vm-view.ts';
 
@@ -261,7 +261,7 @@ const alarms = {
     body: fields({
       action: PersonsAction,
       call: Type.Optional(Name),
-      evidence: Type.Optional(Type.Enum(['first', 'none'])),
+      evidence: Type.Optional(Evidence),
     }),
     reply: Remediation,
   },

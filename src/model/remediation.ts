@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { IsoTime, Name, VmId } from './name.ts';
 import { NetworkMeasure } from './network-measure.ts';
 
-export const vmActions = ['alert', 'suspend', 'resume', 'snapshot', 'power-off'] as const;
+export const vmActions = ['alert', 'suspend', 'resume', 'snapshot', 'memory-dump', 'power-off'] as const;
 /** What can be done to a whole VM; `alert` does nothing to it. */
 export const VmAction = Type.Enum([...vmActions]);
 export type VmAction = Static<typeof VmAction>;
@@ -34,6 +34,7 @@ export const plannedActions = [
   'suspend',
   'resume',
   'snapshot',
+  'memory-dump',
   'power-off',
   ...networkActions,
   'lift',
@@ -55,7 +56,7 @@ export const Step = Type.Object({
   why: Type.String({ maxLength: 1000 }),
   expect: Type.String({
     description:
-      'what is read back: paused, running, snapshot NAME exists, gone, refused, ended, decided, in force, lifted, answered, closed',
+      'what is read back: paused, running, snapshot NAME exists, memory kept, gone, refused, ended, decided, in force, lifted, answered, closed',
   }),
   undo: Type.Union([Action, Type.Null()]),
   /** Name of the snapshot to make; only for action snapshot. */

@@ -13,6 +13,13 @@ export type RuleSubject = Static<typeof RuleSubject>;
 export const RuleAction = Type.Union([VmAction, InlineAction, NetworkAction]);
 export type RuleAction = Static<typeof RuleAction>;
 
+/**
+ * What is kept before a VM is ended, where it can be: first = a snapshot; memory = its memory in a file on its host, which needs no
+ * room on the VM's disk and is read by any forensic tool; none = nothing.
+ */
+export const Evidence = Type.Enum(['first', 'memory', 'none']);
+export type Evidence = Static<typeof Evidence>;
+
 export const Rule = Type.Object({
   on: RuleSubject,
   minSeverity: Severity,
@@ -29,8 +36,7 @@ export const Rule = Type.Object({
   unanswered: Type.Optional(Type.Enum(['deny', 'approve'])),
   /** After so long it is undone by itself. A blocked flow always expires, after an hour unless given. */
   expiresMinutes: Type.Optional(Type.Integer({ minimum: 1, maximum: 43_200 })),
-  /** none = nothing is kept before the VM is ended; otherwise a snapshot is, where one can be made. */
-  evidence: Type.Optional(Type.Enum(['first', 'none'])),
+  evidence: Type.Optional(Evidence),
   /** Planned, recorded and shown, and not done. */
   dryRun: Type.Optional(Type.Boolean()),
 });

@@ -9,7 +9,6 @@ import type { GuardEvent } from '../model/guard-event.ts';
 import type { Manifest, SealedManifest } from '../model/manifest.ts';
 import type { Ability } from '../model/plan.ts';
 import type { Remediation } from '../model/remediation.ts';
-import type { Monitor } from '../protocols/qmp/monitor.ts';
 import { type CompiledManifest, compileManifest } from '../stages/detect/detect.ts';
 import type { SentinelEnd } from '../wire/link.ts';
 import { AnswerMemory } from './answers/answer-memory.ts';
@@ -34,7 +33,7 @@ import { takeOrder } from './answers/order-desk.ts';
 import { Outbox } from './post/outbox.ts';
 import { paceDefaults } from './watch/pace.ts';
 import { Post } from './post/post.ts';
-import { qemuSource } from './watch/qemu-source.ts';
+import { hostSource } from './watch/host-source.ts';
 import { DoubleMemory } from './watch/roster.ts';
 import { Spool } from './post/spool.ts';
 import { membersOf } from './answers/service-members.ts';
@@ -46,6 +45,7 @@ import { Tracings } from './tracing/tracings.ts';
 import { threadBusyMs } from './watch/thread-busy.ts';
 import { Vault } from './vault/vault.ts';
 import type { VmWatch } from './watch/vm-watch.ts';
+import { monitorOf } from './watch/monitor-of.ts';
 
 export interface Sentinel {
   readonly end: SentinelEnd;
@@ -98,6 +98,7 @@ class RunningSentinel implements Sentinel {
   readonly #running: Promise<unknown>[] = [];
   #recheckTimer: NodeJS.Timeout | null = null;
   #reconcileTimer: NodeJS.Timeout | null = null;
+  readonly #stopping = new AbortController();
   #thoroughAtMs = 0;
   #door: Door | null = null;
 
@@ -106,7 +107,7 @@ class RunningSentinel implements Sentinel {
     this.#options = options;
     this.#dir = dir;
     this.#database = database;
-    this.#source = options.source ?? qemuSource({ clock, profileDirectory: dir.profiles, stubDirectory: dir.stubs });
+    this.#source = options.source ?? hostSource(dir, clock, log, this.#stopping.signal);
     this.#startedAt = isoTime(clock.now());
     this.#outbox = new Outbox(name, clock);
     this.#spool = new Spool(database, clock, options.spool);
@@ -182,7 +183,7 @@ class RunningSentinel implements Sentinel {
       clock,
       log,
       target: async (watch) => {
-        const monitor = await this.#monitorOf(watch);
+        const monitor = await monitorOf(watch);
         return monitor.ok ? await this.#source.integrityTarget(watch.entry.handle, monitor.value) : monitor;
       },
       guard,
@@ -250,6 +251,7 @@ class RunningSentinel implements Sentinel {
     if (this.#recheckTimer !== null) clearInterval(this.#recheckTimer);
     if (this.#reconcileTimer !== null) clearInterval(this.#reconcileTimer);
     await this.#door?.close();
+    this.#stopping.abort();
     await this.#executor.idle();
     // While the monitors stand: each guest is left as it was.
     await this.#tracings.close();
@@ -286,12 +288,10 @@ class RunningSentinel implements Sentinel {
         note: (vm, activity) => void incarnations.note(vm, activity),
         guard: (event) => this.#tellGuard(event),
         attached: (vm, sight) => {
-          const life = incarnations.begin(vm, sight);
+          const life = incarnations.beginOrFirst(vm, sight, log);
           // What was changed after the state it went back to is undone.
-          if (life.ok && life.value.began === 'went-back') this.#changes.forget(vm);
-          if (life.ok) return life.value;
-          log.error('life of a VM not written down', { vm, why: sayProblem(life.error) });
-          return { number: 1, began: null };
+          if (life.began === 'went-back') this.#changes.forget(vm);
+          return life;
         },
       },
     });
@@ -378,7 +378,7 @@ class RunningSentinel implements Sentinel {
       },
       settled: (id) => this.#executor.settled(id),
       prepare: async (watch) => {
-        const monitor = await this.#monitorOf(watch);
+        const monitor = await monitorOf(watch);
         return monitor.ok ? await this.#source.traceGround(watch.entry.handle, monitor.value) : monitor;
       },
       listener: {
@@ -391,11 +391,5 @@ class RunningSentinel implements Sentinel {
         guard: (event) => this.#tellGuard(event),
       },
     });
-  }
-
-  async #monitorOf(watch: VmWatch): Promise<Result<Monitor>> {
-    const monitor = await watch.monitor();
-    const { name } = watch.entry.handle;
-    return monitor === null ? fail(problem('failed', `The monitor of ${name} cannot be reached.`)) : ok(monitor);
   }
 }

@@ -52,7 +52,7 @@ export class SimulatedEstate {
 
   abilities(): readonly Ability[] {
     return plannedActions
-      .filter((action) => action !== 'lift')
+      .filter((action) => action !== 'lift' && action !== 'memory-dump')
       .map((action) => ({ action, available: true, why: null }));
   }
 

@@ -58,7 +58,7 @@ export class SimulatedHost {
 
   enforcer(handle: GuestHandle, monitor: Monitor): Enforcer {
     const patience = { clock: this.#clock, sleep: this.#sleep };
-    return qemuEnforcer({ monitor, alive: () => this.alive(handle), patience });
+    return qemuEnforcer({ monitor, alive: () => this.alive(handle), patience, pid: handle.pid });
   }
 
   #guest(handle: GuestHandle): SimulatedGuest | undefined {

@@ -70,6 +70,7 @@ export function sayRule({ on, minSeverity, action, also = [], calls = [], approv
     ...(rest.unanswered === 'approve' ? [`or nobody answers for ${rest.deadlineMinutes ?? 60} minutes`] : []),
     ...(rest.expiresMinutes === undefined ? [] : [`for ${rest.expiresMinutes} minutes`]),
     ...(rest.evidence === 'none' ? ['keeping no evidence'] : []),
+    ...(rest.evidence === 'memory' ? ['keeping its memory first'] : []),
     ...(rest.dryRun === true ? ['shown only'] : []),
   ];
   const actions = [action, ...also, ...calls.map((name) => `call ${name}`)].join(' and ');

@@ -85,11 +85,15 @@ export const alarmVerbs: readonly Verb[] = [
     says: 'Act on the VM of an alarm, or agree to the answer a rule proposed; the state is read back',
     group: 'Answer',
     choices: { action: personsActions },
-    options: [{ flags: '--without-evidence', says: 'power off without keeping a snapshot first' }, callOption],
+    options: [
+      { flags: '--without-evidence', says: 'power off without keeping anything first' },
+      { flags: '--memory-first', says: 'keep the memory in a file on its host before powering off, not a snapshot' },
+      callOption,
+    ],
     async run(run, words) {
       const action = words.choice('action', personsActions);
       if (action === undefined) return fail(problem('usage', 'No action was named.'));
-      const evidence = words.flag('withoutEvidence') ? 'none' : 'first';
+      const evidence = words.flag('withoutEvidence') ? 'none' : words.flag('memoryFirst') ? 'memory' : 'first';
       const given = await aboutAlarm(run, words, (manager, alarm) =>
         manager.respondToAlarm({ alarm, action, evidence, ...callNamed(words) }),
       );

@@ -1,7 +1,7 @@
 // What is true of a QEMU guest, read from QEMU itself and from the host's process table, whoever manages it.
 import { asObject, asText } from '../../kit/json-object.ts';
-import type { Problem } from '../../kit/problem.ts';
-import { ok, type Result } from '../../kit/result.ts';
+import { type Problem, problem } from '../../kit/problem.ts';
+import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
 import { readDisks, snapshotNodes, snapshotsEverywhere } from './disks.ts';
 import type { VmReading } from './enforcer.ts';
@@ -31,4 +31,16 @@ export async function snapshotObstacle(monitor: Monitor): Promise<Problem | null
   if (!disks.ok) return disks.error;
   const nodes = snapshotNodes(disks.value);
   return nodes.ok ? null : nodes.error;
+}
+
+/** The VM's RAM in bytes, with what was plugged in since. */
+export async function memorySize(monitor: Monitor): Promise<Result<number>> {
+  const answer = await monitor.execute('query-memory-size-summary');
+  if (!answer.ok) return answer;
+  const sizes = asObject(answer.value);
+  const base = sizes?.['base-memory'];
+  const plugged = sizes?.['plugged-memory'] ?? 0;
+  return typeof base === 'number' && base > 0 && typeof plugged === 'number'
+    ? ok(base + plugged)
+    : fail(problem('unreadable', 'QEMU does not say how much memory the VM has.'));
 }

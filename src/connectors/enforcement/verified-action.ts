@@ -5,6 +5,7 @@ import { type Problem, problem, sayProblem } from '../../kit/problem.ts';
 import type { Result } from '../../kit/result.ts';
 import type { Action, Step } from '../../model/remediation.ts';
 import type { ActOutcome, Capability, Enforcer, VmAction, VmReading } from './enforcer.ts';
+import { dumpMemory, type MemoryDumpControl } from './memory-dump.ts';
 
 /** One hypervisor's commands for one VM. Each may be accepted without having happened yet. */
 export interface VmControl {
@@ -16,6 +17,8 @@ export interface VmControl {
   readState(): Promise<Result<VmReading>>;
   /** Null when a snapshot can be made; otherwise what stands in the way. */
   snapshotObstacle(): Promise<Problem | null>;
+  /** Absent where memory cannot be had in a file. */
+  readonly memoryDump?: MemoryDumpControl;
 }
 
 export interface Patience {
@@ -23,8 +26,11 @@ export interface Patience {
   readonly sleep: (ms: number) => Promise<void>;
 }
 
+/** What is one command, read back from the VM's state. */
+type OrderedAction = Exclude<VmAction, 'memory-dump'>;
+
 /** How long reading back may take to show what was ordered, before the answer is `unconfirmed`. */
-const deadlinesMs: Readonly<Record<VmAction, number>> = {
+const deadlinesMs: Readonly<Record<OrderedAction, number>> = {
   suspend: 5000,
   resume: 5000,
   snapshot: 60_000,
@@ -44,17 +50,24 @@ export function verifiedEnforcer(control: VmControl, patience: Patience): Enforc
 
 async function capabilitiesOf(control: VmControl): Promise<readonly Capability[]> {
   const obstacle = await control.snapshotObstacle();
+  const noDump = control.memoryDump === undefined ? noMemory : await control.memoryDump.obstacle();
   const always = (['suspend', 'resume', 'power-off'] as const).map((action) => ({
     action,
     available: true,
     why: null,
   }));
-  return [...always, { action: 'snapshot', available: obstacle === null, why: obstacle && sayProblem(obstacle) }];
+  return [
+    ...always,
+    { action: 'snapshot', available: obstacle === null, why: obstacle && sayProblem(obstacle) },
+    { action: 'memory-dump', available: noDump === null, why: noDump && sayProblem(noDump) },
+  ];
 }
+
+const noMemory = problem('refused', "The VM's memory cannot be had in a file here.", 'Have a snapshot made instead.');
 
 async function carryOut(step: Step, control: VmControl, patience: Patience): Promise<ActOutcome> {
   const { action } = step;
-  if (!isVmAction(action))
+  if (!isOrdered(action) && action !== 'memory-dump')
     return refused(problem('refused', `Step ${step.id} asks to ${action}, which is no action on a VM.`));
   if (action === 'snapshot' && !snapshotName.test(step.snapshot ?? ''))
     return refused(problem('refused', `Step ${step.id} asks for a snapshot with no name that every tool can take.`));
@@ -64,6 +77,11 @@ async function carryOut(step: Step, control: VmControl, patience: Patience): Pro
   if (holds(step, before.value)) return { state: 'done', evidence: `already so: ${describe(before.value)}` };
   if (before.value.run === 'gone')
     return refused(problem('refused', `VM ${step.vm} is not running, so that ${action} has nothing to act on.`));
+
+  if (action === 'memory-dump')
+    return control.memoryDump === undefined
+      ? refused(noMemory)
+      : await dumpMemory(step.id, control.memoryDump, before.value, () => control.readState(), patience);
 
   const ordered = await order(action, step, control);
   // A refused command may still have taken effect (an answer lost on the way): what was read decides, not the answer.
@@ -80,11 +98,11 @@ async function carryOut(step: Step, control: VmControl, patience: Patience): Pro
   };
 }
 
-function isVmAction(action: Action): action is VmAction {
+function isOrdered(action: Action): action is OrderedAction {
   return action in deadlinesMs;
 }
 
-async function order(action: VmAction, step: Step, control: VmControl): Promise<Result<void>> {
+async function order(action: OrderedAction, step: Step, control: VmControl): Promise<Result<void>> {
   switch (action) {
     case 'suspend':
       return control.suspend();
@@ -138,6 +156,7 @@ function holds(step: Step, reading: VmReading): boolean {
     case 'lift':
     case 'call':
     case 'end-call':
+    case 'memory-dump':
       return false;
   }
 }

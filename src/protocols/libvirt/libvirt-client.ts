@@ -51,6 +51,7 @@ const procedures = {
   destroy: { program: remote, number: 234 },
   listDomains: { program: remote, number: 273 },
   registerEvent: { program: remote, number: 316 },
+  coreDump: { program: remote, number: 334 },
   lifecycle: { program: remote, number: 318 },
   monitorCommand: { program: qemu, number: 1 },
   registerQemuEvent: { program: qemu, number: 4 },
@@ -76,6 +77,9 @@ const authNone = 0;
 const domainsMax = 16_384;
 const uuidBytes = 16;
 const slowMs = 300_000;
+/** VIR_DOMAIN_CORE_DUMP_FORMAT_RAW is an ELF core; VIR_DUMP_MEMORY_ONLY leaves out the state of devices. */
+const dumpFormatElf = 0;
+const dumpMemoryOnly = 16;
 
 /** As the guest runs now, or as it is to be from its next start on (virDomainDeviceModifyFlags, virDomainXMLFlags). */
 export type DomainForm = 'live' | 'kept';
@@ -163,6 +167,12 @@ export class LibvirtClient {
   /** Suspend to disk; the next start continues from there. */
   managedSave(domain: LibvirtDomain): Promise<Result<void, LibvirtProblem>> {
     return this.#do(procedures.managedSave, writeDomain(domain).u32(0), slowMs);
+  }
+
+  /** libvirt opens `path` with its own rights and has QEMU write an ELF core into it; the domain stands meanwhile. */
+  dumpMemory(domain: LibvirtDomain, path: string, timeoutMs: number): Promise<Result<void, LibvirtProblem>> {
+    const body = writeDomain(domain).text(path).u32(dumpFormatElf).u32(dumpMemoryOnly);
+    return this.#do(procedures.coreDump, body, timeoutMs);
   }
 
   /** `xml` is a `<domainsnapshot>`. */

@@ -1,12 +1,19 @@
 // One contract for everything that acts on a VM: a simulated one, plain QEMU, and libvirt.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { openLibvirtHost } from '../../../lab/libvirt-host.ts';
 import { startLibvirtDomain } from '../../../lab/libvirt-domain.ts';
 import { bootPlainGuest } from '../../../lab/plain-guest.ts';
 import type { Enforcer } from '../../connectors/enforcement/enforcer.ts';
+import { EvidenceRoom } from '../../connectors/enforcement/evidence-room.ts';
 import { libvirtEnforcer } from '../../connectors/enforcement/libvirt/libvirt-enforcer.ts';
+import type { MemoryDumpOptions } from '../../connectors/enforcement/memory-dump.ts';
+import { qemuEnforcer } from '../../connectors/enforcement/qemu/qemu-enforcer.ts';
 import { processStart } from '../../introspection/hypervisor/process-scan.ts';
 import type { VmAction, Step } from '../../model/remediation.ts';
 import { openLibvirtMonitor } from '../../protocols/libvirt/libvirt-monitor.ts';
@@ -17,11 +24,21 @@ import { qemuSource } from '../watch/qemu-source.ts';
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const patience = { clock, sleep: (ms: number) => wait(ms) };
 
+const evidence = mkdtempSync(join(tmpdir(), 'plumbline-evidence-'));
+after(() => rmSync(evidence, { recursive: true, force: true }));
+/** Where the memory of the real guests is kept. */
+const kept: MemoryDumpOptions = { room: new EvidenceRoom(evidence) };
+
 interface Target {
   readonly enforcer: Enforcer;
   /** What the hypervisor's own side knows, told apart from what the enforcer reads. */
   readonly truth: () => Promise<'running' | 'paused' | 'gone'>;
   readonly remove: () => Promise<void>;
+  /** A command inside the guest, and its enforcer keeping memory in another way; null = there is no real guest. */
+  readonly real: {
+    readonly run: (command: string) => Promise<unknown>;
+    readonly keeping: (options: MemoryDumpOptions) => Promise<Enforcer>;
+  } | null;
 }
 
 async function enforcerFrom(source: GuestSource, pid: number): Promise<Enforcer> {
@@ -40,6 +57,7 @@ async function simulated(): Promise<Target> {
     enforcer: await enforcerFrom(host, guest.pid),
     truth: () => Promise.resolve(guest.alive ? (guest.paused ? 'paused' : 'running') : 'gone'),
     remove: () => Promise.resolve(),
+    real: null,
   };
 }
 
@@ -48,8 +66,14 @@ async function plainQemu(): Promise<Target> {
   assert.ok(guest.ok, guest.ok ? '' : guest.error.message);
   const pid = guest.value.pid();
   assert.ok(pid !== undefined);
+  const source = qemuSource({ clock, profileDirectory: null, stubDirectory: '/nowhere', evidence: kept });
   return {
-    enforcer: await enforcerFrom(qemuSource({ clock, profileDirectory: null, stubDirectory: '/nowhere' }), pid),
+    enforcer: await enforcerFrom(source, pid),
+    real: {
+      run: (command) => guest.value.run(command),
+      keeping: async (options) =>
+        qemuEnforcer({ monitor: guest.value.qmp(), alive: () => true, patience, pid, evidence: options }),
+    },
     truth: async () => {
       if (guest.value.pid() === undefined) return 'gone';
       const status = await guest.value.qmp().execute('query-status');
@@ -71,8 +95,14 @@ async function libvirt(): Promise<Target> {
   const monitor = await openLibvirtMonitor(host.value.socket, uuid);
   assert.ok(monitor.ok, monitor.ok ? '' : monitor.error.message);
   const alive = (): boolean => processStart(pid) === startTicks;
+  const { socket } = host.value;
+  const target = { socket, uuid, monitor: monitor.value, alive, patience, pid };
   return {
-    enforcer: libvirtEnforcer({ socket: host.value.socket, uuid, monitor: monitor.value, alive, patience }),
+    enforcer: libvirtEnforcer({ ...target, evidence: kept }),
+    real: {
+      run: (command) => domain.value.run(command),
+      keeping: async (options) => libvirtEnforcer({ ...target, evidence: options }),
+    },
     truth: async () => {
       const said = await host.value.virsh('domstate', name);
       assert.ok(said.ok);
@@ -103,6 +133,7 @@ function step(action: VmAction, snapshot?: string): Step {
     resume: 'running',
     snapshot: `${snapshot} exists`,
     'power-off': 'gone',
+    'memory-dump': 'memory kept',
   };
   return {
     id: `step${steps}`,
@@ -131,12 +162,13 @@ for (const [title, open, possible] of targets)
       target = await open();
       const { enforcer, truth } = target;
       const able = await enforcer.capabilities();
+      const everywhere = ['power-off', 'resume', 'snapshot', 'suspend'];
       assert.deepEqual(
         able
           .filter((it) => it.available)
           .map((it) => it.action)
           .toSorted(),
-        ['power-off', 'resume', 'snapshot', 'suspend'],
+        target.real === null ? everywhere : ['memory-dump', ...everywhere],
       );
       assert.match(await act('suspend'), /paused/);
       assert.equal(await truth(), 'paused');
@@ -152,6 +184,60 @@ for (const [title, open, possible] of targets)
       const reading = await enforcer.readState();
       assert.ok(reading.ok);
       assert.deepEqual(reading.value.snapshots.toSorted(), ['keep-1', 'keep-2']);
+    });
+
+    test('keeps the memory in a file that is read back, while the VM stands, and leaves it as it was', async () => {
+      assert.ok(target);
+      const { enforcer, truth, real } = target;
+      if (real === null) {
+        const refused = await enforcer.act(step('memory-dump'));
+        assert.equal(refused.state, 'failed');
+        assert.match(refused.evidence, /cannot be had in a file/);
+        return;
+      }
+      await act('resume');
+      // In two pieces, so that the command line that is in memory as well is not what is found.
+      await real.run('a=kept-mark; echo "$a-of-guest" > /tmp/mark');
+      for (const [action, state] of [
+        ['suspend', 'paused'],
+        ['resume', 'running'],
+      ] as const) {
+        await act(action);
+        const order = step('memory-dump');
+        const outcome = await enforcer.act(order);
+        assert.equal(outcome.state, 'done', outcome.evidence);
+        assert.equal(await truth(), state);
+        const path = join(evidence, `${order.id}.elf`);
+        const bytes = readFileSync(path);
+        assert.equal(statSync(path).mode & 0o777, 0o600);
+        assert.ok(bytes.includes('kept-mark-of-guest'));
+        const hash = createHash('sha256').update(bytes).digest('hex');
+        for (const said of [path, `${bytes.length} bytes`, hash, '1 processor'])
+          assert.ok(outcome.evidence.includes(said));
+        const again = await enforcer.act(order);
+        assert.match(again.evidence, new RegExp(`already so: .*${hash}`));
+        rmSync(path);
+      }
+    });
+
+    test('lets the VM run on and keeps nothing when the memory cannot be kept whole', async () => {
+      if (target?.real == null) return;
+      const { real, truth } = target;
+      const stopped = AbortSignal.timeout(30);
+      const full = new EvidenceRoom(evidence, { keptBytes: 1 });
+      for (const [options, why] of [
+        [{ ...kept, cancelled: stopped }, /the sentinel is stopping/],
+        [{ ...kept, pace: { leastMs: 1, slowestRate: 1e9 } }, /took longer than \d+ ms/],
+        [{ room: full }, /beside 0 kept already are more than 1/],
+        [{ room: new EvidenceRoom(evidence, { freeBytes: Number.MAX_SAFE_INTEGER }) }, /would leave less than/],
+      ] as const) {
+        const outcome = await (await real.keeping(options)).act(step('memory-dump'));
+        assert.equal(outcome.state, 'failed', outcome.evidence);
+        assert.match(outcome.evidence, why);
+        assert.equal(await truth(), 'running');
+        assert.deepEqual(readdirSync(evidence), []);
+      }
+      assert.match((await target.enforcer.act({ ...step('memory-dump'), id: '../x' })).evidence, /can name no file/);
     });
 
     test('refuses what is no action on a VM, and a name that could be a command', async () => {

@@ -1,6 +1,8 @@
 // Counts the lives of a VM: a new one begins with a new QEMU process, a reboot or a return to a snapshot, and not with a
 // restart of the sentinel. An answer given in one life does not stand in for one in the next.
 import type { Activity, GuestIdentity } from '../../introspection/guest/guest-view.ts';
+import type { Log } from '../../kit/log.ts';
+import { sayProblem } from '../../kit/problem.ts';
 import type { Result } from '../../kit/result.ts';
 import type { Database } from '../database.ts';
 
@@ -45,6 +47,14 @@ export class IncarnationMemory {
         .run(vm, number, run, bootedMs, activity.forks, activity.ticks);
       return { number, began };
     });
+  }
+
+  /** The same; what cannot be written down is said, and counts as the first life. */
+  beginOrFirst(vm: string, sight: Sight, log: Log): Incarnation {
+    const life = this.begin(vm, sight);
+    if (life.ok) return life.value;
+    log.error('life of a VM not written down', { vm, why: sayProblem(life.error) });
+    return { number: 1, began: null };
   }
 
   /** From time to time while the VM is watched, so that going back while nobody looked is noticed. */

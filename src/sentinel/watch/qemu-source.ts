@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Clock } from '../../kit/clock.ts';
 import { libvirtEnforcer } from '../../connectors/enforcement/libvirt/libvirt-enforcer.ts';
 import { qemuEnforcer } from '../../connectors/enforcement/qemu/qemu-enforcer.ts';
+import type { MemoryDumpOptions } from '../../connectors/enforcement/memory-dump.ts';
 import { openMonitor } from '../../introspection/hypervisor/open-monitor.ts';
 import { processStart } from '../../introspection/hypervisor/process-scan.ts';
 import { prepareTarget } from '../../introspection/trace/trace-target.ts';
@@ -16,9 +17,11 @@ export interface QemuSourceOptions {
   readonly profileDirectory: string | null;
   /** Where the gdb stubs of traced guests listen. */
   readonly stubDirectory: string;
+  /** Where the memory of guests is kept when that is ordered; absent = nowhere. */
+  readonly evidence?: MemoryDumpOptions;
 }
 
-export function qemuSource({ clock, profileDirectory, stubDirectory }: QemuSourceOptions): GuestSource {
+export function qemuSource({ clock, profileDirectory, stubDirectory, evidence }: QemuSourceOptions): GuestSource {
   const alive: GuestSource['alive'] = (handle) => processStart(handle.pid) === handle.startTicks;
   const patience = { clock, sleep: (ms: number) => wait(ms) };
   return {
@@ -30,7 +33,14 @@ export function qemuSource({ clock, profileDirectory, stubDirectory }: QemuSourc
     traceGround: (handle, monitor) =>
       traceGround(handle, monitor, { profiles: profileDirectory, stubs: stubDirectory }),
     enforcer: (handle, monitor) => {
-      const target = { monitor, alive: () => alive(handle), patience };
+      const { pid } = handle;
+      const target = {
+        monitor,
+        alive: () => alive(handle),
+        patience,
+        pid,
+        ...(evidence === undefined ? {} : { evidence }),
+      };
       const { monitor: address } = handle;
       if (address.kind !== 'libvirt') return qemuEnforcer(target);
       return libvirtEnforcer({ ...target, socket: address.socket, uuid: address.uuid });

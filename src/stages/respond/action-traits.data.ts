@@ -32,6 +32,7 @@ export const actionTraits: Readonly<Record<PlannedAction, ActionTraits>> = {
   reroute: { ...nothing, phase: 'isolate' },
   capture: { ...nothing, phase: 'collect' },
   snapshot: { ...nothing, phase: 'collect' },
+  'memory-dump': { ...nothing, phase: 'collect' },
   suspend: { ...nothing, phase: 'stop', disruptive: true },
   'power-off': {
     ...nothing,

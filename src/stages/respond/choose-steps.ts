@@ -148,19 +148,36 @@ function personsWord({ action, by }: Wanted, cause: PlanCause, { answered }: Gro
   return suspended === undefined ? null : `a person ordered ${suspended.action}, which no rule takes back`;
 }
 
+/** What keeps evidence as it was asked for, and what does where that cannot be: each holds what was in memory. */
+const evidenceActions = { first: ['snapshot', 'memory-dump'], memory: ['memory-dump', 'snapshot'] } as const;
+
 function evidenceFirst(chosen: readonly Chosen[], ground: Ground, decisions: Decision[]): Chosen[] {
   const destroying = chosen.find((one) => actionTraits[one.action].destroys);
-  if (destroying === undefined || chosen.some((one) => one.action === 'snapshot')) return [];
-  const ability = ground.abilities?.find((one) => one.action === 'snapshot');
-  const say = (verdict: Decision['verdict'], why: string) => void decisions.push({ action: 'snapshot', verdict, why });
-  if (destroying.wanted.evidence === 'none') {
-    say('left-out', `the rule says that ${destroying.action} keeps no evidence first`);
+  if (destroying === undefined) return [];
+  const { evidence } = destroying.wanted;
+  const before = `before ${destroying.action}`;
+  if (evidence === 'none') {
+    const why = `the rule says that ${destroying.action} keeps no evidence first`;
+    if (!chosen.some(isEvidence)) decisions.push({ action: 'snapshot', verdict: 'left-out', why });
     return [];
   }
-  if (ground.abilities !== null && ability?.available !== true) {
-    say('left-out', `no evidence can be kept before ${destroying.action}: ${ability?.why ?? 'its host makes none'}`);
-    return [];
+  const obstacles: string[] = [];
+  for (const action of evidenceActions[evidence]) {
+    if (chosen.some((one) => one.action === action)) return [];
+    const ability = ground.abilities?.find((one) => one.action === action);
+    if (ground.abilities !== null && ability?.available !== true) {
+      obstacles.push(`${action}: ${ability?.why ?? 'its host makes none'}`);
+      continue;
+    }
+    const said = obstacles.length === 0 ? '' : ` (${obstacles.join('; ')})`;
+    decisions.push({ action, verdict: 'chosen', why: `evidence ${before} destroys it${said}` });
+    return [{ wanted: destroying.wanted, action, measure: null, escalates: false, replaces: null }];
   }
-  say('chosen', `evidence before ${destroying.action} destroys it`);
-  return [{ wanted: destroying.wanted, action: 'snapshot', measure: null, escalates: false, replaces: null }];
+  const why = `no evidence can be kept ${before}: ${obstacles.join('; ')}`;
+  decisions.push({ action: evidenceActions[evidence][0], verdict: 'left-out', why });
+  return [];
+}
+
+function isEvidence({ action }: Chosen): boolean {
+  return action === 'snapshot' || action === 'memory-dump';
 }

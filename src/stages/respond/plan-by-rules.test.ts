@@ -119,12 +119,31 @@ test('evidence comes before destruction, unless the rule says no or the host can
     ['power-off'],
   );
   assert.match(without.decisions.at(-1)?.why ?? '', /rule says that power-off keeps no evidence/);
-  const unable = onlyPlan([rule('power-off')], finding(), { abilities: abilities('snapshot') });
+  const unable = onlyPlan([rule('power-off')], finding(), { abilities: abilities('snapshot', 'memory-dump') });
   assert.deepEqual(
     unable.steps.map(({ action }) => action),
     ['power-off'],
   );
-  assert.match(unable.decisions.at(-1)?.why ?? '', /no evidence can be kept.*no snapshot here/);
+  assert.match(unable.decisions.at(-1)?.why ?? '', /no evidence can be kept.*no snapshot here.*no memory-dump here/);
+});
+
+test('evidence is a snapshot or memory in a file, as the rule says, and the other where that cannot be had', () => {
+  const memory = rule('power-off', { evidence: 'memory' });
+  for (const [rules, missing, steps] of [
+    [[memory], [], ['memory-dump', 'power-off']],
+    [[memory], ['memory-dump'], ['snapshot', 'power-off']],
+    [[memory, rule('power-off')], [], ['memory-dump', 'power-off']],
+    [[memory, rule('snapshot')], [], ['memory-dump', 'snapshot', 'power-off']],
+    [[rule('power-off')], ['snapshot'], ['memory-dump', 'power-off']],
+    [[rule('power-off'), rule('memory-dump')], [], ['memory-dump', 'snapshot', 'power-off']],
+    [[rule('memory-dump')], [], ['memory-dump']],
+  ] as const) {
+    const plan = onlyPlan(rules, finding(), { abilities: abilities(...missing) });
+    assert.deepEqual(
+      plan.steps.map(({ action }) => action),
+      steps,
+    );
+  }
 });
 
 test('what cannot be done is replaced by what reaches the same end, and more than was asked for needs a person', () => {

@@ -91,6 +91,8 @@ function expectation(action: Action, snapshot: string | undefined): string {
       return 'running';
     case 'snapshot':
       return `snapshot ${snapshot ?? ''} exists`;
+    case 'memory-dump':
+      return 'memory kept';
     case 'power-off':
       return 'gone';
     case 'block':
@@ -127,6 +129,7 @@ function undoOf(action: Action): Action | null {
       return 'lift';
     case 'alert':
     case 'snapshot':
+    case 'memory-dump':
     case 'power-off':
     case 'block':
     case 'kill':

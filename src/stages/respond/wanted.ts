@@ -3,7 +3,7 @@
 // among rules what contains more.
 import type { NetworkMeasure } from '../../model/network-measure.ts';
 import type { PlannedAction } from '../../model/remediation.ts';
-import type { Rule } from '../../model/rule.ts';
+import type { Evidence, Rule } from '../../model/rule.ts';
 import { actionTraits, phaseOrder } from './action-traits.data.ts';
 
 export interface Wanted {
@@ -13,7 +13,7 @@ export interface Wanted {
   readonly consent: Rule['approval'];
   /** Minutes; null = it stays. */
   readonly expiresMinutes: number | null;
-  readonly evidence: 'first' | 'none';
+  readonly evidence: Evidence;
   /** Only for `lift`: the remediation that is taken back. */
   readonly lifts?: string;
   /** Only for `lift`: what that remediation had put into force. */
@@ -21,6 +21,9 @@ export interface Wanted {
   /** Only for `call`: which of the configured calls. */
   readonly call?: string;
 }
+
+/** Whoever asks for memory asks for more than a snapshot, which may leave out what a VM's disk has no room for. */
+const evidenceOrder: readonly Evidence[] = ['none', 'first', 'memory'];
 
 /** One wish for each thing. Nothing that is covered is dropped yet: what covers it may itself be overruled by the next merge. */
 export function mergeWanted(one: readonly Wanted[], other: readonly Wanted[]): readonly Wanted[] {
@@ -62,7 +65,7 @@ function compare(a: Wanted, b: Wanted): number {
   return (
     Number(isContaining(a)) - Number(isContaining(b)) ||
     Number(a.consent === 'automatic') - Number(b.consent === 'automatic') ||
-    Number(a.evidence === 'first') - Number(b.evidence === 'first') ||
+    evidenceOrder.indexOf(a.evidence) - evidenceOrder.indexOf(b.evidence) ||
     longer(a.expiresMinutes) - longer(b.expiresMinutes) ||
     newer ||
     (keyOf(a) < keyOf(b) ? -1 : Number(keyOf(a) > keyOf(b)))

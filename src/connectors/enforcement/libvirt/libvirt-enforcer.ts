@@ -5,7 +5,9 @@ import { fail, type Result } from '../../../kit/result.ts';
 import { type LibvirtClient, type LibvirtDomain, openLibvirt } from '../../../protocols/libvirt/libvirt-client.ts';
 import type { Monitor } from '../../../protocols/qmp/monitor.ts';
 import type { Enforcer } from '../enforcer.ts';
-import { readVmState, snapshotObstacle } from '../read-vm-state.ts';
+import { pipeObstacle } from '../evidence-pipe.ts';
+import type { MemoryDumpOptions } from '../memory-dump.ts';
+import { memorySize, readVmState, snapshotObstacle } from '../read-vm-state.ts';
 import { type Patience, verifiedEnforcer, type VmControl } from '../verified-action.ts';
 
 export interface LibvirtTarget {
@@ -17,13 +19,17 @@ export interface LibvirtTarget {
   /** Whether the QEMU process of this very run is still there; asks the host, not libvirt. */
   readonly alive: () => boolean;
   readonly patience: Patience;
+  /** Where memory is kept; absent = nowhere. */
+  readonly evidence?: MemoryDumpOptions;
+  /** Of the QEMU process. */
+  readonly pid: number;
 }
 
 export function libvirtEnforcer(target: LibvirtTarget): Enforcer {
   return verifiedEnforcer(libvirtControl(target), target.patience);
 }
 
-function libvirtControl({ socket, uuid, monitor, alive }: LibvirtTarget): VmControl {
+function libvirtControl({ socket, uuid, monitor, alive, evidence, pid }: LibvirtTarget): VmControl {
   const order = (act: (client: LibvirtClient, domain: LibvirtDomain) => Promise<Result<void>>): Promise<Result<void>> =>
     withDomain(socket, uuid, act);
   return {
@@ -33,6 +39,16 @@ function libvirtControl({ socket, uuid, monitor, alive }: LibvirtTarget): VmCont
     powerOff: () => order((client, domain) => client.destroy(domain)),
     readState: () => readVmState(monitor, alive),
     snapshotObstacle: (): Promise<Problem | null> => snapshotObstacle(monitor),
+    ...(evidence === undefined
+      ? {}
+      : {
+          memoryDump: {
+            ...evidence,
+            obstacle: async () => pipeObstacle(pid, false),
+            memoryBytes: () => memorySize(monitor),
+            write: (path, limitMs) => order((client, domain) => client.dumpMemory(domain, path, limitMs)),
+          },
+        }),
   };
 }
 

@@ -7,7 +7,9 @@ import { fail, ok, type Result } from '../../../kit/result.ts';
 import type { Monitor } from '../../../protocols/qmp/monitor.ts';
 import { readDisks, snapshotNodes } from '../disks.ts';
 import type { Enforcer } from '../enforcer.ts';
-import { readVmState, snapshotObstacle } from '../read-vm-state.ts';
+import { pipeObstacle } from '../evidence-pipe.ts';
+import type { MemoryDumpControl, MemoryDumpOptions } from '../memory-dump.ts';
+import { memorySize, readVmState, snapshotObstacle } from '../read-vm-state.ts';
 import { type Patience, verifiedEnforcer, type VmControl } from '../verified-action.ts';
 
 export interface QemuTarget {
@@ -15,6 +17,10 @@ export interface QemuTarget {
   /** Whether the QEMU process of this very run is still there; asks the host, not QEMU. */
   readonly alive: () => boolean;
   readonly patience: Patience;
+  /** Where memory is kept; absent = nowhere. */
+  readonly evidence?: MemoryDumpOptions;
+  /** Of the QEMU process. */
+  readonly pid: number;
 }
 
 const jobWaitMs = 50;
@@ -24,7 +30,7 @@ export function qemuEnforcer(target: QemuTarget): Enforcer {
   return verifiedEnforcer(qemuControl(target), target.patience);
 }
 
-function qemuControl({ monitor, alive, patience }: QemuTarget): VmControl {
+function qemuControl({ monitor, alive, patience, evidence, pid }: QemuTarget): VmControl {
   return {
     suspend: async () => done(await monitor.execute('stop')),
     resume: async () => done(await monitor.execute('cont')),
@@ -36,7 +42,43 @@ function qemuControl({ monitor, alive, patience }: QemuTarget): VmControl {
     },
     readState: () => readVmState(monitor, alive),
     snapshotObstacle: () => snapshotObstacle(monitor),
+    ...(evidence === undefined ? {} : { memoryDump: dumpControl(monitor, pid, evidence, patience) }),
   };
+}
+
+function dumpControl(
+  monitor: Monitor,
+  pid: number,
+  evidence: MemoryDumpOptions,
+  patience: Patience,
+): MemoryDumpControl {
+  return {
+    ...evidence,
+    obstacle: async () => pipeObstacle(pid, true),
+    memoryBytes: () => memorySize(monitor),
+    write: (path, limitMs) => writeMemory(monitor, path, limitMs, patience),
+  };
+}
+
+/** `dump-guest-memory`, detached: QEMU writes in a thread of its own, and is asked how far it is (qapi/dump.json). */
+async function writeMemory(
+  monitor: Monitor,
+  path: string,
+  limitMs: number,
+  { clock, sleep }: Patience,
+): Promise<Result<void>> {
+  const begun = await monitor.execute('dump-guest-memory', { paging: false, protocol: `file:${path}`, detach: true });
+  if (!begun.ok) return begun;
+  const deadline = clock.monotonic() + limitMs;
+  for (;;) {
+    const asked = await monitor.execute('query-dump');
+    if (!asked.ok) return asked;
+    const status = asText(asObject(asked.value)?.['status']);
+    if (status === 'completed') return ok(undefined);
+    if (status !== 'active' || clock.monotonic() >= deadline)
+      return fail(problem('failed', `QEMU says of its dump: ${status ?? 'nothing'}.`));
+    await sleep(jobWaitMs);
+  }
 }
 
 /** `snapshot-save` is a job of QEMU (6.0 and newer): started, polled until it is concluded, then dismissed. */

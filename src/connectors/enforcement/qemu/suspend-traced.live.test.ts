@@ -40,6 +40,7 @@ suite('a guest that is traced', { timeout: counted(120_000, 900_000) }, () => {
     const enforcer = qemuEnforcer({
       monitor: guest.qmp(),
       alive: () => true,
+      pid: guest.pid() ?? 0,
       patience: { clock, sleep: (ms) => wait(ms) },
     });
     const step = (action: 'suspend' | 'resume'): Step => ({
