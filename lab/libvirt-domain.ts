@@ -17,6 +17,8 @@ export interface LibvirtDomainOptions {
   readonly memoryMib?: number;
   /** Guest memory as a shared memfd, as hosts with vhost-user or virtiofs have it. */
   readonly memfd?: boolean;
+  /** A card on QEMU's user networking, for what is about the card and not about the network. */
+  readonly userCard?: boolean;
   readonly network?: {
     /** An existing bridge in the namespace libvirtd runs in. */
     readonly bridge: string;
@@ -128,12 +130,21 @@ interface DomainParts extends LibvirtDomainOptions {
 }
 
 /** The domain's definition (https://libvirt.org/formatdomain.html). Names come from the lab and need no escaping. */
-export function domainXml({ name, uuid, directory, memoryMib = 192, memfd = false, network }: DomainParts): string {
+export function domainXml({
+  name,
+  uuid,
+  directory,
+  memoryMib = 192,
+  memfd = false,
+  userCard,
+  network,
+}: DomainParts): string {
   const backing = memfd ? `<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>` : '';
   const address = network === undefined ? '' : ` lab.address=${network.address} lab.gateway=${network.gateway}`;
+  const user = userCard === true ? "<interface type='user'><model type='virtio'/></interface>" : '';
   const nic =
     network === undefined
-      ? ''
+      ? user
       : `<interface type='bridge'><mac address='${network.mac}'/><source bridge='${network.bridge}'/>
       <target dev='${network.tap}'/><model type='virtio'/></interface>`;
   return `<domain type='qemu'>

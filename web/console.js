@@ -263,7 +263,7 @@ function actions(alarm, pending) {
   const proposed = new Set(pending.filter((answer) => answer.answeredBy === null).map((answer) => answer.action));
   const bar = make('div', 'actions');
   if (alarm.kind === 'deviation') bar.append(button('allow', () => allow(alarm), false));
-  for (const action of ['suspend', 'resume', 'snapshot', 'memory-dump', 'power-off'])
+  for (const action of ['suspend', 'resume', 'snapshot', 'memory-dump', 'cut-link', 'restore-link', 'power-off'])
     bar.append(button(action, () => respond(alarm, action), proposed.has(action)));
   bar.append(button('close', () => ask(`/alarms/${alarm.id}/close`, 'POST'), false));
   return bar;

@@ -3,7 +3,16 @@ import { Type, type Static } from 'typebox';
 import { IsoTime, Name, VmId } from './name.ts';
 import { NetworkMeasure } from './network-measure.ts';
 
-export const vmActions = ['alert', 'suspend', 'resume', 'snapshot', 'memory-dump', 'power-off'] as const;
+export const vmActions = [
+  'alert',
+  'suspend',
+  'resume',
+  'snapshot',
+  'memory-dump',
+  'cut-link',
+  'restore-link',
+  'power-off',
+] as const;
 /** What can be done to a whole VM; `alert` does nothing to it. */
 export const VmAction = Type.Enum([...vmActions]);
 export type VmAction = Static<typeof VmAction>;
@@ -35,6 +44,8 @@ export const plannedActions = [
   'resume',
   'snapshot',
   'memory-dump',
+  'cut-link',
+  'restore-link',
   'power-off',
   ...networkActions,
   'lift',
@@ -56,11 +67,13 @@ export const Step = Type.Object({
   why: Type.String({ maxLength: 1000 }),
   expect: Type.String({
     description:
-      'what is read back: paused, running, snapshot NAME exists, memory kept, gone, refused, ended, decided, in force, lifted, answered, closed',
+      'what is read back: paused, running, snapshot NAME exists, memory kept, links down, links up, gone, refused, ended, decided, in force, lifted, answered, closed',
   }),
   undo: Type.Union([Action, Type.Null()]),
   /** Name of the snapshot to make; only for action snapshot. */
   snapshot: Type.Optional(Type.String({ maxLength: 64 })),
+  /** Names of the cards whose links come up again, as their hypervisor has them; absent = all; only for action restore-link. */
+  cards: Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64 })),
   /** What the held attempt is answered; only for action release. */
   answer: Type.Optional(HeldAnswer),
   /** What the switch is given; only for actions on the network. */

@@ -7,7 +7,6 @@ import type { IntegrityHealth, IntegrityWatch } from './integrity/integrity-watc
 import type { EvidenceHealth } from './evidence/evidence-keeper.ts';
 import type { HostEvidence } from './evidence/host-evidence.ts';
 import type { HostNetwork } from './network/host-network.ts';
-import type { NetworkHealth } from './network/network-desk.ts';
 import type { Judge } from './judge.ts';
 import type { Outbox } from './post/outbox.ts';
 import type { Spool, SpoolHealth } from './post/spool.ts';
@@ -35,7 +34,7 @@ export interface SentinelHealth {
   /** Null = flows are not watched. */
   readonly flows: FlowDeskHealth | null;
   /** Measures on the network: how many are wanted, and how often the switches had to be held to them. */
-  readonly network: NetworkHealth;
+  readonly network: ReturnType<HostNetwork['health']>;
   /** What was collected and is kept on this host. */
   readonly evidence: EvidenceHealth;
   readonly refusedFacts: number;

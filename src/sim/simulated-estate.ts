@@ -52,7 +52,7 @@ export class SimulatedEstate {
 
   abilities(): readonly Ability[] {
     return plannedActions
-      .filter((action) => action !== 'lift' && action !== 'memory-dump')
+      .filter((action) => !['lift', 'memory-dump', 'cut-link', 'restore-link'].includes(action))
       .map((action) => ({ action, available: true, why: null }));
   }
 

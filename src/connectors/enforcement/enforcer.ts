@@ -2,6 +2,7 @@
 // An enforcer decides nothing; a step is never reported done because a command was accepted.
 import type { Problem } from '../../kit/problem.ts';
 import type { Result } from '../../kit/result.ts';
+import type { CardLink } from './card-links.ts';
 import type { Step, VmAction as AnyVmAction } from '../../model/remediation.ts';
 
 /** What can be done to a VM; `alert` is not an action on it, and what is answered inside the guest is no hypervisor's. */
@@ -27,6 +28,8 @@ export interface Enforcer {
   /** Carries out one step and reads back what it made true. Doing it twice does no more than once. Never throws. */
   act(step: Step): Promise<ActOutcome>;
   readState(): Promise<Result<VmReading>>;
+  /** The VM's network cards; none where they cannot be read at all. */
+  readLinks(): Promise<Result<readonly CardLink[]>>;
 }
 
 export interface Capability {

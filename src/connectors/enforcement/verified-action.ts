@@ -5,6 +5,7 @@ import { type Problem, problem, sayProblem } from '../../kit/problem.ts';
 import type { Result } from '../../kit/result.ts';
 import type { Action, Step } from '../../model/remediation.ts';
 import type { ActOutcome, Capability, Enforcer, VmAction, VmReading } from './enforcer.ts';
+import { changeLinks, type LinkControl, linkObstacle } from './verified-links.ts';
 import { dumpMemory, type MemoryDumpControl } from './memory-dump.ts';
 
 /** One hypervisor's commands for one VM. Each may be accepted without having happened yet. */
@@ -19,6 +20,8 @@ export interface VmControl {
   snapshotObstacle(): Promise<Problem | null>;
   /** Absent where memory cannot be had in a file. */
   readonly memoryDump?: MemoryDumpControl;
+  /** Absent where the links of cards cannot be changed. */
+  readonly links?: LinkControl;
 }
 
 export interface Patience {
@@ -27,7 +30,7 @@ export interface Patience {
 }
 
 /** What is one command, read back from the VM's state. */
-type OrderedAction = Exclude<VmAction, 'memory-dump'>;
+type OrderedAction = Exclude<VmAction, 'memory-dump' | 'cut-link' | 'restore-link'>;
 
 /** How long reading back may take to show what was ordered, before the answer is `unconfirmed`. */
 const deadlinesMs: Readonly<Record<OrderedAction, number>> = {
@@ -45,12 +48,14 @@ export function verifiedEnforcer(control: VmControl, patience: Patience): Enforc
     capabilities: () => capabilitiesOf(control),
     act: (step) => carryOut(step, control, patience),
     readState: () => control.readState(),
+    readLinks: async () => (await control.links?.read()) ?? { ok: true, value: [] },
   };
 }
 
 async function capabilitiesOf(control: VmControl): Promise<readonly Capability[]> {
   const obstacle = await control.snapshotObstacle();
   const noDump = control.memoryDump === undefined ? noMemory : await control.memoryDump.obstacle();
+  const noLinks = await linkObstacle(control.links);
   const always = (['suspend', 'resume', 'power-off'] as const).map((action) => ({
     action,
     available: true,
@@ -60,6 +65,11 @@ async function capabilitiesOf(control: VmControl): Promise<readonly Capability[]
     ...always,
     { action: 'snapshot', available: obstacle === null, why: obstacle && sayProblem(obstacle) },
     { action: 'memory-dump', available: noDump === null, why: noDump && sayProblem(noDump) },
+    ...(['cut-link', 'restore-link'] as const).map((action) => ({
+      action,
+      available: noLinks === null,
+      why: noLinks && sayProblem(noLinks),
+    })),
   ];
 }
 
@@ -67,7 +77,7 @@ const noMemory = problem('refused', "The VM's memory cannot be had in a file her
 
 async function carryOut(step: Step, control: VmControl, patience: Patience): Promise<ActOutcome> {
   const { action } = step;
-  if (!isOrdered(action) && action !== 'memory-dump')
+  if (!isOrdered(action) && action !== 'memory-dump' && action !== 'cut-link' && action !== 'restore-link')
     return refused(problem('refused', `Step ${step.id} asks to ${action}, which is no action on a VM.`));
   if (action === 'snapshot' && !snapshotName.test(step.snapshot ?? ''))
     return refused(problem('refused', `Step ${step.id} asks for a snapshot with no name that every tool can take.`));
@@ -77,6 +87,7 @@ async function carryOut(step: Step, control: VmControl, patience: Patience): Pro
   if (holds(step, before.value)) return { state: 'done', evidence: `already so: ${describe(before.value)}` };
   if (before.value.run === 'gone')
     return refused(problem('refused', `VM ${step.vm} is not running, so that ${action} has nothing to act on.`));
+  if (action === 'cut-link' || action === 'restore-link') return await changeLinks(step, control.links, patience);
 
   if (action === 'memory-dump')
     return control.memoryDump === undefined
@@ -157,6 +168,8 @@ function holds(step: Step, reading: VmReading): boolean {
     case 'call':
     case 'end-call':
     case 'memory-dump':
+    case 'cut-link':
+    case 'restore-link':
       return false;
   }
 }

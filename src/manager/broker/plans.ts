@@ -3,7 +3,7 @@ import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Alarm } from '../../model/alarm.ts';
 import type { PlanPreview, PlanRun } from '../../model/plan.ts';
-import type { PlannedAction } from '../../model/remediation.ts';
+import { type PlannedAction, plannedActions } from '../../model/remediation.ts';
 import { makePlan, type PlanCause, type Proposal } from '../../stages/respond/make-plan.ts';
 import { causeOfFinding, plansForFinding } from '../../stages/respond/plan-by-rules.ts';
 import { advance, isCarriedOut, type PlanEvent } from '../../stages/respond/plan-run.ts';
@@ -156,8 +156,8 @@ async function undoRemediation(desk: Desk, id: string, by: string): Promise<Resu
   const found = await theRemediation(desk, id);
   if (!found.ok) return found;
   const { step, alarm } = found.value;
-  const action = step.undo === 'resume' || step.undo === 'suspend' || step.undo === 'lift' ? step.undo : null;
-  if (action === null)
+  const action = plannedActions.find((it) => it === step.undo);
+  if (action === undefined)
     return fail(problem('refused', `A ${step.action} cannot be taken back.`, 'Act on the VM by hand.'));
   const of = alarm === null ? null : await look(desk, async (db) => await theAlarm(db, alarm));
   const wish = {

@@ -34,6 +34,10 @@ interface Target {
   /** What the hypervisor's own side knows, told apart from what the enforcer reads. */
   readonly truth: () => Promise<'running' | 'paused' | 'gone'>;
   readonly remove: () => Promise<void>;
+  /** How its cards are called; none = nothing is plugged in. */
+  readonly cards: readonly string[];
+  /** What the next start of the VM will have, where somebody keeps it. */
+  readonly nextStart?: () => Promise<'up' | 'down'>;
   /** A command inside the guest, and its enforcer keeping memory in another way; null = there is no real guest. */
   readonly real: {
     readonly run: (command: string) => Promise<unknown>;
@@ -57,6 +61,7 @@ async function simulated(): Promise<Target> {
     enforcer: await enforcerFrom(host, guest.pid),
     truth: () => Promise.resolve(guest.alive ? (guest.paused ? 'paused' : 'running') : 'gone'),
     remove: () => Promise.resolve(),
+    cards: [],
     real: null,
   };
 }
@@ -66,9 +71,23 @@ async function plainQemu(): Promise<Target> {
   assert.ok(guest.ok, guest.ok ? '' : guest.error.message);
   const pid = guest.value.pid();
   assert.ok(pid !== undefined);
+  // Plugged in later.
+  for (const words of [
+    { driver: 'virtio-net-pci', id: 'second', mac: '52:54:00:99:00:02' },
+    { driver: 'virtio-net-pci', id: 'third', mac: '52:54:00:99:00:03' },
+  ])
+    assert.ok((await guest.value.qmp().execute('device_add', words)).ok);
   const source = qemuSource({ clock, profileDirectory: null, stubDirectory: '/nowhere', evidence: kept });
+  const enforcer = await enforcerFrom(source, pid);
+  // The guest finds them some moments after.
+  for (let tries = 0; tries < 200; tries += 1) {
+    const links = await enforcer.readLinks();
+    if (links.ok && links.value.every(({ link }) => link === 'up')) break;
+    await wait(50);
+  }
   return {
-    enforcer: await enforcerFrom(source, pid),
+    enforcer,
+    cards: ['second', 'third'],
     real: {
       run: (command) => guest.value.run(command),
       keeping: async (options) =>
@@ -86,7 +105,7 @@ async function plainQemu(): Promise<Target> {
 async function libvirt(): Promise<Target> {
   const host = await openLibvirtHost();
   assert.ok(host.ok, host.ok ? '' : host.error.message);
-  const domain = await startLibvirtDomain(host.value, { name: 'enforce' });
+  const domain = await startLibvirtDomain(host.value, { name: 'enforce', userCard: true });
   assert.ok(domain.ok, domain.ok ? '' : domain.error.message);
   const { uuid, name } = domain.value;
   const pid = domain.value.pid();
@@ -99,6 +118,12 @@ async function libvirt(): Promise<Target> {
   const target = { socket, uuid, monitor: monitor.value, alive, patience, pid };
   return {
     enforcer: libvirtEnforcer({ ...target, evidence: kept }),
+    cards: ['net0'],
+    nextStart: async () => {
+      const said = await host.value.virsh('dumpxml', '--inactive', name);
+      assert.ok(said.ok);
+      return said.value.includes("<link state='down'/>") ? 'down' : 'up';
+    },
     real: {
       run: (command) => domain.value.run(command),
       keeping: async (options) => libvirtEnforcer({ ...target, evidence: options }),
@@ -134,6 +159,8 @@ function step(action: VmAction, snapshot?: string): Step {
     snapshot: `${snapshot} exists`,
     'power-off': 'gone',
     'memory-dump': 'memory kept',
+    'cut-link': 'links down',
+    'restore-link': 'links up',
   };
   return {
     id: `step${steps}`,
@@ -168,7 +195,7 @@ for (const [title, open, possible] of targets)
           .filter((it) => it.available)
           .map((it) => it.action)
           .toSorted(),
-        target.real === null ? everywhere : ['memory-dump', ...everywhere],
+        target.real === null ? everywhere : ['cut-link', 'memory-dump', ...everywhere, 'restore-link'].toSorted(),
       );
       assert.match(await act('suspend'), /paused/);
       assert.equal(await truth(), 'paused');
@@ -238,6 +265,34 @@ for (const [title, open, possible] of targets)
         assert.deepEqual(readdirSync(evidence), []);
       }
       assert.match((await target.enforcer.act({ ...step('memory-dump'), id: '../x' })).evidence, /can name no file/);
+    });
+
+    test('takes the links of all cards down, brings up those that are named, and does it once', async () => {
+      assert.ok(target);
+      const { enforcer, cards, nextStart, real } = target;
+      const links = async () => {
+        const read = await enforcer.readLinks();
+        assert.ok(read.ok, read.ok ? '' : read.error.message);
+        return read.value.map(({ name, link }) => `${name} ${link}`).toSorted();
+      };
+      const all = (link: string) => cards.map((name) => `${name} ${link}`);
+      assert.deepEqual(await links(), all('up'));
+      if (real === null) {
+        assert.match((await enforcer.act(step('cut-link'))).evidence, /no network card/);
+        return;
+      }
+      assert.match(await act('cut-link'), /link down/);
+      assert.deepEqual(await links(), all('down'));
+      assert.equal(await nextStart?.(), nextStart && 'down');
+      assert.match(await act('cut-link'), /already so/);
+      const [first = '', ...others] = cards;
+      const restored = await enforcer.act({ ...step('restore-link'), cards: [first] });
+      assert.equal(restored.state, 'done', restored.evidence);
+      assert.deepEqual(await links(), [`${first} up`, ...others.map((name) => `${name} down`)]);
+      await act('restore-link');
+      assert.deepEqual(await links(), all('up'));
+      assert.equal(await nextStart?.(), nextStart && 'up');
+      assert.match(await act('restore-link'), /already so/);
     });
 
     test('refuses what is no action on a VM, and a name that could be a command', async () => {

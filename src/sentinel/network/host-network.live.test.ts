@@ -26,7 +26,7 @@ for (const kind of ['bridge', 'ovs'] as const)
     let monitor: Monitor;
     let database: Database;
     let network: HostNetwork;
-    let watch: Pick<VmWatch, 'entry' | 'monitor'>;
+    let watch: Pick<VmWatch, 'entry' | 'monitor' | 'enforcer'>;
     let vm = '';
 
     before(async () => {
@@ -41,7 +41,11 @@ for (const kind of ['bridge', 'ovs'] as const)
       monitor = connected.value;
       database = file.value;
       vm = left.uuid;
-      watch = { entry: { id: vm, run: 'first', handle: handleOf(vm) }, monitor: () => Promise.resolve(monitor) };
+      watch = {
+        entry: { id: vm, run: 'first', handle: handleOf(vm) },
+        monitor: () => Promise.resolve(monitor),
+        enforcer: () => Promise.resolve(null),
+      };
       network = new HostNetwork({
         database,
         directory,

@@ -3,8 +3,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
-import { problem } from '../../kit/problem.ts';
-import { fail, type Result } from '../../kit/result.ts';
+import { type Problem, problem } from '../../kit/problem.ts';
+import { fail, ok, type Result } from '../../kit/result.ts';
 import type { ActOutcome } from '../../connectors/enforcement/enforcer.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
@@ -14,6 +14,8 @@ import type { Database } from '../database.ts';
 import type { HostEvidence } from '../evidence/host-evidence.ts';
 import type { VmWatch } from '../watch/vm-watch.ts';
 import type { BridgeEnforcer, LibvirtGuest } from './bridge-enforcer.ts';
+import { LinkDesk } from './link-desk.ts';
+import { LinkMemory } from './link-memory.ts';
 import { MeasureMemory } from './measure-memory.ts';
 import { NetworkDesk, type NetworkHealth } from './network-desk.ts';
 import { NetworkSwitches } from './network-switches.ts';
@@ -23,7 +25,7 @@ import { vmPorts, type PluggedPort } from './vm-ports.ts';
 import { measureKey } from '../../stages/respond/steps.ts';
 
 /** One run of a VM. */
-type RunningVm = Pick<VmWatch, 'entry' | 'monitor'>;
+type RunningVm = Pick<VmWatch, 'entry' | 'monitor' | 'enforcer'>;
 
 export interface HostNetworkOptions {
   readonly database: Database;
@@ -49,6 +51,7 @@ const startTryEveryMs = 250;
 export class HostNetwork {
   readonly #options: HostNetworkOptions;
   readonly #desk: NetworkDesk;
+  readonly #links: LinkDesk;
   readonly #switches: NetworkSwitches;
   readonly #watch: SwitchWatch;
   readonly #overdue: OverdueBlocks;
@@ -79,12 +82,22 @@ export class HostNetwork {
       guard,
       overdue: () => this.#overdue.end(this.#libvirts),
     });
+    this.#links = new LinkDesk({
+      memory: new LinkMemory(database),
+      clock,
+      log,
+      guard,
+      enforcer: async (vm) => {
+        const enforcer = (await options.watch(vm)?.enforcer()) ?? null;
+        return enforcer === null ? fail(notHere(vm)) : ok(enforcer);
+      },
+    });
     // Where the VMs were plugged in last is asked nobody: a switch that has begun anew is open until it is told.
     this.#watch = new SwitchWatch(this.#ovsDatabase, () => void this.#desk.reconcile(new Set()));
   }
 
-  health(): NetworkHealth {
-    return this.#desk.health();
+  health(): NetworkHealth & { readonly linksCutAgain: number } {
+    return { ...this.#desk.health(), linksCutAgain: this.#links.cutAgain };
   }
 
   abilities(vm: string): Promise<readonly Ability[]> {
@@ -95,7 +108,8 @@ export class HostNetwork {
   async act(step: Step): Promise<ActOutcome | null> {
     const { vm, measure, lifts } = step;
     if (measure !== undefined && measure.kind === step.action) return this.#desk.apply(vm, measureKey(step), measure);
-    return step.action === 'lift' && lifts !== undefined ? this.#desk.lift(vm, lifts) : null;
+    if (step.action === 'lift' && lifts !== undefined) return this.#desk.lift(vm, lifts);
+    return await this.#links.act(step);
   }
 
   /** Called often: notices VMs that have begun to run at once, and holds the switches to what is wanted every few seconds. */
@@ -111,6 +125,7 @@ export class HostNetwork {
     this.#readBackAtMs = nowMs;
     void this.#watch.attend();
     void this.#desk.reconcile(this.#vms);
+    void this.#links.reconcile(this.#vms);
   }
 
   async close(): Promise<void> {
@@ -118,15 +133,26 @@ export class HostNetwork {
     this.#watch.close();
     await this.#switches.close();
     await this.#desk.idle();
+    await this.#links.idle();
   }
 
-  /** Its devices may have been another VM's, and its own may have other names than before. */
+  /** Its devices may have been another VM's, its own may have other names than before, and its links are up. */
   async #begun(watch: RunningVm): Promise<void> {
-    const { id, run } = watch.entry;
-    for (let tries = 0; tries < startTries && this.#runs.has(run) && !this.#closed; tries += 1) {
-      if (await this.#desk.started(id)) return this.#desk.reconcile(this.#vms);
+    const { id } = watch.entry;
+    await Promise.all([
+      this.#tryWhileRunning(watch, () => this.#links.started(id)),
+      this.#tryWhileRunning(watch, () => this.#desk.started(id)).then((done) => {
+        if (done) void this.#desk.reconcile(this.#vms);
+      }),
+    ]);
+  }
+
+  async #tryWhileRunning(watch: RunningVm, work: () => Promise<boolean>): Promise<boolean> {
+    for (let tries = 0; tries < startTries && this.#runs.has(watch.entry.run) && !this.#closed; tries += 1) {
+      if (await work()) return true;
       await wait(startTryEveryMs);
     }
+    return false;
   }
 
   get #ovsDatabase(): string {
@@ -136,8 +162,7 @@ export class HostNetwork {
   async #ports(vm: string): Promise<Result<readonly PluggedPort[]>> {
     const watch = this.#options.watch(vm);
     const monitor: Monitor | null = (await watch?.monitor()) ?? null;
-    if (watch === undefined || monitor === null)
-      return fail(problem('not-found', `VM ${vm} does not run here, or its monitor cannot be reached.`));
+    if (watch === undefined || monitor === null) return fail(notHere(vm));
     const { pid } = watch.entry.handle;
     const libvirt = libvirtOf(watch);
     const asked = this.#options.bridgeEnforcer ?? null;
@@ -148,4 +173,8 @@ export class HostNetwork {
 function libvirtOf({ entry }: RunningVm): LibvirtGuest | null {
   const { monitor } = entry.handle;
   return monitor.kind === 'libvirt' ? { socket: monitor.socket, uuid: monitor.uuid } : null;
+}
+
+function notHere(vm: string): Problem {
+  return problem('not-found', `VM ${vm} does not run here, or its monitor cannot be reached.`);
 }

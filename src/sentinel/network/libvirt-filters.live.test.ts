@@ -266,7 +266,7 @@ suite('a guest behind network filters of libvirt’s', () => {
     assert.equal(await card('--inactive'), earlier);
   });
 
-  function watched(): Pick<VmWatch, 'entry' | 'monitor'> {
+  function watched(): Pick<VmWatch, 'entry' | 'monitor' | 'enforcer'> {
     const found = findGuests({ libvirtSocket: place.host.socket });
     assert.ok(found.ok);
     const handle = found.value.find(({ uuid }) => uuid === place.domain.uuid) ?? assert.fail('the guest is not found');
@@ -276,6 +276,7 @@ suite('a guest behind network filters of libvirt’s', () => {
         monitor ??= await openLibvirtMonitor(place.host.socket, place.domain.uuid);
         return monitor.ok ? monitor.value : null;
       },
+      enforcer: () => Promise.resolve(null),
     };
   }
 

@@ -39,8 +39,10 @@ function checkWhole({ entries, orders, mode }: Manifest): readonly ManifestNote[
   for (const { action, on, minSeverity } of orders) {
     if (action === 'power-off' && minSeverity !== 'critical')
       notes.push(say('serious', `A ${minSeverity} deviation (${on}) powers the VM off, which cannot be undone.`));
-    if (action === 'suspend' && (minSeverity === 'info' || minSeverity === 'minor'))
-      notes.push(say('minor', `Already a ${minSeverity} deviation (${on}) suspends the VM.`));
+    if ((action === 'suspend' || action === 'cut-link') && (minSeverity === 'info' || minSeverity === 'minor')) {
+      const does = action === 'suspend' ? 'suspends the VM' : 'cuts the VM off, for management too';
+      notes.push(say('minor', `Already a ${minSeverity} deviation (${on}) ${does}.`));
+    }
   }
   return notes;
 }

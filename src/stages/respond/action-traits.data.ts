@@ -26,9 +26,17 @@ export const actionTraits: Readonly<Record<PlannedAction, ActionTraits>> = {
     phase: 'isolate',
     disruptive: true,
     covers: ['block-flow', 'reroute'],
-    instead: ['suspend'],
+    instead: ['cut-link', 'suspend'],
   },
-  'block-flow': { ...nothing, phase: 'isolate', instead: ['quarantine', 'suspend'], expiresMinutes: 60 },
+  // Management goes with the rest.
+  'cut-link': {
+    ...nothing,
+    phase: 'isolate',
+    disruptive: true,
+    covers: ['quarantine', 'block-flow', 'reroute'],
+    instead: ['quarantine', 'suspend'],
+  },
+  'block-flow': { ...nothing, phase: 'isolate', instead: ['quarantine', 'cut-link', 'suspend'], expiresMinutes: 60 },
   reroute: { ...nothing, phase: 'isolate' },
   capture: { ...nothing, phase: 'collect' },
   snapshot: { ...nothing, phase: 'collect' },
@@ -43,6 +51,7 @@ export const actionTraits: Readonly<Record<PlannedAction, ActionTraits>> = {
     instead: ['suspend'],
   },
   resume: { ...nothing, phase: 'lift', reverses: 'suspend' },
+  'restore-link': { ...nothing, phase: 'lift', reverses: 'cut-link' },
   lift: { ...nothing, phase: 'lift' },
   call: { ...nothing, phase: 'tell' },
 };

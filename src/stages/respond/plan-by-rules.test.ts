@@ -148,11 +148,18 @@ test('evidence is a snapshot or memory in a file, as the rule says, and the othe
 
 test('what cannot be done is replaced by what reaches the same end, and more than was asked for needs a person', () => {
   const replaced = onlyPlan([rule('quarantine')], finding(), { abilities: abilities('quarantine') });
-  assert.deepEqual([replaced.steps[0]?.action, replaced.consent], ['suspend', 'automatic']);
+  assert.deepEqual([replaced.steps[0]?.action, replaced.consent], ['cut-link', 'automatic']);
   assert.deepEqual(replaced.decisions, [
-    { action: 'quarantine', verdict: 'replaced', why: 'suspend instead (quarantine: no quarantine here)' },
+    { action: 'quarantine', verdict: 'replaced', why: 'cut-link instead (quarantine: no quarantine here)' },
   ]);
-  assert.match(replaced.steps[0]?.why ?? '', /; suspend instead \(quarantine: no quarantine here\)$/);
+  const neither = onlyPlan([rule('quarantine')], finding(), { abilities: abilities('quarantine', 'cut-link') });
+  assert.deepEqual([neither.steps[0]?.action, neither.steps[0]?.undo], ['suspend', 'resume']);
+  const cut = onlyPlan([rule('cut-link'), rule('quarantine'), rule('block-flow')]);
+  assert.deepEqual(
+    cut.steps.map(({ action, undo }) => [action, undo]),
+    [['cut-link', 'restore-link']],
+  );
+  assert.match(replaced.steps[0]?.why ?? '', /; cut-link instead \(quarantine: no quarantine here\)$/);
   const harsher = onlyPlan([rule('block-flow')], connection('203.0.113.9'), { abilities: abilities('block-flow') });
   assert.deepEqual([harsher.steps[0]?.action, harsher.consent], ['quarantine', 'approval']);
   assert.deepEqual(harsher.objections, ['quarantine does more than block-flow would']);

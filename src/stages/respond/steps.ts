@@ -93,6 +93,10 @@ function expectation(action: Action, snapshot: string | undefined): string {
       return `snapshot ${snapshot ?? ''} exists`;
     case 'memory-dump':
       return 'memory kept';
+    case 'cut-link':
+      return 'links down';
+    case 'restore-link':
+      return 'links up';
     case 'power-off':
       return 'gone';
     case 'block':
@@ -122,6 +126,10 @@ function undoOf(action: Action): Action | null {
       return 'resume';
     case 'resume':
       return 'suspend';
+    case 'cut-link':
+      return 'restore-link';
+    case 'restore-link':
+      return 'cut-link';
     case 'quarantine':
     case 'block-flow':
     case 'capture':

@@ -5,6 +5,7 @@ import { fail, type Result } from '../../../kit/result.ts';
 import { type LibvirtClient, type LibvirtDomain, openLibvirt } from '../../../protocols/libvirt/libvirt-client.ts';
 import type { Monitor } from '../../../protocols/qmp/monitor.ts';
 import type { Enforcer } from '../enforcer.ts';
+import { libvirtLinks } from './libvirt-links.ts';
 import { pipeObstacle } from '../evidence-pipe.ts';
 import type { MemoryDumpOptions } from '../memory-dump.ts';
 import { memorySize, readVmState, snapshotObstacle } from '../read-vm-state.ts';
@@ -39,6 +40,7 @@ function libvirtControl({ socket, uuid, monitor, alive, evidence, pid }: Libvirt
     powerOff: () => order((client, domain) => client.destroy(domain)),
     readState: () => readVmState(monitor, alive),
     snapshotObstacle: (): Promise<Problem | null> => snapshotObstacle(monitor),
+    links: libvirtLinks((act) => withDomain(socket, uuid, act), monitor),
     ...(evidence === undefined
       ? {}
       : {
@@ -53,11 +55,11 @@ function libvirtControl({ socket, uuid, monitor, alive, evidence, pid }: Libvirt
 }
 
 /** A connection for one action: the monitor's own serves looks, which must not wait behind a snapshot. */
-async function withDomain(
+async function withDomain<T>(
   socket: string,
   uuid: string,
-  act: (client: LibvirtClient, domain: LibvirtDomain) => Promise<Result<void>>,
-): Promise<Result<void>> {
+  act: (client: LibvirtClient, domain: LibvirtDomain) => Promise<Result<T>>,
+): Promise<Result<T>> {
   const client = await openLibvirt(socket);
   if (!client.ok) return client;
   try {

@@ -5,12 +5,14 @@ import { asList, asObject, asText } from '../../../kit/json-object.ts';
 import { type Problem, problem } from '../../../kit/problem.ts';
 import { fail, ok, type Result } from '../../../kit/result.ts';
 import type { Monitor } from '../../../protocols/qmp/monitor.ts';
+import { readCardLinks } from '../card-links.ts';
 import { readDisks, snapshotNodes } from '../disks.ts';
 import type { Enforcer } from '../enforcer.ts';
 import { pipeObstacle } from '../evidence-pipe.ts';
 import type { MemoryDumpControl, MemoryDumpOptions } from '../memory-dump.ts';
 import { memorySize, readVmState, snapshotObstacle } from '../read-vm-state.ts';
 import { type Patience, verifiedEnforcer, type VmControl } from '../verified-action.ts';
+import type { LinkControl } from '../verified-links.ts';
 
 export interface QemuTarget {
   readonly monitor: Monitor;
@@ -42,7 +44,23 @@ function qemuControl({ monitor, alive, patience, evidence, pid }: QemuTarget): V
     },
     readState: () => readVmState(monitor, alive),
     snapshotObstacle: () => snapshotObstacle(monitor),
+    links: linkControl(monitor),
     ...(evidence === undefined ? {} : { memoryDump: dumpControl(monitor, pid, evidence, patience) }),
+  };
+}
+
+function linkControl(monitor: Monitor): LinkControl {
+  return {
+    read: () => readCardLinks(monitor),
+    async set(cards, link) {
+      for (const { name } of cards) {
+        const told = await monitor.execute('set_link', { name, up: link === 'up' });
+        if (!told.ok) return told;
+      }
+      return ok(undefined);
+    },
+    // A new QEMU begins with every link up: the sentinel takes them down again when it sees it begin.
+    lasting: async () => null,
   };
 }
 
