@@ -263,7 +263,16 @@ function actions(alarm, pending) {
   const proposed = new Set(pending.filter((answer) => answer.answeredBy === null).map((answer) => answer.action));
   const bar = make('div', 'actions');
   if (alarm.kind === 'deviation') bar.append(button('allow', () => allow(alarm), false));
-  for (const action of ['suspend', 'resume', 'snapshot', 'memory-dump', 'cut-link', 'restore-link', 'power-off'])
+  for (const action of [
+    'suspend',
+    'resume',
+    'snapshot',
+    'memory-dump',
+    'cut-link',
+    'restore-link',
+    'revert',
+    'power-off',
+  ])
     bar.append(button(action, () => respond(alarm, action), proposed.has(action)));
   bar.append(button('close', () => ask(`/alarms/${alarm.id}/close`, 'POST'), false));
   return bar;
@@ -296,7 +305,11 @@ async function allow(alarm) {
 }
 
 async function respond(alarm, action) {
-  if (window.confirm(`${action} ${alarm.vmName}?`)) await ask(`/alarms/${alarm.id}/respond`, 'POST', { action });
+  const path = `/alarms/${alarm.id}/respond`;
+  if (action === 'revert') {
+    const snapshot = window.prompt(`Which snapshot is ${alarm.vmName} to go back to? What happened since is lost.`, '');
+    if (snapshot) await ask(path, 'POST', { action, snapshot });
+  } else if (window.confirm(`${action} ${alarm.vmName}?`)) await ask(path, 'POST', { action });
 }
 
 /** One refresh at a time; what happens meanwhile asks for one more. */

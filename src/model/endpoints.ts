@@ -262,6 +262,9 @@ const alarms = {
       action: PersonsAction,
       call: Type.Optional(Name),
       evidence: Type.Optional(Evidence),
+      snapshot: Type.Optional(
+        Type.String({ maxLength: 64, description: 'the snapshot to go back to; only for revert' }),
+      ),
     }),
     reply: Remediation,
   },

@@ -11,6 +11,7 @@ export const vmActions = [
   'memory-dump',
   'cut-link',
   'restore-link',
+  'revert',
   'power-off',
 ] as const;
 /** What can be done to a whole VM; `alert` does nothing to it. */
@@ -46,6 +47,7 @@ export const plannedActions = [
   'memory-dump',
   'cut-link',
   'restore-link',
+  'revert',
   'power-off',
   ...networkActions,
   'lift',
@@ -67,10 +69,10 @@ export const Step = Type.Object({
   why: Type.String({ maxLength: 1000 }),
   expect: Type.String({
     description:
-      'what is read back: paused, running, snapshot NAME exists, memory kept, links down, links up, gone, refused, ended, decided, in force, lifted, answered, closed',
+      'what is read back: paused, running, snapshot NAME exists, memory kept, links down, links up, back at NAME, gone, refused, ended, decided, in force, lifted, answered, closed',
   }),
   undo: Type.Union([Action, Type.Null()]),
-  /** Name of the snapshot to make; only for action snapshot. */
+  /** Name of the snapshot to make, or to go back to; only for actions snapshot and revert. */
   snapshot: Type.Optional(Type.String({ maxLength: 64 })),
   /** Names of the cards whose links come up again, as their hypervisor has them; absent = all; only for action restore-link. */
   cards: Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64 })),

@@ -48,7 +48,7 @@ export function isInline(action: Action): action is InlineAction {
 
 /** Why a rule could never be carried out; null when it can. */
 export function faultOf(rule: Rule): string | null {
-  return waitingFault(rule) ?? expiryFault(rule) ?? inlineFault(rule);
+  return waitingFault(rule) ?? expiryFault(rule) ?? personsFault(rule) ?? inlineFault(rule);
 }
 
 function waitingFault({ approval, deadlineMinutes, unanswered }: Rule): string | null {
@@ -63,6 +63,13 @@ function expiryFault({ action, also = [], approval, expiresMinutes }: Rule): str
   return staying === undefined
     ? null
     : `an automatic ${staying} is not taken back by itself; leave expiresMinutes out, or ask for approval`;
+}
+
+/** Which state of a VM is still good is known to nobody before it happens. */
+function personsFault({ action, also = [] }: Rule): string | null {
+  return [action, ...also].includes('revert')
+    ? 'revert goes back to a snapshot that a person names; ask for suspend, and order it by hand'
+    : null;
 }
 
 function inlineFault({ on, action, approval, dryRun }: Rule): string | null {

@@ -52,7 +52,7 @@ export class SimulatedEstate {
 
   abilities(): readonly Ability[] {
     return plannedActions
-      .filter((action) => !['lift', 'memory-dump', 'cut-link', 'restore-link'].includes(action))
+      .filter((action) => !['lift', 'memory-dump', 'cut-link', 'restore-link', 'revert'].includes(action))
       .map((action) => ({ action, available: true, why: null }));
   }
 

@@ -164,8 +164,8 @@ export class SimulatedGuest {
     for (const monitor of this.monitors) monitor.end(monitorProblem(problem('not-found', `${this.name} has ended.`)));
   }
 
-  tell(name: string): void {
-    for (const monitor of this.monitors) monitor.tell({ name, data: {}, atMs: this.#now() });
+  tell(name: string, data: MonitorEvent['data'] = {}): void {
+    for (const monitor of this.monitors) monitor.tell({ name, data, atMs: this.#now() });
   }
 
   #set(changes: Partial<World>): void {
@@ -273,6 +273,15 @@ export class SimulatedMonitor implements Monitor {
         const taken = guest.snapshots.includes(tag);
         if (!taken) guest.saveSnapshot(tag);
         this.#job = { id: asText(args['job-id']) ?? '', error: taken ? `Snapshot '${tag}' already exists` : null };
+        return ok({});
+      }
+      case 'snapshot-load': {
+        const tag = asText(args['tag']) ?? '';
+        const wasPaused = guest.paused;
+        guest.tell('RESET', { reason: 'snapshot-load' });
+        guest.loadSnapshot(tag);
+        if (wasPaused) guest.setPaused(true);
+        this.#job = { id: asText(args['job-id']) ?? '', error: null };
         return ok({});
       }
       case 'query-jobs':

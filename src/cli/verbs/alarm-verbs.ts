@@ -87,6 +87,7 @@ export const alarmVerbs: readonly Verb[] = [
     choices: { action: personsActions },
     options: [
       { flags: '--without-evidence', says: 'power off without keeping anything first' },
+      { flags: '--snapshot <name>', says: 'the snapshot to go back to; only for revert' },
       { flags: '--memory-first', says: 'keep the memory in a file on its host before powering off, not a snapshot' },
       callOption,
     ],
@@ -94,8 +95,17 @@ export const alarmVerbs: readonly Verb[] = [
       const action = words.choice('action', personsActions);
       if (action === undefined) return fail(problem('usage', 'No action was named.'));
       const evidence = words.flag('withoutEvidence') ? 'none' : words.flag('memoryFirst') ? 'memory' : 'first';
+      const snapshot = words.maybe('snapshot');
+      if (action === 'revert' && snapshot === undefined)
+        return fail(problem('usage', 'Which snapshot to go back to was not said.', 'Add --snapshot NAME.'));
       const given = await aboutAlarm(run, words, (manager, alarm) =>
-        manager.respondToAlarm({ alarm, action, evidence, ...callNamed(words) }),
+        manager.respondToAlarm({
+          alarm,
+          action,
+          evidence,
+          ...callNamed(words),
+          ...(snapshot === undefined ? {} : { snapshot }),
+        }),
       );
       const said = answer(given, sayRemediation);
       return said.ok && given.ok ? ok({ ...said.value, found: given.value.state !== 'done' }) : said;

@@ -5,6 +5,7 @@ import { type Problem, problem, sayProblem } from '../../kit/problem.ts';
 import type { Result } from '../../kit/result.ts';
 import type { Action, Step } from '../../model/remediation.ts';
 import type { ActOutcome, Capability, Enforcer, VmAction, VmReading } from './enforcer.ts';
+import { revert, type RevertControl, revertObstacle } from './verified-revert.ts';
 import { changeLinks, type LinkControl, linkObstacle } from './verified-links.ts';
 import { dumpMemory, type MemoryDumpControl } from './memory-dump.ts';
 
@@ -22,6 +23,8 @@ export interface VmControl {
   readonly memoryDump?: MemoryDumpControl;
   /** Absent where the links of cards cannot be changed. */
   readonly links?: LinkControl;
+  /** Absent where nothing can be gone back to. */
+  readonly revert?: RevertControl;
 }
 
 export interface Patience {
@@ -30,7 +33,7 @@ export interface Patience {
 }
 
 /** What is one command, read back from the VM's state. */
-type OrderedAction = Exclude<VmAction, 'memory-dump' | 'cut-link' | 'restore-link'>;
+type OrderedAction = Exclude<VmAction, 'memory-dump' | 'cut-link' | 'restore-link' | 'revert'>;
 
 /** How long reading back may take to show what was ordered, before the answer is `unconfirmed`. */
 const deadlinesMs: Readonly<Record<OrderedAction, number>> = {
@@ -56,6 +59,7 @@ async function capabilitiesOf(control: VmControl): Promise<readonly Capability[]
   const obstacle = await control.snapshotObstacle();
   const noDump = control.memoryDump === undefined ? noMemory : await control.memoryDump.obstacle();
   const noLinks = await linkObstacle(control.links);
+  const noRevert = await revertObstacle(control.revert);
   const always = (['suspend', 'resume', 'power-off'] as const).map((action) => ({
     action,
     available: true,
@@ -65,6 +69,7 @@ async function capabilitiesOf(control: VmControl): Promise<readonly Capability[]
     ...always,
     { action: 'snapshot', available: obstacle === null, why: obstacle && sayProblem(obstacle) },
     { action: 'memory-dump', available: noDump === null, why: noDump && sayProblem(noDump) },
+    { action: 'revert', available: noRevert === null, why: noRevert && sayProblem(noRevert) },
     ...(['cut-link', 'restore-link'] as const).map((action) => ({
       action,
       available: noLinks === null,
@@ -77,7 +82,7 @@ const noMemory = problem('refused', "The VM's memory cannot be had in a file her
 
 async function carryOut(step: Step, control: VmControl, patience: Patience): Promise<ActOutcome> {
   const { action } = step;
-  if (!isOrdered(action) && action !== 'memory-dump' && action !== 'cut-link' && action !== 'restore-link')
+  if (!isOrdered(action) && !isReadByItself(action))
     return refused(problem('refused', `Step ${step.id} asks to ${action}, which is no action on a VM.`));
   if (action === 'snapshot' && !snapshotName.test(step.snapshot ?? ''))
     return refused(problem('refused', `Step ${step.id} asks for a snapshot with no name that every tool can take.`));
@@ -94,6 +99,8 @@ async function carryOut(step: Step, control: VmControl, patience: Patience): Pro
       ? refused(noMemory)
       : await dumpMemory(step.id, control.memoryDump, before.value, () => control.readState(), patience);
 
+  if (action === 'revert') return await revert(step, control.revert, before.value);
+
   const ordered = await order(action, step, control);
   // A refused command may still have taken effect (an answer lost on the way): what was read decides, not the answer.
   // QEMU says it has stopped a guest that stood at a stop point of a trace, and lets it run on: so the order is given again.
@@ -107,6 +114,10 @@ async function carryOut(step: Step, control: VmControl, patience: Patience): Pro
     state: 'unconfirmed',
     evidence: `${step.expect} was not seen within ${deadlinesMs[action]} ms; read back: ${words}`,
   };
+}
+
+function isReadByItself(action: Action): action is Exclude<VmAction, OrderedAction> {
+  return action === 'memory-dump' || action === 'cut-link' || action === 'restore-link' || action === 'revert';
 }
 
 function isOrdered(action: Action): action is OrderedAction {
@@ -170,6 +181,7 @@ function holds(step: Step, reading: VmReading): boolean {
     case 'memory-dump':
     case 'cut-link':
     case 'restore-link':
+    case 'revert':
       return false;
   }
 }

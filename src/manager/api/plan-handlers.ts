@@ -44,9 +44,9 @@ export function planHandlers(desk: Desk): PlanHandlers {
     approvePlan: async ({ plan }, by) => await decidePlan(desk, plan, 'approved', by),
     denyPlan: async ({ plan }, by) => await decidePlan(desk, plan, 'denied', by),
     undo: async ({ answer }, by) => await undo(desk, answer, by),
-    respondToAlarm: async ({ alarm, action, call, evidence = 'first' }, by) => {
+    respondToAlarm: async ({ alarm, action, call, evidence = 'first', snapshot }, by) => {
       const asked = askedFor(action, call);
-      return asked.ok ? await respondToAlarm(desk, { alarm, ...asked.value, evidence, by }) : asked;
+      return asked.ok ? await respondToAlarm(desk, { alarm, ...asked.value, evidence, snapshot, by }) : asked;
     },
     listCalls: async () => ok(await listCalls(desk.calls)),
   };

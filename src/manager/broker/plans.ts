@@ -29,6 +29,8 @@ export interface PersonsWish {
   readonly action: PlannedAction;
   readonly by: string;
   readonly evidence: Wanted['evidence'];
+  /** Only for `revert`. */
+  readonly snapshot?: string;
   /** Only for `lift`. */
   readonly lifts?: string;
   /** Only for `call`. */
@@ -38,10 +40,10 @@ export interface PersonsWish {
 
 /** The plan a person's word makes; what cannot be done is refused with the reason. Nothing is stored. */
 export async function planFor(desk: Desk, wish: PersonsWish): Promise<Result<Proposal>> {
-  const { vm, alarm, action, by, evidence, lifts, call, why } = wish;
+  const { vm, alarm, action, by, evidence, lifts, snapshot, call, why } = wish;
   const able = await freshAbilities(desk, vm);
   const nowMs = desk.clock.now();
-  const of = alarm?.finding == null ? null : causeOfFinding(alarm.finding, alarm.id);
+  const found = alarm?.finding == null ? null : causeOfFinding(alarm.finding, alarm.id);
   const cause: PlanCause = {
     vm,
     alarm: alarm?.id ?? null,
@@ -49,7 +51,7 @@ export async function planFor(desk: Desk, wish: PersonsWish): Promise<Result<Pro
     atMs: nowMs,
     seed: desk.newId(),
     why,
-    activity: of?.activity ?? null,
+    activity: found?.activity ?? null,
     by,
     origin: 'person',
   };
@@ -61,7 +63,11 @@ export async function planFor(desk: Desk, wish: PersonsWish): Promise<Result<Pro
     attemptsMax: 1,
   } as const;
   const wanted: Wanted = { action, by: 'person', atMs: nowMs, consent: 'automatic', expiresMinutes: null, evidence };
-  const named = { ...(lifts === undefined ? {} : { lifts }), ...(call === undefined ? {} : { call }) };
+  const named = {
+    ...(lifts === undefined ? {} : { lifts }),
+    ...(snapshot === undefined ? {} : { snapshot }),
+    ...(call === undefined ? {} : { call }),
+  };
   const asked = mergeWanted([{ ...wanted, ...named }], []);
   return await desk.store.read(async (db) => {
     const ground = { ...(await groundFor(db, vm, able.ok ? able.value : null, nowMs)), calls: desk.calls.known };

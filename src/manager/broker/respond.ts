@@ -19,6 +19,8 @@ export interface RespondRequest {
   readonly evidence: Wanted['evidence'];
   /** Only for `call`: which of the configured calls. */
   readonly call?: string;
+  /** Only for `revert`. */
+  readonly snapshot?: string | undefined;
   readonly by: string;
 }
 
@@ -26,7 +28,8 @@ export interface RespondRequest {
 const waitMsMax = 58_000;
 
 export async function respondToAlarm(desk: Desk, request: RespondRequest): Promise<Result<Remediation>> {
-  const { by, action, evidence, call } = request;
+  const { by, action, evidence, call, snapshot } = request;
+  const named = { ...(call === undefined ? {} : { call }), ...(snapshot === undefined ? {} : { snapshot }) };
   const read = await desk.store.read(async (db) => await theAlarm(db, request.alarm));
   const found = read.ok ? read.value : read;
   if (!found.ok) return found;
@@ -40,15 +43,7 @@ export async function respondToAlarm(desk: Desk, request: RespondRequest): Promi
   const why = `alarm ${alarm.id}: ${alarm.title}`.slice(0, 1000);
   const begun =
     waiting === null
-      ? await adoptWish(desk, {
-          vm: alarm.vm,
-          alarm,
-          action,
-          by,
-          evidence,
-          why,
-          ...(call === undefined ? {} : { call }),
-        })
+      ? await adoptWish(desk, { vm: alarm.vm, alarm, action, by, evidence, why, ...named })
       : await decidePlan(desk, waiting, 'approved', by);
   return begun.ok ? await settledAnswer(desk, begun.value, action) : begun;
 }

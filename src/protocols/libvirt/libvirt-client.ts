@@ -47,6 +47,7 @@ const procedures = {
   managedSave: { program: remote, number: 182 },
   snapshotCreate: { program: remote, number: 185 },
   snapshotRevert: { program: remote, number: 192 },
+  currentSnapshot: { program: remote, number: 191 },
   state: { program: remote, number: 212 },
   destroy: { program: remote, number: 234 },
   listDomains: { program: remote, number: 273 },
@@ -184,6 +185,12 @@ export class LibvirtClient {
   revertToSnapshot(domain: LibvirtDomain, snapshot: string): Promise<Result<void, LibvirtProblem>> {
     const body = Buffer.concat([new XdrWriter().text(snapshot).bytes(), writeDomain(domain).u32(0).bytes()]);
     return this.#call(procedures.snapshotRevert, body, slowMs);
+  }
+
+  /** Name of the snapshot the domain was last put back to, or that was made last; a problem when there is none. */
+  async currentSnapshot(domain: LibvirtDomain): Promise<Result<string, LibvirtProblem>> {
+    const answer = await this.#rpc.call(procedures.currentSnapshot, writeDomain(domain).u32(0).bytes());
+    return answer.ok ? ok(answer.value.text()) : answer;
   }
 
   /** Its `<domain>`. One that does not run is described as it is kept, whichever is asked for. */

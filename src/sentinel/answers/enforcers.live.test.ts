@@ -40,8 +40,10 @@ interface Target {
   readonly nextStart?: () => Promise<'up' | 'down'>;
   /** A command inside the guest, and its enforcer keeping memory in another way; null = there is no real guest. */
   readonly real: {
-    readonly run: (command: string) => Promise<unknown>;
+    readonly run: (command: string) => Promise<{ readonly out: string }>;
     readonly keeping: (options: MemoryDumpOptions) => Promise<Enforcer>;
+    /** Where the VM is in another QEMU after it went back. */
+    readonly reattach?: () => Promise<Enforcer>;
   } | null;
 }
 
@@ -115,6 +117,7 @@ async function libvirt(): Promise<Target> {
   assert.ok(monitor.ok, monitor.ok ? '' : monitor.error.message);
   const alive = (): boolean => processStart(pid) === startTicks;
   const { socket } = host.value;
+  const monitors = [monitor.value];
   const target = { socket, uuid, monitor: monitor.value, alive, patience, pid };
   return {
     enforcer: libvirtEnforcer({ ...target, evidence: kept }),
@@ -127,6 +130,19 @@ async function libvirt(): Promise<Target> {
     real: {
       run: (command) => domain.value.run(command),
       keeping: async (options) => libvirtEnforcer({ ...target, evidence: options }),
+      async reattach() {
+        const nextPid = domain.value.pid() ?? assert.fail('the domain does not run');
+        const ticks = processStart(nextPid);
+        const next = await openLibvirtMonitor(socket, uuid);
+        assert.ok(next.ok, next.ok ? '' : next.error.message);
+        monitors.push(next.value);
+        return libvirtEnforcer({
+          ...target,
+          monitor: next.value,
+          pid: nextPid,
+          alive: () => processStart(nextPid) === ticks,
+        });
+      },
     },
     truth: async () => {
       const said = await host.value.virsh('domstate', name);
@@ -135,7 +151,7 @@ async function libvirt(): Promise<Target> {
       return words === 'running' || words === 'paused' ? words : 'gone';
     },
     remove: async () => {
-      monitor.value.close();
+      for (const one of monitors) one.close();
       await domain.value.remove();
       await host.value.stop();
     },
@@ -161,6 +177,7 @@ function step(action: VmAction, snapshot?: string): Step {
     'memory-dump': 'memory kept',
     'cut-link': 'links down',
     'restore-link': 'links up',
+    revert: `back at ${snapshot}`,
   };
   return {
     id: `step${steps}`,
@@ -189,7 +206,7 @@ for (const [title, open, possible] of targets)
       target = await open();
       const { enforcer, truth } = target;
       const able = await enforcer.capabilities();
-      const everywhere = ['power-off', 'resume', 'snapshot', 'suspend'];
+      const everywhere = ['power-off', 'resume', 'revert', 'snapshot', 'suspend'];
       assert.deepEqual(
         able
           .filter((it) => it.available)
@@ -293,6 +310,26 @@ for (const [title, open, possible] of targets)
       assert.deepEqual(await links(), all('up'));
       assert.equal(await nextStart?.(), nextStart && 'up');
       assert.match(await act('restore-link'), /already so/);
+    });
+
+    test('goes back to a snapshot of ours, and to no other', async () => {
+      assert.ok(target);
+      const { enforcer, truth, real } = target;
+      const when = async () => real && (await real.run('cat /tmp/when')).out.trim();
+      await real?.run('echo before > /tmp/when');
+      await act('snapshot', 'plumbline-back');
+      await real?.run('echo after > /tmp/when');
+      for (const [name, why] of [
+        ['plumbline-none', /no snapshot plumbline-none. Made by Plumbline: plumbline-back/],
+        ['keep-1', /names no snapshot that Plumbline made/],
+        ["plumbline-'/><x", /names no snapshot that Plumbline made/],
+      ] as const)
+        assert.match((await enforcer.act(step('revert', name))).evidence, why);
+      assert.equal(await when(), real && 'after');
+      await act('revert', 'plumbline-back');
+      assert.equal(await truth(), 'running');
+      assert.equal(await when(), real && 'before');
+      if (real?.reattach !== undefined) target = { ...target, enforcer: await real.reattach() };
     });
 
     test('refuses what is no action on a VM, and a name that could be a command', async () => {

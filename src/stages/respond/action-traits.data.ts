@@ -50,6 +50,8 @@ export const actionTraits: Readonly<Record<PlannedAction, ActionTraits>> = {
     covers: ['suspend'],
     instead: ['suspend'],
   },
+  // What happened since is lost, in memory and on the disks.
+  revert: { ...nothing, phase: 'stop', disruptive: true, destroys: true },
   resume: { ...nothing, phase: 'lift', reverses: 'suspend' },
   'restore-link': { ...nothing, phase: 'lift', reverses: 'cut-link' },
   lift: { ...nothing, phase: 'lift' },

@@ -110,6 +110,8 @@ type Candidate =
 function candidateFor(action: PlannedAction, wanted: Wanted, cause: PlanCause, ground: Ground): Candidate {
   if (actionTraits[action].disruptive && ground.policy.protectedVms?.includes(cause.vm) === true)
     return { forbidden: 'the policy protects this VM from being isolated or stopped' };
+  if (action === 'revert' && wanted.snapshot === undefined)
+    return { obstacle: 'which of its snapshots to go back to was not said' };
   const measure = measureOf(action, wanted, cause, ground);
   if (measure !== null && measure.measure === null)
     return measure.isProtected === true ? { forbidden: measure.why } : { obstacle: measure.why };

@@ -11,7 +11,7 @@ import { type Disruption, limitsOf, radiusObjection, type Standing } from './bla
 import { chooseSteps, type Chosen } from './choose-steps.ts';
 import { isWithin } from './hours.ts';
 import type { Answered } from './in-force.ts';
-import { callStep, type KnownCall, measureStep, stepFor } from './steps.ts';
+import { callStep, type KnownCall, measureStep, revertStep, stepFor } from './steps.ts';
 import type { Wanted } from './wanted.ts';
 
 export interface PlanCause {
@@ -133,6 +133,7 @@ function stepOf({ action, measure, wanted, replaces }: Chosen, cause: PlanCause,
   if (known !== undefined)
     return callStep(known, vm, why, cause.origin === 'rule' ? `${cause.group} ${cause.alarm}` : seed);
   if (measure !== null) return measureStep(measure, vm, why, seed);
+  if (action === 'revert') return revertStep(wanted.snapshot ?? '', vm, why, seed);
   const step = stepFor(action, vm, why, wanted.lifts === undefined ? seed : `${seed} ${wanted.lifts}`);
   return wanted.lifts === undefined ? step : { ...step, lifts: wanted.lifts };
 }

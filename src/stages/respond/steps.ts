@@ -32,6 +32,12 @@ export function stepFor(action: Action, vm: string, why: string, idSeed: string)
   };
 }
 
+/** A step that puts the VM back to one of its snapshots. */
+export function revertStep(snapshot: string, vm: string, why: string, idSeed: string): Step {
+  const step = stepFor('revert', vm, why, `${idSeed} ${snapshot}`);
+  return { ...step, snapshot, expect: `back at ${snapshot}` };
+}
+
 /** A step that puts a measure into force on the VM's network. */
 export function measureStep(measure: NetworkMeasure, vm: string, why: string, idSeed: string): Step {
   const detail = measure.kind === 'block-flow' ? ` ${measure.direction} ${measure.peer} ${measure.port}` : '';
@@ -93,6 +99,8 @@ function expectation(action: Action, snapshot: string | undefined): string {
       return `snapshot ${snapshot ?? ''} exists`;
     case 'memory-dump':
       return 'memory kept';
+    case 'revert':
+      return 'back at the snapshot';
     case 'cut-link':
       return 'links down';
     case 'restore-link':
@@ -138,6 +146,7 @@ function undoOf(action: Action): Action | null {
     case 'alert':
     case 'snapshot':
     case 'memory-dump':
+    case 'revert':
     case 'power-off':
     case 'block':
     case 'kill':

@@ -14,6 +14,8 @@ export interface Wanted {
   /** Minutes; null = it stays. */
   readonly expiresMinutes: number | null;
   readonly evidence: Evidence;
+  /** Only for `revert`: the snapshot to go back to. */
+  readonly snapshot?: string;
   /** Only for `lift`: the remediation that is taken back. */
   readonly lifts?: string;
   /** Only for `lift`: what that remediation had put into force. */
@@ -81,6 +83,6 @@ function longer(minutes: number | null): number {
   return minutes ?? Number.MAX_SAFE_INTEGER;
 }
 
-function keyOf({ action, lifts, of, call }: Wanted): string {
-  return `${action} ${lifts ?? ''} ${of ?? ''} ${call ?? ''}`;
+function keyOf({ action, lifts, of, snapshot, call }: Wanted): string {
+  return `${action} ${lifts ?? ''} ${of ?? ''} ${snapshot ?? ''} ${call ?? ''}`;
 }

@@ -1,7 +1,7 @@
 // Carries out steps on a guest that libvirt manages. libvirt does it, so that libvirt knows; QEMU is asked, through the monitor
 // libvirt passes on, what became true.
-import type { Problem } from '../../../kit/problem.ts';
-import { fail, type Result } from '../../../kit/result.ts';
+import { type Problem, problem, sayProblem } from '../../../kit/problem.ts';
+import { fail, ok, type Result } from '../../../kit/result.ts';
 import { type LibvirtClient, type LibvirtDomain, openLibvirt } from '../../../protocols/libvirt/libvirt-client.ts';
 import type { Monitor } from '../../../protocols/qmp/monitor.ts';
 import type { Enforcer } from '../enforcer.ts';
@@ -40,6 +40,10 @@ function libvirtControl({ socket, uuid, monitor, alive, evidence, pid }: Libvirt
     powerOff: () => order((client, domain) => client.destroy(domain)),
     readState: () => readVmState(monitor, alive),
     snapshotObstacle: (): Promise<Problem | null> => snapshotObstacle(monitor),
+    revert: {
+      obstacle: () => snapshotObstacle(monitor),
+      to: (name) => withDomain(socket, uuid, (client, domain) => revertTo(client, domain, name, alive)),
+    },
     links: libvirtLinks((act) => withDomain(socket, uuid, act), monitor),
     ...(evidence === undefined
       ? {}
@@ -73,4 +77,27 @@ async function withDomain<T>(
 /** Names that could need escaping were refused before. Without `<memory>` a running domain gets memory and disks, internally. */
 function snapshotXml(name: string): string {
   return `<domainsnapshot><name>${name}</name><description>made by Plumbline</description></domainsnapshot>`;
+}
+
+/** libvirt starts a new QEMU for it: the one there was must have ended, and another must run or stand. */
+async function revertTo(
+  client: LibvirtClient,
+  domain: LibvirtDomain,
+  name: string,
+  alive: () => boolean,
+): Promise<Result<string>> {
+  const went = await client.revertToSnapshot(domain, name);
+  if (!went.ok) return went;
+  const [current, now] = [await client.currentSnapshot(domain), await client.domain(domain.uuid)];
+  const state = now.ok ? await client.state(now.value) : now;
+  const words = [
+    `current snapshot ${current.ok ? current.value : sayProblem(current.error)}`,
+    `domain ${state.ok ? state.value : sayProblem(state.error)}`,
+    alive() ? 'the QEMU of before still runs' : 'in a new QEMU',
+  ].join(', ');
+  const isBack =
+    current.ok && current.value === name && state.ok && (state.value === 'running' || state.value === 'paused');
+  return isBack && !alive()
+    ? ok(words)
+    : fail(problem('interrupted', `libvirt was told to go back to ${name}: ${words}.`));
 }

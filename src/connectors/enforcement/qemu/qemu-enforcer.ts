@@ -1,16 +1,16 @@
 // Carries out steps on a guest of plain QEMU, over a monitor that somebody else opened and owns.
 // What is true is read from `query-status`, from the disk images' snapshot tables and from the host's process table.
 import type { Json } from '../../../kit/canonical-json.ts';
-import { asList, asObject, asText } from '../../../kit/json-object.ts';
-import { type Problem, problem } from '../../../kit/problem.ts';
+import { asObject, asText } from '../../../kit/json-object.ts';
+import { problem } from '../../../kit/problem.ts';
 import { fail, ok, type Result } from '../../../kit/result.ts';
 import type { Monitor } from '../../../protocols/qmp/monitor.ts';
 import { readCardLinks } from '../card-links.ts';
-import { readDisks, snapshotNodes } from '../disks.ts';
 import type { Enforcer } from '../enforcer.ts';
 import { pipeObstacle } from '../evidence-pipe.ts';
 import type { MemoryDumpControl, MemoryDumpOptions } from '../memory-dump.ts';
 import { memorySize, readVmState, snapshotObstacle } from '../read-vm-state.ts';
+import { loadSnapshot, saveSnapshot } from './snapshot-jobs.ts';
 import { type Patience, verifiedEnforcer, type VmControl } from '../verified-action.ts';
 import type { LinkControl } from '../verified-links.ts';
 
@@ -26,7 +26,6 @@ export interface QemuTarget {
 }
 
 const jobWaitMs = 50;
-const snapshotLimitMs = 60_000;
 
 export function qemuEnforcer(target: QemuTarget): Enforcer {
   return verifiedEnforcer(qemuControl(target), target.patience);
@@ -37,6 +36,7 @@ function qemuControl({ monitor, alive, patience, evidence, pid }: QemuTarget): V
     suspend: async () => done(await monitor.execute('stop')),
     resume: async () => done(await monitor.execute('cont')),
     snapshot: (name) => saveSnapshot(monitor, name, patience),
+    revert: { obstacle: () => snapshotObstacle(monitor), to: (name) => loadSnapshot(monitor, name, patience) },
     // QEMU may close the line before it has answered; whether the process ended is read from the host.
     powerOff: async () => {
       const quit = await monitor.execute('quit');
@@ -97,47 +97,6 @@ async function writeMemory(
       return fail(problem('failed', `QEMU says of its dump: ${status ?? 'nothing'}.`));
     await sleep(jobWaitMs);
   }
-}
-
-/** `snapshot-save` is a job of QEMU (6.0 and newer): started, polled until it is concluded, then dismissed. */
-async function saveSnapshot(monitor: Monitor, name: string, { clock, sleep }: Patience): Promise<Result<void>> {
-  const disks = await readDisks(monitor);
-  if (!disks.ok) return disks;
-  const nodes = snapshotNodes(disks.value);
-  if (!nodes.ok) return nodes;
-  const [vmstate] = nodes.value;
-  const job = `plumbline-${name}`;
-  const started = await monitor.execute('snapshot-save', {
-    'job-id': job,
-    tag: name,
-    vmstate,
-    devices: nodes.value,
-  });
-  if (!started.ok) return started;
-  const deadline = clock.monotonic() + snapshotLimitMs;
-  for (;;) {
-    const jobs = await monitor.execute('query-jobs');
-    if (!jobs.ok) return jobs;
-    const state = jobNamed(jobs.value, job);
-    if (state === null) return ok(undefined);
-    if (state.status === 'concluded') {
-      await monitor.execute('job-dismiss', { id: job });
-      return state.error === null ? ok(undefined) : fail(snapshotFailed(name, state.error));
-    }
-    if (clock.monotonic() >= deadline) return fail(snapshotFailed(name, `not finished after ${snapshotLimitMs} ms`));
-    await sleep(jobWaitMs);
-  }
-}
-
-function jobNamed(jobs: Json, id: string): { status: string | null; error: string | null } | null {
-  const job = asList(jobs, 1000)
-    .map((entry) => asObject(entry))
-    .find((entry) => entry?.['id'] === id);
-  return job == null ? null : { status: asText(job['status']), error: asText(job['error']) };
-}
-
-function snapshotFailed(name: string, why: string): Problem {
-  return problem('failed', `Snapshot ${name} was not made: ${why}.`, 'Check the free space where the disk image lies.');
 }
 
 function done(answer: Result<Json>): Result<void> {
