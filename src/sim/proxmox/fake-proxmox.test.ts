@@ -98,7 +98,7 @@ suite('A made-up Proxmox VE', () => {
     ['a rule that is not there', 'DELETE', `${vm}/firewall/rules/7`, null, 500, /no rule at position/],
     ['a VM on another node', 'GET', 'nodes/pve2/qemu/100/config', null, 500, /does not exist/],
     ['a VM of an odd number', 'GET', 'nodes/pve1/qemu/1/config', null, 400, /valid VM ID/],
-    ['a method that is none', 'DELETE', `${vm}/config`, null, 501, /not implemented/],
+    ['a method that is none', 'DELETE', `${vm}/config`, null, 501, /none of its methods/],
     ['to skip a lock', 'POST', `${vm}/status/suspend`, 'skiplock=1', 400, /Only root/],
   ];
   for (const [what, verb, way, body, status, why] of refused)

@@ -150,7 +150,7 @@ export class FakeProxmox {
       if (isLie && !answersTask(verb, way)) return null;
       return method.run({ cluster: this.cluster, given: parameters, vm, need, may, task });
     }
-    throw new Refusal(501, `Method '${verb} /${way}' not implemented`);
+    throw new Refusal(501, `Method '${verb} /${way}' is none of its methods`);
   }
 
   #vmAt({ node, vmid }: Parameters): FakeVm {
