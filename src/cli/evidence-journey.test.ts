@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { problem } from '../kit/problem.ts';
-import { fail } from '../kit/result.ts';
+import { fail, ok } from '../kit/result.ts';
 import { must, startTrial, type Trial } from '../manager/trial.ts';
 import { at, findingOf, runningVm, started, vmId } from '../sim/simulated-activity.ts';
 import { planOf } from '../sim/simulated-plan.ts';
@@ -143,7 +143,11 @@ test('a way that breaks in the middle leaves no file', async () => {
   const whose = { id: 'b'.repeat(32), kind: 'memory', vm: vmId(1), step: step?.id ?? '' } as const;
   must(await trial.manager.end.deliver(sentinel.batch({ evidence: [{ state: 'kept', ...whose, ...said }] })));
   sentinel.files.set(whose.id, large);
-  const objected = await saveStream(cut, some(), async () => await Promise.resolve(fail(problem('refused', 'No.'))));
+  const objected = await saveStream(
+    cut,
+    async () => await Promise.resolve(ok(some())),
+    async () => await Promise.resolve(fail(problem('refused', 'No.'))),
+  );
   assert.ok(!objected.ok && nothingIsThere());
 
   const restarts: Promise<unknown>[] = [];

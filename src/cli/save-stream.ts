@@ -4,18 +4,23 @@ import { access, open, rename, rm } from 'node:fs/promises';
 import { causeOf, problem, type Problem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
 
-/** `look` sees the file before it has its name; when it objects, nothing stays. A file that is there already is left as it is. */
+/**
+ * `look` sees the file before it has its name; when it objects, nothing stays. A file that is there already is left as it is, and the
+ * stream is not begun for it.
+ */
 export async function saveStream<T>(
   path: string,
-  stream: AsyncIterable<Uint8Array>,
+  begin: () => Promise<Result<AsyncIterable<Uint8Array>>>,
   look: (written: string) => Promise<Result<T>>,
 ): Promise<Result<T>> {
   if (await isThere(path)) return fail(taken(path));
+  const stream = await begin();
+  if (!stream.ok) return stream;
   const beside = `${path}.${process.pid}.part`;
   try {
     const file = await open(beside, 'wx', 0o600);
     try {
-      for await (const chunk of stream) await file.writeFile(chunk);
+      for await (const chunk of stream.value) await file.writeFile(chunk);
       await file.sync();
     } finally {
       await file.close();

@@ -127,7 +127,7 @@ async function download(
   signal: AbortSignal | undefined,
 ): Promise<Result<AsyncIterable<Uint8Array>>> {
   const quiet = new AbortController();
-  const timer = setTimeout(() => quiet.abort(), silenceMsMax);
+  const timer = setTimeout(() => quiet.abort(), silenceMsMax).unref();
   const path = evidenceBundlePath.replace(':subject', encodeURIComponent(subject));
   const sent = await send(connection, `${connection.address}${apiPrefix}${path}`, {
     headers: { ...headersOf(connection, false), accept: evidenceBundleType },

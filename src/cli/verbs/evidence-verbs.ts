@@ -79,18 +79,20 @@ async function exportBundle(run: Run, words: Words): Promise<Result<Answer>> {
   const subject = words.text('alarm|plan');
   const file = words.text('output');
   const { programs, stop } = run.shell;
-  const saved = await run.ask(async (manager) => {
-    const stream = await manager.downloadEvidence(subject, stop);
-    if (!stream.ok) return stream;
-    return await saveStream(file, stream.value, async (written) => {
-      const checked = await programs.verifyBundle(run.stateDir, written);
-      if (!checked.ok || checked.value.faults.length === 0) return checked;
-      const { member = '', why = '' } = checked.value.faults[0] ?? {};
-      return fail(
-        problem('failed', `The bundle did not arrive as it was signed: ${member}: ${why}.`, 'Export it again.'),
-      );
-    });
-  });
+  const saved = await run.ask(
+    async (manager) =>
+      await saveStream(
+        file,
+        async () => await manager.downloadEvidence(subject, stop),
+        async (written) => {
+          const checked = await programs.verifyBundle(run.stateDir, written);
+          if (!checked.ok || checked.value.faults.length === 0) return checked;
+          const { member = '', why = '' } = checked.value.faults[0] ?? {};
+          const changed = `The bundle did not arrive as it was signed: ${member}: ${why}.`;
+          return fail(problem('failed', changed, 'Export it again.'));
+        },
+      ),
+  );
   if (!saved.ok) return stop.aborted ? fail(problem('interrupted', 'Interrupted; nothing was written.')) : saved;
   return answer(ok({ file, ...saved.value }), printExported);
 }

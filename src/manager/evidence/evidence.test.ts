@@ -211,6 +211,24 @@ test('an export that nobody reads to its end is told as such', async () => {
   await until('it was broken off', async () => (await last())?.outcome === 'failed');
 });
 
+test('so many bundles are made at a time, and the next one when one is done', async () => {
+  const item = collected(Buffer.alloc(24 * chunkBytesMax, 'q'));
+  await tell(item);
+  const streams = [];
+  for (let n = 0; n < 2; n += 1) streams.push(must(await client.downloadEvidence(alarm))[Symbol.asyncIterator]());
+  const third = await client.downloadEvidence(alarm);
+  assert.ok(!third.ok && third.error.kind === 'interrupted');
+  for (const stream of streams) {
+    await stream.next();
+    await stream.return?.();
+  }
+  await until('there is room again', async () => {
+    const again = await client.downloadEvidence('no-such-alarm');
+    return !again.ok && again.error.kind === 'not-found';
+  });
+  sentinel.files.delete(item.id);
+});
+
 test('a changed byte anywhere is told, with the member it belongs to', async () => {
   const small = must(await client.listAlarms({ vm: 'web2' })).items[0]?.id;
   const two = { vm: vmId(2), step: 'small' };

@@ -21,7 +21,7 @@ export interface EvidenceLimits {
 export const evidenceLimitsDefault: EvidenceLimits = {
   ageMsMax: 90 * 86_400_000,
   bytesMax: 50 * 2 ** 30,
-  filesMax: 10_000,
+  filesMax: 5000,
 };
 
 export interface EvidenceKeeperOptions {
@@ -61,6 +61,8 @@ const kinds: readonly EvidenceKind[] = ['packets', 'memory'];
 const hearingMs = 10 * 60_000;
 /** A file nobody told us of is taken in when nothing was written to it for so long. */
 const strayMs = 60_000;
+/** A batch takes ten thousand reports; no host keeps as many files as that together with these. */
+const goneToldMax = 1000;
 const noteMax = 2000;
 
 export class EvidenceKeeper {
@@ -79,7 +81,10 @@ export class EvidenceKeeper {
   start(): void {
     const known = this.memory.all();
     if (!known.ok) this.#options.log.error('evidence cannot be read', { why: sayProblem(known.error) });
-    for (const { report } of known.ok ? known.value : []) this.#options.report(report);
+    const files = known.ok ? known.value : [];
+    // What is there before what is not, and of that the latest.
+    const gone = files.filter(({ removed }) => removed).slice(-goneToldMax);
+    for (const { report } of [...files.filter(({ removed }) => !removed), ...gone]) this.#options.report(report);
     for (const kind of kinds) this.#setCutAside(kind);
     for (const kind of kinds) this.#adoptStrays(kind, 0);
   }
