@@ -72,7 +72,7 @@ function checkRule(rule: JsonObject, world: NsxWorld): void {
   if (scope.length === 0 || scope.some((path) => path !== 'ANY' && !isGroup(path, world)))
     throw badRequest(`The path ${scope.join(', ').slice(0, 200)} is invalid`);
   const [services, entries] = [textsOf(rule['services'] ?? []), asList(rule['service_entries'], 50)];
-  if (services.includes('ANY') ? services.length + entries.length !== 1 : services.length + entries.length === 0)
+  if (services.includes('ANY') ? services.length > 1 : services.length + entries.length === 0)
     throw badRequest('ANY is the only service where it is given, and something has to be');
   for (const entry of entries) checkEntry(asObject(entry));
 }

@@ -66,7 +66,8 @@ function isFor(rule: JsonObject, packet: SimulatedPacket, groups: readonly strin
   const isPeer = isWithin(packet.peer, texts(rule[`${others}_groups`]));
   if (isOwn === (rule[`${own}s_excluded`] === true) || isPeer === (rule[`${others}s_excluded`] === true)) return false;
   const entries = asList(rule['service_entries'], 50);
-  return texts(rule['services']).includes('ANY') || entries.some((entry) => isService(asObject(entry), packet));
+  if (entries.length > 0) return entries.some((entry) => isService(asObject(entry), packet));
+  return texts(rule['services']).includes('ANY');
 }
 
 function isWithin(address: string, places: readonly string[]): boolean {

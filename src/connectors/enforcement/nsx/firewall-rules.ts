@@ -41,7 +41,8 @@ export function rulesFor(measure: CheckedMeasure, groupPath: string): readonly J
     sources_excluded: rule.direction === 'IN' && rule.isExcluded,
     destination_groups: rule.destinations,
     destinations_excluded: rule.direction === 'OUT' && rule.isExcluded,
-    services: rule.entries.length === 0 ? any : [],
+    // Said beside entries too, which then count alone: as VMware's own clients write it.
+    services: any,
     service_entries: rule.entries,
     scope: [groupPath],
     disabled: false,
@@ -143,6 +144,7 @@ export function digestOfRules(rules: readonly Json[]): string {
 }
 
 function effectOf(rule: JsonObject): Json {
+  const entries = asList(rule['service_entries'], rulesMax).map(entryText).toSorted();
   return {
     action: shown(rule['action'] ?? ''),
     direction: shown(rule['direction'] ?? 'IN_OUT'),
@@ -152,8 +154,8 @@ function effectOf(rule: JsonObject): Json {
     fromExcluded: rule['sources_excluded'] === true,
     to: places(rule['destination_groups']),
     toExcluded: rule['destinations_excluded'] === true,
-    services: places(rule['services']),
-    entries: asList(rule['service_entries'], rulesMax).map(entryText).toSorted(),
+    services: places(rule['services']).filter((service) => service !== 'ANY' || entries.length === 0),
+    entries,
     profiles: places(rule['profiles']).filter((profile) => profile !== 'ANY'),
     at: places(rule['scope']),
   };
