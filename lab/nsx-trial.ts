@@ -16,7 +16,7 @@ export const otherId = '500e0c08-2ecc-2609-d9ba-ed489e48c788';
 export const foreignTag = { scope: 'tier', tag: 'web' };
 
 export const clock = { now: () => Date.now(), monotonic: () => performance.now() };
-const certificate = selfSignedCertificate();
+export const nsxCertificate = selfSignedCertificate();
 
 export interface NsxTrial {
   readonly nsx: SimulatedNsx;
@@ -31,7 +31,7 @@ export async function startNsxTrial(
   role: NonNullable<SimulatedNsxOptions['role']> = 'security_engineer',
   changed: Partial<NsxPlatformSettings> = {},
 ): Promise<NsxTrial> {
-  const nsx = await startSimulatedNsx({ ...certificate, user: nsxUser, password: nsxPassword, role });
+  const nsx = await startSimulatedNsx({ ...nsxCertificate, user: nsxUser, password: nsxPassword, role });
   nsx.world.addVm({
     externalId: webId,
     name: 'web "1" <&>',
@@ -55,7 +55,7 @@ export async function startNsxTrial(
         url: nsx.url,
         user: nsxUser,
         password: nsxPassword,
-        fingerprint: certificate.fingerprint,
+        fingerprint: nsxCertificate.fingerprint,
         clock,
         sleep: async (ms) => await sleep(ms),
         timeoutMs: 20_000,

@@ -4,6 +4,7 @@ import type { Result } from '../../kit/result.ts';
 import type { PlannedAction } from '../../model/remediation.ts';
 import type { PlatformKind } from '../../model/platform.ts';
 import type { Platform } from '../../connectors/enforcement/platform.ts';
+import { nsxPlatform } from '../../connectors/enforcement/nsx/nsx-platform.ts';
 import { vspherePlatform } from '../../connectors/enforcement/vsphere/vsphere-platform.ts';
 
 /** What an adapter is opened with; the secret has been read from its file. */
@@ -39,5 +40,11 @@ export const platformTable = {
     prices: { quarantine: 'its network cards are disconnected, so that management cannot reach it either' },
     readFingerprint:
       'on the vCenter appliance: openssl x509 -noout -fingerprint -sha256 -in /etc/vmware-vpx/ssl/rui.crt',
+  },
+  nsx: {
+    secrets: ['password'],
+    open: ({ secret, ...rest }) => nsxPlatform({ ...rest, password: secret.text }),
+    prices: {},
+    readFingerprint: 'on the console of the NSX manager: get certificate api thumbprint',
   },
 } as const satisfies PlatformTable;
