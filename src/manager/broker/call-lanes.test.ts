@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from '../../client/connect.ts';
-import { at, findingOf, runningVm, started, vmId } from '../../sim/simulated-activity.ts';
+import { at, findingOf, observed, runningVm, started, vmId } from '../../sim/simulated-activity.ts';
 import { makeSimulatedSentinel } from '../../sim/simulated-sentinel.ts';
 import { must, startTrial, until } from '../trial.ts';
 
@@ -30,7 +30,13 @@ test('calls that hang take no place from what protects, on their own VM or on an
     must(await client.createService({ scope: 'shop', name: 'web' }));
     for (const n of numbers) must(await client.addMember({ scope: 'shop', service: 'web', vm: `web${n}` }));
     const rule = { on: 'any', minSeverity: 'info', action: 'alert', approval: 'automatic', calls: ['hook'] } as const;
-    must(await client.setRules({ scope: 'shop', service: 'web', rules: [{ ...rule, calls: [...rule.calls] }] }));
+    // More plans wait for a person than VMs are worked on at once; they are no work.
+    const asking = { on: 'any', minSeverity: 'info', action: 'suspend', approval: 'approval' } as const;
+    const rules = [{ ...rule, calls: [...rule.calls] }, asking];
+    must(await client.setRules({ scope: 'shop', service: 'web', rules }));
+    const items = [observed(started(vmId(1), '/usr/bin/ls', ['ls']))];
+    const coverage = [{ vm: vmId(1), observedSeconds: 100, lossSeconds: 0, missed: 0 }];
+    must(await trial.manager.end.deliver(sentinel.batch({ observed: [{ vm: vmId(1), items }], coverage })));
     must(await client.setMode({ scope: 'shop', mode: 'protect', force: true }));
     const findings = numbers.map((n) => findingOf(started(vmId(n), '/tmp/x', ['x']), 'g'));
     must(await trial.manager.end.deliver(sentinel.batch({ findings })));

@@ -2,7 +2,7 @@
 // Calls have places of their own, so that receivers that hang take none from what protects.
 import { sayProblem } from '../../kit/problem.ts';
 import type { PlanRun } from '../../model/plan.ts';
-import { type Lane, laneOf } from '../../stages/respond/plan-run.ts';
+import { type Lane, nextMove } from '../../stages/respond/plan-run.ts';
 import { openPlanRuns } from '../store/plans.ts';
 import { type PlanTurnParts, takeTurn } from './plan-turn.ts';
 
@@ -51,14 +51,21 @@ export function startPlanRunner(parts: PlanTurnParts): PlanRunner {
     wanted = false;
     const open = await desk.store.read(async (db) => await openPlanRuns(db));
     if (!open.ok) return wakeAt(desk.clock.now() + retryMs);
-    begin('act', open.value);
-    begin('tell', open.value.filter(isTelling));
+    for (const lane of ['act', 'tell'] as const) begin(lane, open.value);
     wakeAt(desk.clock.now() + lookAgainMs);
   }
 
+  /** Only VMs that have something to do take a place: those that wait for a person may be many. */
   function begin(lane: Lane, open: readonly PlanRun[]): void {
     const busy = working[lane];
-    for (const vm of new Set(open.map((run) => run.plan.vm))) {
+    const nowMs = desk.clock.now();
+    const due = new Set<string>();
+    for (const run of open) {
+      const move = nextMove(run, nowMs, lane);
+      if (move.do !== 'rest') due.add(run.plan.vm);
+      else if (move.untilMs !== null) wakeAt(move.untilMs);
+    }
+    for (const vm of due) {
       if (busy.has(vm)) continue;
       if (busy.size >= vmsAtOnceMax) break;
       const work = workOn(vm, lane).finally(() => {
@@ -103,8 +110,4 @@ export function startPlanRunner(parts: PlanTurnParts): PlanRunner {
       await Promise.all([...working.act.values(), ...working.tell.values()]);
     },
   };
-}
-
-function isTelling({ plan, state }: PlanRun): boolean {
-  return (state === 'executing' || state === 'undoing') && plan.steps.some((step) => laneOf(step) === 'tell');
 }
