@@ -26,14 +26,12 @@ test('calls that hang take no place from what protects, on their own VM or on an
     trial.manager.attachSentinel(sentinel);
     const numbers = Array.from({ length: 20 }, (_, index) => index + 1);
     must(await trial.manager.end.deliver(sentinel.batch({ vms: numbers.map((n) => runningVm(n, `web${n}`)) })));
-    must(await client.createScope({ name: 'shop' }));
-    must(await client.createService({ scope: 'shop', name: 'web' }));
-    for (const n of numbers) must(await client.addMember({ scope: 'shop', service: 'web', vm: `web${n}` }));
     const rule = { on: 'any', minSeverity: 'info', action: 'alert', approval: 'automatic', calls: ['hook'] } as const;
     // More plans wait for a person than VMs are worked on at once; they are no work.
     const asking = { on: 'any', minSeverity: 'info', action: 'suspend', approval: 'approval' } as const;
     const rules = [{ ...rule, calls: [...rule.calls] }, asking];
-    must(await client.setRules({ scope: 'shop', service: 'web', rules }));
+    const service = { name: 'web', members: numbers.map((n) => `web${n}`), rules };
+    must(await client.apply({ declaration: { scopes: [{ name: 'shop', services: [service] }] } }));
     const items = [observed(started(vmId(1), '/usr/bin/ls', ['ls']))];
     const coverage = [{ vm: vmId(1), observedSeconds: 100, lossSeconds: 0, missed: 0 }];
     must(await trial.manager.end.deliver(sentinel.batch({ observed: [{ vm: vmId(1), items }], coverage })));
