@@ -9,6 +9,7 @@ import type { PlatformTable } from '../src/manager/platforms/platform-table.ts';
 import type { PlatformPace } from '../src/manager/platforms/platform-watch.ts';
 import type { SimulatedPlatform } from '../src/sim/simulated-platform.ts';
 
+const hurry = 20;
 export const quickPace: PlatformPace = { readMs: 20, awayMs: 20, holdMs: 30 };
 
 interface SimulatedPlatforms {
@@ -30,7 +31,10 @@ export function simulatedPlatforms(platforms: ReadonlyMap<string, SimulatedPlatf
       readFingerprint: 'there',
       open: (access) => {
         const simulated = platforms.get(new URL(access.url).hostname.split('.')[0] ?? '');
-        return simulated === undefined ? fail(problem('not-found', 'No such platform.')) : ok(simulated.open(access));
+        if (simulated === undefined) return fail(problem('not-found', 'No such platform.'));
+        // What is waited for in vain is not waited for long.
+        const monotonic = () => access.clock.monotonic() * hurry;
+        return ok(simulated.open({ ...access, clock: { ...access.clock, monotonic } }));
       },
     },
   };

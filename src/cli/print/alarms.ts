@@ -138,10 +138,14 @@ export function printAllowance({ preview, entries, members, alsoAllowed, notes }
   ].join('\n');
 }
 
-export function sayRemediation({ step, state, evidence, by, startedAt, endedAt }: Remediation, page: Page): string {
+export function sayRemediation(
+  { step, state, evidence, by, platform, startedAt, endedAt }: Remediation,
+  page: Page,
+): string {
+  const through = platform === undefined ? '' : ` through platform ${visible(platform)}`;
   const readBack = evidence === '' ? '' : `: ${visible(evidence)}`;
   const what = step.call === undefined ? step.action : `${step.action} ${step.call}`;
-  return `${what} ${page.paint(remediationStyle(state), state)}${readBack} (by ${visible(by)}, ${sayTime(endedAt ?? startedAt)})`;
+  return `${what} ${page.paint(remediationStyle(state), state)}${readBack} (by ${visible(by)}${through}, ${sayTime(endedAt ?? startedAt)})`;
 }
 
 function section(title: string, lines: readonly string[]): string[] {

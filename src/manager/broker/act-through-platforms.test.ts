@@ -109,6 +109,28 @@ suite('acting through a remote platform', () => {
     await until('a card that came later is cut off too', () => up().every((isUp) => !isUp));
   });
 
+  test('a clone of its UUID frees nobody: the quarantine is held and lifted where it was put', async () => {
+    const done = await act('quarantine');
+    west.add('vm-3', vmId(1), 'clone');
+    await until('they are told apart', async () =>
+      must(await client.listVms()).some(({ id, state }) => id === vmId(1) && state === 'gone'),
+    );
+    assert.deepEqual(
+      must(await client.listVms()).map(({ name, id, state }) => `${name} ${id} ${state}`),
+      [
+        `bystander ${vmId(2)} running`,
+        'clone name:west/vm-3 running',
+        `web1 ${vmId(1)} gone`,
+        'web1 name:west/vm-1 running',
+      ],
+    );
+    for (const card of vm.cards) card.isUp = true;
+    await until('it is put back', () => up().every((isUp) => !isUp));
+    must(await client.undo({ answer: done.plan ?? '' }));
+    await ended(done.plan ?? '', ['undone']);
+    assert.deepEqual([up(), west.vms.get('vm-3')?.effects], [[true, true], []]);
+  });
+
   test('what cannot be put back is an alarm, once; a platform that is away is none', async () => {
     await act('quarantine');
     west.isAway = true;
@@ -179,7 +201,7 @@ suite('acting through a remote platform', () => {
       }
       await restart();
       await asked;
-      assert.equal(must(await client.listRemediations()).items[0]?.state, 'unconfirmed');
+      assert.notEqual(must(await client.listRemediations()).items[0]?.state, 'done');
       west.gate = Promise.resolve();
       await ended(begun?.plan ?? '', ['done']);
       const { items } = must(await client.listRemediations());

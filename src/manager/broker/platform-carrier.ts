@@ -28,12 +28,24 @@ export async function carryByPlatform(
   if (ended !== null) return ended;
   const errand = await errandOf(desk, step, run, by);
   if (!errand.ok) return { outcome: null, why: sayProblem(errand.error) };
-  const place = await placeOf(desk, platform, step.vm);
   return outcomeOf(
-    await underRecord(desk, { ...errand.value, platform }, async () =>
-      place.ok ? await answered(desk, await untilClosing(desk, act(place.value, step))) : place,
-    ),
+    await underRecord(desk, { ...errand.value, platform }, async () => {
+      const acting = await begin(desk, platform, step);
+      return acting.ok ? await answered(desk, await untilClosing(desk, acting.value())) : acting;
+    }),
   );
+}
+
+/** What is to be done; a problem when nobody can be asked for it. */
+async function begin(desk: Desk, platform: string, step: Step): Promise<Result<() => Promise<ActOutcome>>> {
+  const hand = desk.platforms.find(platform);
+  if (hand === null)
+    return fail(problem('refused', `Platform ${platform} is not configured any more.`, 'Act on the platform by hand.'));
+  // What was put somewhere is taken away there, whoever has the VM's UUID by now.
+  const { lifts } = step;
+  if (step.action === 'lift') return ok(async () => await hand.measures.lift(step.vm, lifts ?? ''));
+  const place = await placeOf(desk, platform, step.vm);
+  return place.ok ? ok(async () => await act(place.value, step)) : place;
 }
 
 /** What became of it before; null = it was never asked for, or nobody knows. */
@@ -50,9 +62,7 @@ async function placeOf(desk: Desk, platform: string, vm: string): Promise<Result
   const place = known.find(({ hand }) => hand.name === platform);
   if (place === undefined)
     return fail(
-      desk.platforms.find(platform) === null
-        ? problem('refused', `Platform ${platform} is not configured any more.`, 'Act on the platform by hand.')
-        : problem('not-found', `Platform ${platform} lists no VM ${vm} any more.`, 'Act on the platform by hand.'),
+      problem('not-found', `Platform ${platform} lists no VM ${vm} any more.`, 'Act on the platform by hand.'),
     );
   const [rival] = rivalsOf(place, known);
   if (rival === undefined) return ok(place);
@@ -63,7 +73,6 @@ async function placeOf(desk: Desk, platform: string, vm: string): Promise<Result
 
 async function act({ hand, sighting }: KnownBy, step: Step): Promise<ActOutcome> {
   if (step.measure !== undefined) return await hand.measures.apply(sighting, measureKey(step), step.measure);
-  if (step.action === 'lift') return await hand.measures.lift(sighting, step.lifts ?? '');
   const enforcer = hand.platform.enforcer(sighting.sight);
   if (enforcer !== null) return await enforcer.act(step);
   const why = problem('refused', `Platform ${hand.name} has no say over VMs, only over their network.`);

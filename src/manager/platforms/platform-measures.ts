@@ -16,7 +16,7 @@ import {
   platformMeasures,
   savePlatformMeasure,
 } from '../store/platform-measures.ts';
-import { vmsOfPlatform } from '../store/platform-vms.ts';
+import { type StoredPlatformVm, vmsOfPlatform } from '../store/platform-vms.ts';
 import type { OpenPlatform } from './open-platforms.ts';
 
 export interface MeasureCounts {
@@ -66,7 +66,7 @@ export class PlatformMeasures {
       if (!known.ok) return failed(known.error);
       const ports = portsOf(sight, known.value);
       // Kept before it is done: a manager that dies in between finishes it when it is back. A capture is not begun again by itself.
-      const wanted: PlatformMeasure = { vm, key, platform: this.#name, measure, ports, lifting: false };
+      const wanted: PlatformMeasure = { vm, key, platform: this.#name, on: sight.id, measure, ports, lifting: false };
       const kept = measure.kind === 'capture' ? ok(null) : await this.#keep(wanted);
       if (!kept.ok) return failed(kept.error);
       const outcomes = await this.#applyOn(sight, ports, key, measure);
@@ -82,25 +82,33 @@ export class PlatformMeasures {
     });
   }
 
-  /** Nothing to take away is `done`. Never throws. */
-  lift(place: MeasurePlace, key: string): Promise<ActOutcome> {
-    return this.#inTurn(place.vm, async () => await this.#liftNow(place, key));
+  /** From where it was put; nothing to take away is `done`. Never throws. */
+  lift(vm: string, key: string): Promise<ActOutcome> {
+    return this.#inTurn(vm, async () => {
+      const found = await this.#desk.store.read(async (db) => {
+        const known = await platformMeasure(db, vm, key);
+        return whereIs(vm, known, await vmsOfPlatform(db, this.#name));
+      });
+      if (!found.ok) return failed(found.error);
+      if (found.value !== undefined) return await this.#liftNow({ vm, sight: found.value }, key);
+      return failed(problem('not-found', `Platform ${this.#name} lists no VM ${vm} any more.`, 'Look there by hand.'));
+    });
   }
 
   /** Reads back all that is wanted and puts back what is missing; takes away what is wanted away. */
   async hold(): Promise<void> {
     const read = await this.#desk.store.read(async (db) => ({
       wanted: await platformMeasures(db, this.#name),
-      sights: new Map((await vmsOfPlatform(db, this.#name)).map((one) => [one.vm, one.sight])),
+      stored: await vmsOfPlatform(db, this.#name),
     }));
     if (!read.ok) return this.#desk.log.error('measures cannot be read', { why: sayProblem(read.error) });
-    const { wanted, sights } = read.value;
+    const { wanted, stored } = read.value;
     this.#counts.wanted = wanted.filter(({ lifting }) => !lifting).length;
     const names = new Set(wanted.map(({ vm, key }) => `${vm} ${key}`));
     for (const known of this.#told.keys()) if (!names.has(known)) this.#told.delete(known);
     for (const one of wanted) {
       if (this.#desk.closing.aborted) return;
-      const sight = sights.get(one.vm);
+      const sight = whereIs(one.vm, one, stored);
       // A VM that its platform lists no more has nothing that could be held.
       if (sight !== undefined) await this.#inTurn(one.vm, async () => await this.#holdNow(one, sight));
     }
@@ -198,6 +206,15 @@ export class PlatformMeasures {
     next.then(forget, forget);
     return next;
   }
+}
+
+/** By the platform's own id where a measure names it, so that a clone of the UUID frees nobody; else by ours. */
+function whereIs(
+  vm: string,
+  known: PlatformMeasure | null,
+  stored: readonly StoredPlatformVm[],
+): PlatformVm | undefined {
+  return (stored.find(({ sight }) => sight.id === known?.on) ?? stored.find((one) => one.vm === vm))?.sight;
 }
 
 /** Every card as it is; one it was ordered for before, as it was then, since what was ordered is compared whole. */

@@ -14,7 +14,7 @@ import {
   type StoredPlatformVm,
   vmsOfPlatform,
 } from '../store/platform-vms.ts';
-import { platformReporter, reporterOfVm, saveVm, vmById, vmHosts, type VmHosts } from '../store/vms.ts';
+import { hostOfVm, platformReporter, reporterOfVm, saveVm, vmById, vmHosts, type VmHosts } from '../store/vms.ts';
 
 export interface Taken {
   readonly vms: number;
@@ -22,7 +22,7 @@ export interface Taken {
   readonly gaps: readonly string[];
 }
 
-type TakingDesk = Pick<Desk, 'store' | 'clock' | 'log' | 'announcements' | 'seals'>;
+type TakingDesk = Pick<Desk, 'store' | 'clock' | 'log' | 'announcements' | 'seals' | 'closing'>;
 /** The kind of each platform that is configured, by name. */
 type Kinds = ReadonlyMap<string, PlatformKind>;
 
@@ -32,22 +32,49 @@ export async function takePlatformVms(
   kinds: Kinds,
   inventory: PlatformInventory,
 ): Promise<Result<Taken>> {
+  const read = await desk.store.read(async (db) => ({
+    known: await vmsOfPlatform(db, platform),
+    hosts: await vmHosts(db),
+  }));
+  if (!read.ok) return read;
+  const { known, hosts } = read.value;
+  if (inventory.vms.length === 0 && known.length > 0)
+    return ok({ vms: known.length, gaps: [lostRights(known.length)] });
+  const { named, gaps } = nameVms(platform, inventory.vms);
+  const fresh = whatIsNew(known, named, hosts);
+  const before = new Map(known.map((one) => [one.sight.id, one.vm]));
+  // Some at a time, so that nobody else waits long for the store.
+  for (let from = 0; from < fresh.length; from += atOnce)
+    if (!desk.closing.aborted) {
+      const some = fresh.slice(from, from + atOnce);
+      const taken = await inTurn(desk, platform, async (turn) => {
+        for (const one of some) await takeSighting({ desk, turn, platform, kinds }, one, before.get(one.sight.id));
+      });
+      if (!taken.ok) return taken;
+    }
+  const listed = new Set(named.map(({ sight }) => sight.id));
+  const missing = inventory.isCut ? [] : known.filter(({ sight }) => !listed.has(sight.id));
+  if (missing.length > 0) {
+    const taken = await inTurn(desk, platform, async (turn) => {
+      await takeAway({ desk, turn, platform, kinds }, missing);
+    });
+    if (!taken.ok) return taken;
+  }
+  return ok({ vms: named.length, gaps });
+}
+
+const atOnce = 200;
+
+function lostRights(before: number): string {
+  return `It lists no VM any more, and listed ${before} before: its account may have lost its rights. They are kept as they were.`;
+}
+
+async function inTurn(desk: TakingDesk, platform: string, work: (turn: Turn) => Promise<void>): Promise<Result<null>> {
   const act = { by: `platform ${platform}`, verb: 'platform.read', subject: platform, silent: true } as const;
   return await change(desk, act, async (turn) => {
-    const known = await vmsOfPlatform(turn.db, platform);
-    if (inventory.vms.length === 0 && known.length > 0)
-      return ok({
-        vms: known.length,
-        gaps: [
-          `It lists no VM any more, and listed ${known.length} before: its account may have lost its rights. They are kept as they were.`,
-        ],
-      });
-    const { named, gaps } = nameVms(platform, inventory.vms);
-    const taking: Taking = { desk, turn, platform, kinds, hosts: await vmHosts(turn.db) };
-    let isNews = await takeListed(taking, known, named);
-    if (!inventory.isCut) isNews = (await takeMissing(taking, known, named)) || isNews;
-    if (isNews) turn.announce({ kind: 'inventory' });
-    return ok({ vms: named.length, gaps });
+    await work(turn);
+    turn.announce({ kind: 'inventory' });
+    return ok(null);
   });
 }
 
@@ -58,8 +85,7 @@ export async function forgetPlatforms(desk: TakingDesk, kinds: Kinds): Promise<R
     const all = await platformSightings(turn.db);
     for (const platform of new Set(all.map((one) => one.platform)))
       if (!kinds.has(platform)) {
-        const taking: Taking = { desk, turn, platform, kinds, hosts: new Map() };
-        await takeMissing(taking, await vmsOfPlatform(turn.db, platform), []);
+        await takeAway({ desk, turn, platform, kinds }, await vmsOfPlatform(turn.db, platform));
         await turn.record('platform.forget', platform, 'it is not configured any more; its VMs are taken out');
       }
     return ok(null);
@@ -71,47 +97,56 @@ interface Taking {
   readonly turn: Turn;
   readonly platform: string;
   readonly kinds: Kinds;
-  readonly hosts: VmHosts;
 }
 
-/** Whether anything is new. */
-async function takeListed(
-  taking: Taking,
+/** What was not said before, and what nobody else says any more. */
+function whatIsNew(
   known: readonly StoredPlatformVm[],
   named: readonly StoredPlatformVm[],
-): Promise<boolean> {
-  const { turn, hosts, platform } = taking;
+  hosts: VmHosts,
+): readonly StoredPlatformVm[] {
   const before = new Map(known.map((one) => [one.sight.id, JSON.stringify([one.vm, one.sight])]));
-  let isNews = false;
-  for (const one of named) {
-    const isSame = before.get(one.sight.id) === JSON.stringify([one.vm, one.sight]);
-    const host = hosts.get(one.vm);
-    const isOurs = host === undefined || host.sentinel === platformReporter(platform) || host.state === 'gone';
-    if (isSame && (!isOurs || (host !== undefined && host.state !== 'gone'))) continue;
-    isNews = true;
-    await savePlatformVm(turn.db, one);
-    if (isOurs) await takeOver(taking, one);
-  }
-  return isNews;
+  return named.filter(
+    (one) => before.get(one.sight.id) !== JSON.stringify([one.vm, one.sight]) || isLeft(hosts.get(one.vm)),
+  );
 }
 
-/** Whether anything was taken away. */
-async function takeMissing(
-  taking: Taking,
-  known: readonly StoredPlatformVm[],
-  named: readonly StoredPlatformVm[],
-): Promise<boolean> {
+/** Whoever reported it does not see it any more. */
+function isLeft(host: { readonly state: string } | undefined): boolean {
+  return host === undefined || host.state === 'gone';
+}
+
+/** Nobody else sees it. */
+function isOurs(
+  platform: string,
+  host: { readonly sentinel: string; readonly state: string } | null | undefined,
+): boolean {
+  return host == null || host.sentinel === platformReporter(platform) || host.state === 'gone';
+}
+
+/** `before`: what it was called before; a clone of its UUID gives it another name. */
+async function takeSighting(taking: Taking, one: StoredPlatformVm, before: string | undefined): Promise<void> {
   const { turn, platform } = taking;
-  const listed = new Set(named.map(({ sight }) => sight.id));
-  const missing = known.filter(({ sight }) => !listed.has(sight.id));
+  await savePlatformVm(turn.db, one);
+  if (before !== undefined && before !== one.vm) await leaveVm(taking, before);
+  if (isOurs(platform, await hostOfVm(turn.db, one.vm))) await takeOver(taking, one);
+}
+
+async function takeAway(taking: Taking, missing: readonly StoredPlatformVm[]): Promise<void> {
+  const { turn, platform } = taking;
   for (const { vm, sight } of missing) {
     await forgetPlatformVm(turn.db, platform, sight.id);
-    if ((await reporterOfVm(turn.db, vm)) !== platformReporter(platform)) continue;
-    const [other] = await platformSightings(turn.db, vm);
-    if (other !== undefined) await takeOver(taking, other);
-    else await endVm(turn, platform, vm);
+    await leaveVm(taking, vm);
   }
-  return missing.length > 0;
+}
+
+/** The platform has no VM of that name any more: another that knows it tells of it from now on, or it is gone. */
+async function leaveVm(taking: Taking, vm: string): Promise<void> {
+  const { turn, platform } = taking;
+  if ((await reporterOfVm(turn.db, vm)) !== platformReporter(platform)) return;
+  const [other] = await platformSightings(turn.db, vm);
+  if (other !== undefined) await takeOver(taking, other);
+  else await endVm(turn, platform, vm);
 }
 
 async function endVm({ db }: Turn, platform: string, id: string): Promise<void> {

@@ -8,6 +8,8 @@ export interface PlatformMeasure {
   /** The name the platform keeps it under, the same for every attempt. */
   readonly key: string;
   readonly platform: string;
+  /** The platform's own id of the VM: ours may change, when another VM is given its UUID. */
+  readonly on: string;
   readonly measure: NetworkMeasure;
   /** The cards it was ordered for, as they were then: what the platform compares stays the same when an address changes. */
   readonly ports: readonly VmPort[];

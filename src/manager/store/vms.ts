@@ -40,6 +40,14 @@ export async function vmHosts(db: Db): Promise<VmHosts> {
   return new Map(rows.map(({ id, sentinel, state }) => [id, { sentinel, state }]));
 }
 
+/** Null = no such VM is known. */
+export async function hostOfVm(
+  db: Db,
+  id: string,
+): Promise<{ readonly sentinel: string; readonly state: string } | null> {
+  return (await db.selectFrom('vms').select(['sentinel', 'state']).where('id', '=', id).executeTakeFirst()) ?? null;
+}
+
 /** All VMs that a reference by id, pid or name could mean; ids win over pids, pids over names. VMs that are gone count last. */
 export async function vmsNamed(db: Db, reference: string): Promise<Vm[]> {
   const byId = await vmById(db, reference);
