@@ -72,7 +72,7 @@ test('it is durable: write-ahead log, synchronous commits, foreign keys', async 
 
 test('a full disk is one Problem, and what was there stays readable', async () => {
   const file = newFile();
-  const store = await openAt(file, 400 * 1024);
+  const store = await openAt(file, 600 * 1024);
   assert.ok((await fill(store, 0, 20)).ok);
   const full = problemIn(await fill(store, 20, 5000));
   assert.match(full.message, /disk or its size limit is full\. Nothing was changed/);
