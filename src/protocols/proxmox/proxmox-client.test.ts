@@ -72,3 +72,16 @@ for (const [what, credentials] of bad)
     assert.ok(!opened.ok && opened.error.kind === 'usage');
     assert.doesNotMatch(JSON.stringify(opened.error), /geheim|0b5cc1a4/);
   });
+
+for (const name of ['..', '.', '', 'a/b', 'a%2fb', 'a\\b', 'a?b', 'a#b', 'a b', 'a;b', 'a\nb', 'ä', 'x'.repeat(1000)])
+  test(`no way leads through ${JSON.stringify(name.slice(0, 12))}`, async () => {
+    const clock = { now: () => 0, monotonic: () => 0 };
+    const credentials = { kind: 'token', id: 'plumbline@pve!manager', secret: uuid } as const;
+    // Nobody listens there: what is refused was not asked.
+    const url = 'https://127.0.0.1:1';
+    const opened = proxmoxClient({ url, fingerprint: null, credentials, clock, timeoutMs: 5000, bodyBytesMax: 1000 });
+    assert.ok(opened.ok);
+    const answers = [await opened.value.get(['nodes', name]), await opened.value.change('DELETE', [name, 'config'])];
+    opened.value.close();
+    for (const answer of answers) assert.ok(!answer.ok && answer.error.kind === 'refused', JSON.stringify(answer));
+  });
