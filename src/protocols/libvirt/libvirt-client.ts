@@ -81,6 +81,8 @@ const slowMs = 300_000;
 /** VIR_DOMAIN_CORE_DUMP_FORMAT_RAW is an ELF core; VIR_DUMP_MEMORY_ONLY leaves out the state of devices. */
 const dumpFormatElf = 0;
 const dumpMemoryOnly = 16;
+/** A new network filter is a program of the host for each of its rules. */
+const updateMs = 60_000;
 
 /** As the guest runs now, or as it is to be from its next start on (virDomainDeviceModifyFlags, virDomainXMLFlags). */
 export type DomainForm = 'live' | 'kept';
@@ -207,7 +209,7 @@ export class LibvirtClient {
 
   /** `xml` is the device whole, as the domain's description has it, with what is to be otherwise. */
   updateDevice(domain: LibvirtDomain, xml: string, form: DomainForm): Promise<Result<void, LibvirtProblem>> {
-    return this.#do(procedures.updateDevice, writeDomain(domain).text(xml).u32(deviceFlags[form]), slowMs);
+    return this.#do(procedures.updateDevice, writeDomain(domain).text(xml).u32(deviceFlags[form]), updateMs);
   }
 
   /** Passes a QMP command on; answers QEMU's whole reply as JSON text. libvirt marks the domain as tainted. */

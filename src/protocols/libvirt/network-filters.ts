@@ -24,7 +24,7 @@ const uuidBytes = 16;
 /** REMOTE_NWFILTER_LIST_MAX. */
 const filtersMax = 16_384;
 /** libvirt runs a program of the host for each rule of each guest that uses the filter. */
-const slowMs = 120_000;
+const slowMs = 60_000;
 /** virErrorNumber. */
 const noSuchBinding = 101;
 

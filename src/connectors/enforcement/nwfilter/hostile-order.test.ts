@@ -136,3 +136,17 @@ test('a card is written back as it was, whatever its owner named its filter', ()
     }),
   );
 });
+
+test('what is blocked is dropped before a quarantine lets it pass', () => {
+  const port = { vm: 'a', interface: 'tap0', mac: '52:54:00:00:00:01', addresses: [], bridge: null };
+  const peer = '10.0.0.1';
+  const block = { kind: 'block-flow', peer, proto: 'any', port: null, direction: 'outbound' } as const;
+  const orders = [
+    checkOrder(port, 'b', { ...block, expiresAt: '2100-01-01T00:00:00.000Z' }, 0),
+    checkOrder(port, 'q', { kind: 'quarantine', management: [peer] }, 0),
+  ];
+  const [blocked, passed] = orders.map((order) =>
+    order.ok ? rulesOf(order.value).map(({ priority }) => priority) : [],
+  );
+  assert.ok(Math.max(...(blocked ?? [])) < Math.min(...(passed ?? [])));
+});

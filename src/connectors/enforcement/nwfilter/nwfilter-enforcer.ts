@@ -11,7 +11,7 @@ import type { Patience } from '../verified-action.ts';
 import { type SwitchControl, verifiedNetworkEnforcer } from '../verified-measure.ts';
 import { type CardState, forms, measuresOf, readCardState } from './card-state.ts';
 import { cardObstacle, cardWith, type DomainCard } from './domain-card.ts';
-import { cardPrefix, filterName, filterText, type StoredMeasure } from './filter-text.ts';
+import { cardPrefix, filterName, filterText, namePrefix, type StoredMeasure } from './filter-text.ts';
 import { rulesOf } from './measure-rules.ts';
 import type { FilterReading } from './read-filter.ts';
 
@@ -127,8 +127,8 @@ function targetsOf({ cards, filters }: CardState, port: CheckedPort): readonly T
     const card = cards[form];
     if (card === undefined) continue;
     // What the owner set since is what he wants back.
-    const ours = card.filter === null ? undefined : filters.get(card.filter);
-    const owner = ours === undefined ? card.filter : ours.owner;
+    const isOurs = card.filter?.startsWith(namePrefix) === true;
+    const owner = isOurs ? (filters.get(card.filter ?? '')?.owner ?? null) : card.filter;
     const name = filterName(port, owner);
     targets.set(name, { name, owner, cards: [...(targets.get(name)?.cards ?? []), [form, card]] });
   }
