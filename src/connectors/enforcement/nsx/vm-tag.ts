@@ -1,5 +1,5 @@
 // Our tag on a VM. NSX's `update_tags` replaces all tags of a VM, whoever put them there, and is never sent from here: `add_tags` and
-// `remove_tags` (NSX 3.1 and newer) change those alone that they name, so that no other writer's tag is lost between a reading and a
+// `remove_tags` (NSX 3.1.2 and newer) change those alone that they name, so that no other writer's tag is lost between a reading and a
 // writing. Others do send it: what was written is read again, and written again when somebody wrote over it.
 import { asList, asObject, asText, type JsonObject } from '../../../kit/json-object.ts';
 import { problem } from '../../../kit/problem.ts';
