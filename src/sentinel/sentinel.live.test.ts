@@ -104,6 +104,16 @@ suite('sentinel on a real guest', () => {
       .map(({ deviation }) => `${deviation.kind} ${deviation.activity.image?.argv.join(' ') ?? '?'}`);
   let learned: ManifestEntry[] = [];
 
+  test('a VM in no service shows what runs in it', async () => {
+    const shown = () =>
+      manager.told('traits').flatMap(({ traits }) => traits.map(({ kind, what }) => `${kind} ${what}`));
+    await until(
+      () => `a program among ${shown().join(' | ')}`,
+      () => shown().some((trait) => trait.startsWith('program /')),
+    );
+    assert.equal(observed().length, 0);
+  });
+
   test('captures programs, listeners and both ends of a connection', async () => {
     await install('capture', []);
     await guest.run(`workload pair 7000 ${quiet}`);
