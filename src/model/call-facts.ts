@@ -5,7 +5,6 @@ import { AlarmKind } from './alarm.ts';
 import { Severity } from './finding.ts';
 import { IsoTime } from './name.ts';
 import { planStates, StepState } from './plan.ts';
-import { Action } from './remediation.ts';
 
 export const callFactsVersion = 1;
 
@@ -54,7 +53,14 @@ export const CallFacts = Type.Object(
       by: Text(256, 'the person who asked for it, or rules'),
       why: Text(1000),
       state: Type.Enum([...planStates]),
-      steps: Type.Array(Type.Object({ action: Action, call: orNull(Text(64)), state: StepState }), { maxItems: 16 }),
+      steps: Type.Array(
+        Type.Object({
+          action: Text(32, 'suspend, quarantine, call and the like; more may come within a version'),
+          call: orNull(Text(64)),
+          state: StepState,
+        }),
+        { maxItems: 16 },
+      ),
     }),
     console: orNull(Text(2000, 'where the alarm is looked at')),
   },
