@@ -60,6 +60,10 @@ export class SimulatedGuest {
     return this.#world.bootedMs;
   }
 
+  get ticks(): number {
+    return this.#world.ticks;
+  }
+
   activity(): Activity {
     if (!this.paused) this.#world = { ...this.#world, ticks: this.#world.ticks + 1 };
     return { forks: this.#world.forks, ticks: this.#world.ticks, traffic: this.#world.opened };
@@ -154,6 +158,8 @@ export class SimulatedGuest {
   }
 
   setPaused(paused: boolean): void {
+    // Some time has passed until it stands.
+    if (paused && !this.paused) this.#set({ ticks: this.#world.ticks + 1 });
     this.paused = paused;
     this.tell(paused ? 'STOP' : 'RESUME');
   }
@@ -164,8 +170,8 @@ export class SimulatedGuest {
     for (const monitor of this.monitors) monitor.end(monitorProblem(problem('not-found', `${this.name} has ended.`)));
   }
 
-  tell(name: string, data: MonitorEvent['data'] = {}): void {
-    for (const monitor of this.monitors) monitor.tell({ name, data, atMs: this.#now() });
+  tell(name: string): void {
+    for (const monitor of this.monitors) monitor.tell({ name, data: {}, atMs: this.#now() });
   }
 
   #set(changes: Partial<World>): void {
@@ -231,8 +237,11 @@ export class SimulatedMonitor implements Monitor {
     return Promise.resolve(this.#obey(command, args));
   }
 
-  hmp(): Promise<Result<string, MonitorProblem>> {
-    return Promise.resolve(ok(''));
+  /** Its timer is all there is to read. */
+  hmp(line: string): Promise<Result<string, MonitorProblem>> {
+    const ticks = this.#guest.ticks.toString(16).padStart(8, '0');
+    const timer = `00000000fed000f0: 0x${ticks} 0x00000000\r\n`;
+    return Promise.resolve(ok(line === 'xp /2xw 0xfed000f0' ? timer : ''));
   }
 
   subscribe(listener: (event: MonitorEvent) => void): () => void {
@@ -277,10 +286,9 @@ export class SimulatedMonitor implements Monitor {
       }
       case 'snapshot-load': {
         const tag = asText(args['tag']) ?? '';
-        const wasPaused = guest.paused;
-        guest.tell('RESET', { reason: 'snapshot-load' });
+        const { paused } = guest;
         guest.loadSnapshot(tag);
-        if (wasPaused) guest.setPaused(true);
+        guest.paused = paused;
         this.#job = { id: asText(args['job-id']) ?? '', error: null };
         return ok({});
       }

@@ -316,6 +316,7 @@ for (const [title, open, possible] of targets)
       assert.ok(target);
       const { enforcer, truth, real } = target;
       const when = async () => real && (await real.run('cat /tmp/when')).out.trim();
+      await act('resume');
       await real?.run('echo before > /tmp/when');
       await act('snapshot', 'plumbline-back');
       await real?.run('echo after > /tmp/when');

@@ -137,11 +137,22 @@ export class Executor {
   async #actOnVm(step: Step, cause: Cause): Promise<ActOutcome> {
     const enforcer = await this.#options.enforcer(step.vm);
     if (!enforcer.ok) return { state: 'failed', evidence: sayProblem(enforcer.error), problem: enforcer.error };
-    if (step.action !== 'snapshot' || cause.origin === 'person') return enforcer.value.act(step);
-    const served = await this.#snapshots.servedBy(step, enforcer.value, this.#options.clock.monotonic());
+    if (cause.origin === 'person') return enforcer.value.act(step);
+    const nowMs = this.#options.clock.monotonic();
+    if (step.action === 'memory-dump') return this.#keepMemory(step, enforcer.value, nowMs);
+    if (step.action !== 'snapshot') return enforcer.value.act(step);
+    const served = await this.#snapshots.servedBy(step, enforcer.value, nowMs);
     if (served !== null) return served;
     const outcome = await enforcer.value.act(step);
     if (outcome.state === 'done') this.#snapshots.made(step, this.#options.clock.monotonic());
+    return outcome;
+  }
+
+  async #keepMemory(step: Step, enforcer: Enforcer, nowMs: number): Promise<ActOutcome> {
+    const served = this.#snapshots.servedByMemory(step, nowMs);
+    if (served !== null) return served;
+    const outcome = await enforcer.act(step);
+    if (outcome.state === 'done') this.#snapshots.memoryKept(step, outcome.evidence, this.#options.clock.monotonic());
     return outcome;
   }
 

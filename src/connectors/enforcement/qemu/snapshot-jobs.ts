@@ -15,21 +15,37 @@ export function saveSnapshot(monitor: Monitor, name: string, patience: Patience)
   return runJob(monitor, 'snapshot-save', name, `Snapshot ${name} was not made`, patience);
 }
 
-/** Answers what QEMU told of it: it resets the guest for a snapshot, and says so, just before it loads one. */
+/**
+ * Loads it while the guest stands, so that what its timer shows is the snapshot's and not yet a moment later, then lets it run if it ran.
+ * Answers how far the timer went back.
+ */
 export async function loadSnapshot(monitor: Monitor, name: string, patience: Patience): Promise<Result<string>> {
-  let wasReset = false;
-  const stopListening = monitor.subscribe(({ name: event, data }) => {
-    wasReset ||= event === 'RESET' && data['reason'] === 'snapshot-load';
-  });
-  try {
-    const loaded = await runJob(monitor, 'snapshot-load', name, `The VM did not go back to ${name}`, patience);
-    if (!loaded.ok) return loaded;
-    return wasReset
-      ? ok(`QEMU has reset the guest and loaded ${name}`)
-      : fail(problem('interrupted', `QEMU took the order to load ${name} and told of no reset.`, 'Look at the VM.'));
-  } finally {
-    stopListening();
+  const status = await monitor.execute('query-status');
+  if (!status.ok) return status;
+  const ran = asObject(status.value)?.['running'] === true;
+  const stopped = ran ? await monitor.execute('stop') : status;
+  if (!stopped.ok) return stopped;
+  const before = await readTimer(monitor);
+  const loaded = await runJob(monitor, 'snapshot-load', name, `The VM did not go back to ${name}`, patience);
+  const after = await readTimer(monitor);
+  // One that was begun and did not end leaves a guest that is neither the one nor the other: it stays as QEMU left it.
+  if (ran && (loaded.ok || (before !== null && after === before))) {
+    const resumed = await monitor.execute('cont');
+    if (!resumed.ok) return resumed;
   }
+  if (!loaded.ok) return loaded;
+  if (before !== null && after !== null && after < before)
+    return ok(`QEMU has loaded ${name}, and the guest's timer (HPET) went back from ${before} to ${after} ticks`);
+  const shown =
+    after === null || after === 0n ? 'has no timer (HPET) that shows it' : `has its timer at ${after} ticks as before`;
+  return fail(problem('interrupted', `QEMU says that it has loaded ${name}; the guest ${shown}.`, 'Look at the VM.'));
+}
+
+/** Main counter of the HPET (hw/timer/hpet.c), in two halves; null where the guest has none. The guest stands. */
+async function readTimer(monitor: Monitor): Promise<bigint | null> {
+  const said = await monitor.hmp('xp /2xw 0xfed000f0');
+  const halves = said.ok ? / 0x([0-9a-f]{8}) 0x([0-9a-f]{8})\b/i.exec(said.value.slice(0, 200)) : null;
+  return halves === null ? null : BigInt(`0x${halves[2]}${halves[1]}`);
 }
 
 async function runJob(
