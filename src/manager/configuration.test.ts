@@ -121,6 +121,11 @@ const badPlatforms: readonly (readonly [string, string, RegExp])[] = [
     /^plumbline\.yaml:8: platforms\.0\.certificateSha256 must be a SHA-256/,
   ],
   ['two of one name', platform + second, /^plumbline\.yaml:9: platforms\.1\.name is the name of platform 0 already/],
+  [
+    'a long name',
+    platform.replace('dc-west', 'a'.repeat(25)),
+    /^plumbline\.yaml:3: platforms\.0\.name must be lower-case letters.*24 at most/,
+  ],
   ['no user', platform.replace(/ {4}user.*\n/, ''), /^plumbline\.yaml:3: platforms\.0 lacks user/],
 ];
 for (const [what, text, message] of badPlatforms)

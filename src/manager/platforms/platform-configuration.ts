@@ -1,6 +1,5 @@
 // How remote platforms are configured: an address, an account whose secret lies in a file, and the certificate that is expected.
 import { Type, type Static } from 'typebox';
-import { Name } from '../../model/name.ts';
 import type { PlatformKind } from '../../model/platform.ts';
 import type { Fault } from '../../model/shape-faults.ts';
 import { platformTable, type PlatformRow, type PlatformTable, type SecretKind } from './platform-table.ts';
@@ -10,7 +9,11 @@ const kinds = Object.keys(platformTable) as (keyof typeof platformTable)[];
 
 export const PlatformConfiguration = Type.Object(
   {
-    name: Name,
+    /** Short, since it becomes part of the ids of VMs that have no UUID. */
+    name: Type.String({
+      pattern: '^[a-z0-9]([a-z0-9._-]{0,22}[a-z0-9])?$',
+      description: 'lower-case letters, digits, dot, dash, underscore; 24 at most',
+    }),
     kind: Type.Enum(kinds),
     url: Type.String({ pattern: '^https://[^/?#@\\s]{1,255}/?$', description: 'https://HOST[:PORT] and nothing more' }),
     user: Type.String({ minLength: 1, maxLength: 256 }),

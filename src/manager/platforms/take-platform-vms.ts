@@ -216,7 +216,7 @@ export function nameVms(
       const isAlone = sight.uuid !== null && counts.get(sight.uuid) === 1;
       return {
         platform,
-        vm: isAlone ? (sight.uuid ?? '') : `name:${platform.slice(0, 27)}/${sight.id}`,
+        vm: isAlone ? (sight.uuid ?? '') : `name:${platform}/${sight.id}`,
         sight: bounded(sight),
       };
     });
