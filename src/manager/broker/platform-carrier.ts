@@ -31,7 +31,10 @@ export async function carryByPlatform(
   return outcomeOf(
     await underRecord(desk, { ...errand.value, platform }, async () => {
       const acting = await begin(desk, platform, step);
-      return acting.ok ? await answered(desk, await untilClosing(desk, acting.value())) : acting;
+      if (!acting.ok) return acting;
+      const outcome = await untilClosing(desk, acting.value());
+      desk.platforms.find(platform)?.readSoon();
+      return await answered(desk, outcome);
     }),
   );
 }

@@ -18,6 +18,8 @@ import { forgetPlatforms, takePlatformVms } from './take-platform-vms.ts';
 export interface PlatformHand extends OpenPlatform {
   readonly measures: PlatformMeasures;
   health(): PlatformHealth;
+  /** Something was done there. */
+  readSoon(): void;
 }
 
 export interface PlatformDesk {
@@ -93,6 +95,7 @@ function startOne(
     ...opened,
     measures,
     health: () => ({ ...watch.health(), measures: measures.counts() }),
+    readSoon: () => watch.readSoon(),
   };
   return {
     hand,

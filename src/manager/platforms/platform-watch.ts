@@ -37,17 +37,22 @@ export type WatchHealth = Omit<PlatformHealth, 'measures'>;
 
 export interface PlatformWatch {
   health(): WatchHealth;
+  /** Something was done there: the next reading is not waited for so long. */
+  readSoon(): void;
   /** Resolves when the reading under way has ended or was given up. */
   close(): Promise<void>;
 }
 
 const readingMsMax = 300_000;
+/** So long after something was done it is read again; several acts at once are one reading. */
+const soonMs = 3000;
 const gapsMax = 64;
 
 export function watchPlatform({ name, platform }: OpenPlatform, parts: WatchParts): PlatformWatch {
   const { clock, log, pace } = parts;
   const closing = new AbortController();
   let timer: NodeJS.Timeout | null = null;
+  let dueMs = 0;
   let health: WatchHealth = {
     name,
     kind: platform.kind,
@@ -106,18 +111,31 @@ export function watchPlatform({ name, platform }: OpenPlatform, parts: WatchPart
     }
     if (closing.signal.aborted) return;
     const restMs = health.state === 'reachable' ? pace.readMs : pace.awayMs;
-    begin(restMs);
+    begin(isStale ? Math.min(soonMs, restMs) : restMs);
+    isStale = false;
   }
 
   function begin(afterMs: number): void {
-    timer = setTimeout(() => void (running = again()), afterMs).unref();
+    if (timer !== null) clearTimeout(timer);
+    dueMs = clock.monotonic() + afterMs;
+    timer = setTimeout(() => {
+      timer = null;
+      running = again();
+    }, afterMs).unref();
   }
 
+  let isStale = false;
   let running = Promise.resolve();
   // Not before whoever watches has everything in place.
   begin(0);
   return {
     health: () => health,
+    readSoon() {
+      if (closing.signal.aborted) return;
+      // While it is being read there is no timer; that reading may have passed the VM already, and the next one will not.
+      isStale ||= timer === null;
+      if (timer !== null && dueMs > clock.monotonic() + soonMs) begin(soonMs);
+    },
     async close() {
       closing.abort();
       if (timer !== null) clearTimeout(timer);
