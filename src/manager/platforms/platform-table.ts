@@ -5,6 +5,7 @@ import type { PlannedAction } from '../../model/remediation.ts';
 import type { PlatformKind } from '../../model/platform.ts';
 import type { Platform } from '../../connectors/enforcement/platform.ts';
 import { nsxPlatform } from '../../connectors/enforcement/nsx/nsx-platform.ts';
+import { proxmoxPlatform } from '../../connectors/enforcement/proxmox/proxmox-platform.ts';
 import { vspherePlatform } from '../../connectors/enforcement/vsphere/vsphere-platform.ts';
 
 /** What an adapter is opened with; the secret has been read from its file. */
@@ -40,6 +41,16 @@ export const platformTable = {
     prices: { quarantine: 'its network cards are disconnected, so that management cannot reach it either' },
     readFingerprint:
       'on the vCenter appliance: openssl x509 -noout -fingerprint -sha256 -in /etc/vmware-vpx/ssl/rui.crt',
+  },
+  proxmox: {
+    secrets: ['token', 'password'],
+    open: ({ user, secret: { kind, text }, ...rest }) =>
+      proxmoxPlatform({
+        ...rest,
+        credentials: kind === 'token' ? { kind, id: user, secret: text } : { kind, user, password: text },
+      }),
+    prices: { quarantine: 'the links of its network cards are taken down, so that management cannot reach it either' },
+    readFingerprint: 'on a node: openssl x509 -noout -fingerprint -sha256 -in /etc/pve/local/pve-ssl.pem',
   },
   nsx: {
     secrets: ['password'],
