@@ -133,6 +133,8 @@ suite('a manager with a vCenter', () => {
   });
 
   test('a vCenter that ends is said to be away since then, and its VMs stay what they were', async () => {
+    // The one that was resumed has to be read first.
+    await until('all run', async () => must(await client.listVms()).every(({ state }) => state === 'running'));
     const before = must(await client.listVms()).map(({ name, state }) => `${name} ${state}`);
     await vcenter.stop();
     await until('it is away', async () => must(await client.status()).platforms[0]?.state === 'away');
