@@ -25,6 +25,7 @@ import {
 
 type Told =
   | 'findings'
+  | 'evidence'
   | 'guard'
   | 'remediations'
   | 'coverage'
