@@ -81,6 +81,14 @@ function vsphereControl(client: VimClient, vm: ManagedObject, task: TaskPatience
     readState: () => readState(client, vm),
     // A server knows only when it is ordered: of a VM's disks some take none, and what it says of the VM beforehand is not reliable.
     snapshotObstacle: async () => null,
+    revert: {
+      obstacle: async () => null,
+      async to(name) {
+        const outcome = await revertTo(client, vm, name, task);
+        if (outcome.state === 'done') return ok(outcome.evidence);
+        return fail(outcome.state === 'failed' ? outcome.problem : problem('interrupted', outcome.evidence));
+      },
+    },
   };
 }
 
