@@ -55,27 +55,29 @@ async function takesEffect(trial: Trial): Promise<void> {
   const vm = await vmAt(trial, 1);
   const enforcer = given().platform.enforcer(vm);
   assert.ok(enforcer !== null);
-  assert.ok((await enforcer.capabilities()).every(({ available }) => available));
+  const able = (await enforcer.capabilities()).filter(({ available }) => available).map(({ action }) => action);
+  assert.deepEqual(able.toSorted(), ['power-off', 'resume', 'revert', 'snapshot', 'suspend']);
   const acts: readonly (readonly [Action, PlatformVm['state']])[] = [
     ['suspend', 'suspended'],
     ['resume', 'running'],
     ['snapshot', 'running'],
-    ['power-off', 'off'],
   ];
-  for (const [action, state] of acts) {
+  const takesEffectOnce = async (action: Action, state: PlatformVm['state']): Promise<void> => {
     const once = await enforcer.act(stepOf(vm, action));
     assert.equal(once.state, 'done', `${action}: ${once.evidence}`);
     assert.doesNotMatch(once.evidence, /already/);
     assert.equal(await given().readState(vm), state, action);
     const twice = await enforcer.act(stepOf(vm, action));
     assert.match(twice.evidence, /^already so/, action);
-  }
+  };
+  for (const [action, state] of acts) await takesEffectOnce(action, state);
+  const reverted = await enforcer.act({ ...stepOf(vm, 'revert'), snapshot: 'plumbline-evidence-1' });
+  assert.equal(reverted.state, 'done', reverted.evidence);
+  const missing = await enforcer.act({ ...stepOf(vm, 'revert'), snapshot: 'plumbline-evidence-2' });
+  assert.ok(missing.state === 'failed' && missing.problem.kind === 'not-found');
+  await takesEffectOnce('power-off', 'off');
   const onOff = await enforcer.act(stepOf(vm, 'suspend'));
   assert.ok(onOff.state === 'failed' && onOff.problem.kind === 'refused');
-  const reverted = await enforcer.revert('evidence-1');
-  assert.equal(reverted.state, 'done', reverted.evidence);
-  const missing = await enforcer.revert('evidence-2');
-  assert.ok(missing.state === 'failed' && missing.problem.kind === 'not-found');
 }
 
 async function quarantines(trial: Trial): Promise<void> {
@@ -263,7 +265,7 @@ export function hostileText(): fc.Arbitrary<string> {
 }
 
 export function stepOf(vm: PlatformVm, action: Action): Step {
-  const snapshot = action === 'snapshot' ? { snapshot: 'evidence-1' } : {};
+  const snapshot = action === 'snapshot' ? { snapshot: 'plumbline-evidence-1' } : {};
   return { id: `s-${action}`, vm: vm.uuid ?? '', action, why: 'test', expect: action, undo: null, ...snapshot };
 }
 

@@ -39,6 +39,14 @@ function proxmoxControl(vm: VmPlace, patience: TaskPatience): VmControl {
         : fail(unusableName()),
     readState: () => readState(vm),
     snapshotObstacle: () => snapshotObstacle(vm),
+    revert: {
+      obstacle: async () => null,
+      async to(name) {
+        const outcome = await revertTo(vm, name);
+        if (outcome.state === 'done') return ok(outcome.evidence);
+        return fail(outcome.state === 'failed' ? outcome.problem : problem('interrupted', outcome.evidence));
+      },
+    },
   };
 }
 

@@ -51,7 +51,7 @@ suite('Proxmox VE that does not do as it is told', () => {
     suspend: ({ enforcer, vm }) => enforcer.act(stepOf(vm, 'suspend')),
     snapshot: ({ enforcer, vm }) => enforcer.act(stepOf(vm, 'snapshot')),
     'power-off': ({ enforcer, vm }) => enforcer.act(stepOf(vm, 'power-off')),
-    revert: ({ enforcer }) => enforcer.revert('evidence-1'),
+    revert: ({ enforcer }) => enforcer.revert('plumbline-evidence-1'),
     quarantine: ({ platform, vm }) => platform.network(vm).apply(portOf(vm, must(cardOf(vm))), 'q-1', quarantine),
     'block-flow': ({ platform, vm }) => platform.network(vm).apply(portOf(vm, must(cardOf(vm))), 'b-1', block),
   };
@@ -164,11 +164,17 @@ suite('Proxmox VE that does not do as it is told', () => {
   test('a snapshot is not called there while it is being made, nor when it holds no memory', async () => {
     const on = await fresh();
     for (const spoilt of [{ hasMemory: false }, { unfinished: 'prepare' }] as const) {
-      fake.snapshots.set('evidence-1', { settings: new Map(), parent: null, hasMemory: true, time: 1, ...spoilt });
+      fake.snapshots.set('plumbline-evidence-1', {
+        settings: new Map(),
+        parent: null,
+        hasMemory: true,
+        time: 1,
+        ...spoilt,
+      });
       const outcome = await orders['snapshot']?.(on);
       assert.ok(outcome?.state === 'failed' && /already used/.test(outcome.evidence), outcome?.evidence);
     }
-    const reverted = await on.enforcer.revert('evidence-1');
+    const reverted = await on.enforcer.revert('plumbline-evidence-1');
     assert.ok(reverted.state === 'failed' && /not complete/.test(reverted.evidence), reverted.evidence);
   });
 
