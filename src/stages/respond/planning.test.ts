@@ -165,3 +165,34 @@ test('a VM does not count against itself, and another service does not count aga
   assert.equal(radiusObjection('b', at, [elsewhere], limits, nowMs), null);
   assert.match(radiusObjection('b', at, [elsewhere, { ...elsewhere, vm: 'c' }], limits, nowMs) ?? '', /scope shop/);
 });
+
+test('a VM goes back only to a snapshot that was named, and what is lost by it is kept first', () => {
+  const on: Ground = {
+    policy: {},
+    abilities: plannedActions.map((action) => ({ action, available: true, why: null })),
+    answered: { inForce: [], lifted: [] },
+    standing: null,
+    recent: [],
+  };
+  const wish: Wanted = {
+    action: 'revert',
+    by: 'person',
+    atMs: nowMs,
+    consent: 'automatic',
+    expiresMinutes: null,
+    evidence: 'first',
+  };
+  const { plan } = makePlan(cause, [{ ...wish, snapshot: 'plumbline-1' }], on, terms, nowMs);
+  assert.deepEqual(
+    plan?.steps.map(({ action, undo }) => [action, undo]),
+    [
+      ['snapshot', null],
+      ['revert', null],
+    ],
+  );
+  assert.deepEqual([plan?.steps[1]?.snapshot, plan?.steps[1]?.expect], ['plumbline-1', 'back at plumbline-1']);
+  assert.notEqual(plan?.steps[0]?.snapshot, 'plumbline-1');
+  const unnamed = makePlan(cause, [wish], on, terms, nowMs);
+  assert.equal(unnamed.plan, null);
+  assert.match(unnamed.decisions[0]?.why ?? '', /which of its snapshots to go back to was not said/);
+});
