@@ -271,6 +271,8 @@ function actions(alarm, pending) {
     'cut-link',
     'restore-link',
     'revert',
+    're-image',
+    'undo-re-image',
     'power-off',
   ])
     bar.append(button(action, () => respond(alarm, action), proposed.has(action)));

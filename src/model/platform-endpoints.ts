@@ -8,6 +8,9 @@ import { PlanPreview } from './plan.ts';
 import { PlatformHealth, PlatformSight } from './platform.ts';
 import { Remediation } from './remediation.ts';
 
+const SnapshotToGoBackTo = Type.Optional(
+  Type.String({ maxLength: 64, description: 'the snapshot to go back to; only for revert' }),
+);
 const ofVm = fields({ vm: VmReference });
 
 export const platformEndpoints = {
@@ -29,7 +32,7 @@ export const platformEndpoints = {
     path: '/vms/:vm/plan',
     summary: 'What an action would do to a VM now, by whom and why; changes nothing',
     params: ofVm,
-    query: fields({ action: PersonsAction }),
+    query: fields({ action: PersonsAction, snapshot: SnapshotToGoBackTo }),
     reply: PlanPreview,
   },
   actOnVm: {
@@ -40,6 +43,7 @@ export const platformEndpoints = {
     body: fields({
       action: PersonsAction,
       evidence: Type.Optional(Type.Enum(['first', 'none'])),
+      snapshot: SnapshotToGoBackTo,
       why: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
     }),
     reply: Remediation,

@@ -12,6 +12,8 @@ export const vmActions = [
   'cut-link',
   'restore-link',
   'revert',
+  're-image',
+  'undo-re-image',
   'power-off',
 ] as const;
 /** What can be done to a whole VM; `alert` does nothing to it. */
@@ -48,6 +50,8 @@ export const plannedActions = [
   'cut-link',
   'restore-link',
   'revert',
+  're-image',
+  'undo-re-image',
   'power-off',
   ...networkActions,
   'lift',
@@ -69,20 +73,22 @@ export const Step = Type.Object({
   why: Type.String({ maxLength: 1000 }),
   expect: Type.String({
     description:
-      'what is read back: paused, running, snapshot NAME exists, memory kept, links down, links up, back at NAME, gone, refused, ended, decided, in force, lifted, answered, closed',
+      'what is read back: paused, running, snapshot NAME exists, memory kept, links down, links up, back at NAME, on a fresh image, on its own disk, gone, refused, ended, decided, in force, lifted, answered, closed',
   }),
   undo: Type.Union([Action, Type.Null()]),
   /** Name of the snapshot to make, or to go back to; only for actions snapshot and revert. */
   snapshot: Type.Optional(Type.String({ maxLength: 64 })),
+  /** The golden image whose copy the VM is started on: its absolute path on the VM's host; only for action re-image. */
+  image: Type.Optional(Type.String({ maxLength: 1024 })),
   /** Names of the cards whose links come up again, as their hypervisor has them; absent = all; only for action restore-link. */
   cards: Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64 })),
   /** What the held attempt is answered; only for action release. */
   answer: Type.Optional(HeldAnswer),
   /** What the switch is given; only for actions on the network. */
   measure: Type.Optional(NetworkMeasure),
-  /** The name under which the switch keeps the measure, or a call is known, the same for every attempt; the step's own id when absent. */
+  /** The name under which the switch keeps the measure, a call is known, or a fresh disk is called, the same for every attempt; the step's own id when absent. */
   key: Type.Optional(Type.String({ maxLength: 64 })),
-  /** The name of the measure, or the call, that is taken back; only for actions lift and end-call. */
+  /** The name of the measure, the call or the fresh disk that is taken back; only for actions lift, end-call and undo-re-image. */
   lifts: Type.Optional(Type.String({ maxLength: 64 })),
   /** Which of the configured calls; only for actions call and end-call. */
   call: Type.Optional(Name),

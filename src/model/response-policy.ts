@@ -33,6 +33,8 @@ export const ResponsePolicy = Type.Object(
     protectedVms: Type.Optional(Type.Array(VmId, { maxItems: 1000 })),
     /** Bridge of the inspection point that `reroute` leads through. */
     inspection: Type.Optional(Type.String({ minLength: 1, maxLength: 15 })),
+    /** Absolute path, on the host of the VM, of the disk image that `re-image` starts its VMs from anew. */
+    goldenImage: Type.Optional(Type.String({ pattern: '^/[^\\u0000-\\u001f\\u007f]+$', maxLength: 1024 })),
     /** Changes are being made: everything waits for a person. */
     maintenance: Type.Optional(Type.Array(Hours, { maxItems: 32 })),
     /** Nobody is there to mend it: what isolates or stops a VM waits for a person. */

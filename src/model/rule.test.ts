@@ -13,6 +13,7 @@ const table: readonly (readonly [string, Partial<Rule>, RegExp | null])[] = [
   ['a deadline', { approval: 'approval', deadlineMinutes: 5, unanswered: 'approve', expiresMinutes: 5 }, null],
   ['an expiry that nobody keeps', { expiresMinutes: 5 }, /automatic suspend is not taken back by itself/],
   ['an expiry that a switch keeps', { action: 'block-flow', expiresMinutes: 5 }, null],
+  ['one that takes a disk away', { approval: 'approval', also: ['re-image'] }, /only a person orders/],
   ['one that would have to know a snapshot', { approval: 'approval', also: ['revert'] }, /a person names/],
   ['one that waits inline', { action: 'block', approval: 'approval' }, /cannot wait for consent/],
   ['one that tries inline', { action: 'block', dryRun: true }, /cannot be tried without doing it/],

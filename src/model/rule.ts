@@ -67,9 +67,13 @@ function expiryFault({ action, also = [], approval, expiresMinutes }: Rule): str
 
 /** Which state of a VM is still good is known to nobody before it happens. */
 function personsFault({ action, also = [] }: Rule): string | null {
-  return [action, ...also].includes('revert')
-    ? 'revert goes back to a snapshot that a person names; ask for suspend, and order it by hand'
-    : null;
+  const asked = [action, ...also];
+  if (asked.includes('revert'))
+    return 'revert goes back to a snapshot that a person names; ask for suspend, and order it by hand';
+  const image = asked.find((one) => one === 're-image' || one === 'undo-re-image');
+  return image === undefined
+    ? null
+    : `${image} takes the VM's disk away from it, which only a person orders; ask for suspend, and order it by hand`;
 }
 
 function inlineFault({ on, action, approval, dryRun }: Rule): string | null {

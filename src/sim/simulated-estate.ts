@@ -52,7 +52,10 @@ export class SimulatedEstate {
 
   abilities(): readonly Ability[] {
     return plannedActions
-      .filter((action) => !['lift', 'memory-dump', 'cut-link', 'restore-link', 'revert'].includes(action))
+      .filter(
+        (action) =>
+          !['lift', 'memory-dump', 'cut-link', 'restore-link', 'revert', 're-image', 'undo-re-image'].includes(action),
+      )
       .map((action) => ({ action, available: true, why: null }));
   }
 

@@ -5,7 +5,7 @@ import { sayRemediation } from '../print/alarms.ts';
 import { printPreview } from '../print/plans.ts';
 import type { Run } from '../run.ts';
 import { answer, type Answer, type Verb, type Words } from '../verb.ts';
-import { personsActions } from './alarm-verbs.ts';
+import { personsActions, snapshotNamed, snapshotOption } from './alarm-verbs.ts';
 
 type PersonsAction = (typeof personsActions)[number];
 
@@ -17,23 +17,32 @@ export const actVerb: Verb = {
   options: [
     { flags: '--preview', says: 'show what would be done, by whom and why; change nothing' },
     { flags: '--why <text>', says: 'the reason, for the plan and the audit log' },
+    snapshotOption,
     { flags: '--without-evidence', says: 'power off without keeping a snapshot first' },
   ],
   async run(run, words) {
     const action = words.choice('action', personsActions);
     if (action === undefined) return fail(problem('usage', 'No action was named.'));
     const vm = words.text('vm');
-    if (words.flag('preview'))
-      return answer(await run.ask((manager) => manager.previewAct({ vm, action })), printPreview);
-    return await act(run, words, vm, action);
+    const snapshot = snapshotNamed(words, action);
+    if (!snapshot.ok) return snapshot;
+    const asked = { vm, action, ...snapshot.value };
+    if (words.flag('preview')) return answer(await run.ask((manager) => manager.previewAct(asked)), printPreview);
+    return await act(run, words, asked);
   },
 };
 
-async function act(run: Run, words: Words, vm: string, action: PersonsAction): Promise<Result<Answer>> {
+interface Asked {
+  readonly vm: string;
+  readonly action: PersonsAction;
+  readonly snapshot?: string;
+}
+
+async function act(run: Run, words: Words, asked: Asked): Promise<Result<Answer>> {
   const why = words.maybe('why')?.trim() ?? '';
   if (why.length > 500) return fail(problem('usage', '--why takes 500 characters at most.'));
   const evidence = words.flag('withoutEvidence') ? 'none' : 'first';
-  const given = await run.ask((manager) => manager.actOnVm({ vm, action, evidence, ...(why === '' ? {} : { why }) }));
+  const given = await run.ask((manager) => manager.actOnVm({ ...asked, evidence, ...(why === '' ? {} : { why }) }));
   const said = answer(given, sayRemediation);
   return said.ok && given.ok ? ok({ ...said.value, found: given.value.state !== 'done' }) : said;
 }

@@ -24,6 +24,19 @@ export function callNamed(words: Words): { readonly call?: string } {
   return call === undefined ? {} : { call };
 }
 
+export const snapshotOption = {
+  flags: '--snapshot <name>',
+  says: 'the snapshot to go back to; only for revert',
+} as const;
+
+export function snapshotNamed(words: Words, action: string): Result<{ readonly snapshot?: string }> {
+  const snapshot = words.maybe('snapshot');
+  if (snapshot !== undefined) return ok({ snapshot });
+  return action === 'revert'
+    ? fail(problem('usage', 'Which snapshot to go back to was not said.', 'Add --snapshot NAME.'))
+    : ok({});
+}
+
 export const alarmVerbs: readonly Verb[] = [
   {
     words: 'alarms',
@@ -87,7 +100,7 @@ export const alarmVerbs: readonly Verb[] = [
     choices: { action: personsActions },
     options: [
       { flags: '--without-evidence', says: 'power off without keeping anything first' },
-      { flags: '--snapshot <name>', says: 'the snapshot to go back to; only for revert' },
+      snapshotOption,
       { flags: '--memory-first', says: 'keep the memory in a file on its host before powering off, not a snapshot' },
       callOption,
     ],
@@ -95,16 +108,15 @@ export const alarmVerbs: readonly Verb[] = [
       const action = words.choice('action', personsActions);
       if (action === undefined) return fail(problem('usage', 'No action was named.'));
       const evidence = words.flag('withoutEvidence') ? 'none' : words.flag('memoryFirst') ? 'memory' : 'first';
-      const snapshot = words.maybe('snapshot');
-      if (action === 'revert' && snapshot === undefined)
-        return fail(problem('usage', 'Which snapshot to go back to was not said.', 'Add --snapshot NAME.'));
+      const snapshot = snapshotNamed(words, action);
+      if (!snapshot.ok) return snapshot;
       const given = await aboutAlarm(run, words, (manager, alarm) =>
         manager.respondToAlarm({
           alarm,
           action,
           evidence,
           ...callNamed(words),
-          ...(snapshot === undefined ? {} : { snapshot }),
+          ...snapshot.value,
         }),
       );
       const said = answer(given, sayRemediation);

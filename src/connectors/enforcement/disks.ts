@@ -12,6 +12,10 @@ export interface Disk {
   readonly format: string;
   readonly writable: boolean;
   readonly snapshots: readonly string[];
+  /** The file it is in, as QEMU names it; null when it is in none. */
+  readonly file: string | null;
+  /** What it is an overlay over. */
+  readonly backing: string | null;
 }
 
 const disksMax = 256;
@@ -31,13 +35,16 @@ function diskOf(entry: Json): Disk | null {
   if (device === null || inserted === null) return null;
   const node = asText(inserted['node-name']);
   if (node === null) return null;
-  const kept = asList(asObject(inserted['image'])?.['snapshots'], snapshotsMax);
+  const image = asObject(inserted['image']);
+  const kept = asList(image?.['snapshots'], snapshotsMax);
   return {
     // A -blockdev has no device name, a hot-plugged one may have no path.
     device: asText(device['device']) || asText(device['qdev']) || node,
     node,
     format: asText(inserted['drv']) ?? 'unknown',
     writable: inserted['ro'] === false,
+    file: asText(inserted['file']),
+    backing: asText(image?.['full-backing-filename']) ?? asText(inserted['backing_file']),
     snapshots: kept.flatMap((snapshot) => asText(asObject(snapshot)?.['name']) ?? []),
   };
 }

@@ -5,6 +5,7 @@ import { type Problem, problem, sayProblem } from '../../kit/problem.ts';
 import type { Result } from '../../kit/result.ts';
 import type { Action, Step } from '../../model/remediation.ts';
 import type { ActOutcome, Capability, Enforcer, VmAction, VmReading } from './enforcer.ts';
+import { changeImage, type ImageControl, noImage } from './verified-image.ts';
 import { revert, type RevertControl, revertObstacle } from './verified-revert.ts';
 import { changeLinks, type LinkControl, linkObstacle } from './verified-links.ts';
 import { dumpMemory, type MemoryDumpControl } from './memory-dump.ts';
@@ -25,6 +26,8 @@ export interface VmControl {
   readonly links?: LinkControl;
   /** Absent where nothing can be gone back to. */
   readonly revert?: RevertControl;
+  /** Absent where no fresh disk can be given. */
+  readonly image?: ImageControl;
 }
 
 export interface Patience {
@@ -33,7 +36,10 @@ export interface Patience {
 }
 
 /** What is one command, read back from the VM's state. */
-type OrderedAction = Exclude<VmAction, 'memory-dump' | 'cut-link' | 'restore-link' | 'revert'>;
+type OrderedAction = Exclude<VmAction, SelfReadAction>;
+/** What has a reading of its own. */
+type SelfReadAction = (typeof selfRead)[number];
+const selfRead = ['memory-dump', 'cut-link', 'restore-link', 'revert', 're-image', 'undo-re-image'] as const;
 
 /** How long reading back may take to show what was ordered, before the answer is `unconfirmed`. */
 const deadlinesMs: Readonly<Record<OrderedAction, number>> = {
@@ -70,12 +76,21 @@ async function capabilitiesOf(control: VmControl): Promise<readonly Capability[]
     { action: 'snapshot', available: obstacle === null, why: obstacle && sayProblem(obstacle) },
     { action: 'memory-dump', available: noDump === null, why: noDump && sayProblem(noDump) },
     { action: 'revert', available: noRevert === null, why: noRevert && sayProblem(noRevert) },
+    ...(await imageCapabilities(control.image)),
     ...(['cut-link', 'restore-link'] as const).map((action) => ({
       action,
       available: noLinks === null,
       why: noLinks && sayProblem(noLinks),
     })),
   ];
+}
+
+async function imageCapabilities(image: ImageControl | undefined): Promise<readonly Capability[]> {
+  const obstacles = [
+    ['re-image', image === undefined ? noImage : await image.obstacle()],
+    ['undo-re-image', image === undefined ? noImage : await image.undoObstacle()],
+  ] as const;
+  return obstacles.map(([action, why]) => ({ action, available: why === null, why: why && sayProblem(why) }));
 }
 
 const noMemory = problem('refused', "The VM's memory cannot be had in a file here.", 'Have a snapshot made instead.');
@@ -90,6 +105,8 @@ async function carryOut(step: Step, control: VmControl, patience: Patience): Pro
   const before = await control.readState();
   if (!before.ok) return refused(before.error);
   if (holds(step, before.value)) return { state: 'done', evidence: `already so: ${describe(before.value)}` };
+  // One that was begun may have ended the VM already.
+  if (action === 're-image' || action === 'undo-re-image') return await changeImage(step, control.image);
   if (before.value.run === 'gone')
     return refused(problem('refused', `VM ${step.vm} is not running, so that ${action} has nothing to act on.`));
   if (action === 'cut-link' || action === 'restore-link') return await changeLinks(step, control.links, patience);
@@ -116,8 +133,8 @@ async function carryOut(step: Step, control: VmControl, patience: Patience): Pro
   };
 }
 
-function isReadByItself(action: Action): action is Exclude<VmAction, OrderedAction> {
-  return action === 'memory-dump' || action === 'cut-link' || action === 'restore-link' || action === 'revert';
+function isReadByItself(action: Action): action is SelfReadAction {
+  return selfRead.some((one) => one === action);
 }
 
 function isOrdered(action: Action): action is OrderedAction {
@@ -182,6 +199,8 @@ function holds(step: Step, reading: VmReading): boolean {
     case 'cut-link':
     case 'restore-link':
     case 'revert':
+    case 're-image':
+    case 'undo-re-image':
       return false;
   }
 }

@@ -20,10 +20,12 @@ export function platformHandlers(desk: Desk): PlatformHandlers {
   return {
     listPlatforms: async () => await Promise.resolve(ok(desk.platforms.hands().map((hand) => hand.health()))),
     listPlatformVms: async ({ platform }) => await vmsOf(desk, platform),
-    previewAct: async ({ vm, action }, by) =>
-      action === 'alert' ? fail(noAct) : await previewAct(desk, { vm, action, evidence: 'first', why: undefined, by }),
-    actOnVm: async ({ vm, action, evidence = 'first', why }, by) =>
-      action === 'alert' ? fail(noAct) : await actOnVm(desk, { vm, action, evidence, why, by }),
+    previewAct: async ({ vm, action, snapshot }, by) =>
+      action === 'alert'
+        ? fail(noAct)
+        : await previewAct(desk, { vm, action, evidence: 'first', snapshot, why: undefined, by }),
+    actOnVm: async ({ vm, action, evidence = 'first', snapshot, why }, by) =>
+      action === 'alert' ? fail(noAct) : await actOnVm(desk, { vm, action, evidence, snapshot, why, by }),
   };
 }
 

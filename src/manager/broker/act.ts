@@ -17,6 +17,8 @@ export interface ActRequest {
   readonly vm: string;
   readonly action: PlannedAction;
   readonly evidence: Wanted['evidence'];
+  /** Only for `revert`. */
+  readonly snapshot?: string | undefined;
   /** Undefined = the person did not say. */
   readonly why: string | undefined;
   readonly by: string;
@@ -41,8 +43,9 @@ export async function previewAct(desk: Desk, request: ActRequest): Promise<Resul
   return vm.ok ? await previewWish(desk, wishOf(vm.value.id, request)) : vm;
 }
 
-function wishOf(vm: string, { action, evidence, why, by }: ActRequest): PersonsWish {
-  return { vm, alarm: null, action, by, evidence, why: (why ?? `${by} asked for it`).slice(0, 1000) };
+function wishOf(vm: string, { action, evidence, snapshot, why, by }: ActRequest): PersonsWish {
+  const named = snapshot === undefined ? {} : { snapshot };
+  return { vm, alarm: null, action, by, evidence, why: (why ?? `${by} asked for it`).slice(0, 1000), ...named };
 }
 
 async function find(desk: Desk, reference: string): Promise<Result<Vm>> {

@@ -31,7 +31,7 @@ export interface PersonsWish {
   readonly evidence: Wanted['evidence'];
   /** Only for `revert`. */
   readonly snapshot?: string;
-  /** Only for `lift`. */
+  /** Only for `lift` and `undo-re-image`. */
   readonly lifts?: string;
   /** Only for `call`. */
   readonly call?: string;
@@ -173,7 +173,7 @@ async function undoRemediation(desk: Desk, id: string, by: string): Promise<Resu
     by,
     evidence: 'first',
     why: `${by} takes back ${step.action}, remediation ${id}`,
-    ...(action === 'lift' ? { lifts: measureKey(step) } : {}),
+    ...(action === 'lift' || action === 'undo-re-image' ? { lifts: measureKey(step) } : {}),
   } as const;
   return await adoptWish(desk, wish);
 }

@@ -38,6 +38,7 @@ const remote = 0x2000_8086;
 const qemu = 0x2000_8087;
 const procedures = {
   open: { program: remote, number: 1 },
+  create: { program: remote, number: 9 },
   xml: { program: remote, number: 14 },
   resume: { program: remote, number: 28 },
   suspend: { program: remote, number: 34 },
@@ -165,6 +166,11 @@ export class LibvirtClient {
   /** Power off at once, as by pulling the plug. */
   destroy(domain: LibvirtDomain): Promise<Result<void, LibvirtProblem>> {
     return this.#do(procedures.destroy, writeDomain(domain).u32(0));
+  }
+
+  /** Starts a kept domain that does not run, as its definition has it; from a managed save when there is one. */
+  start(domain: LibvirtDomain): Promise<Result<void, LibvirtProblem>> {
+    return this.#do(procedures.create, writeDomain(domain), slowMs);
   }
 
   /** Suspend to disk; the next start continues from there. */

@@ -178,6 +178,8 @@ function step(action: VmAction, snapshot?: string): Step {
     'cut-link': 'links down',
     'restore-link': 'links up',
     revert: `back at ${snapshot}`,
+    're-image': 'on a fresh image',
+    'undo-re-image': 'on its own disk',
   };
   return {
     id: `step${steps}`,
@@ -206,13 +208,16 @@ for (const [title, open, possible] of targets)
       target = await open();
       const { enforcer, truth } = target;
       const able = await enforcer.capabilities();
+      const own = target.nextStart === undefined ? [] : ['re-image'];
       const everywhere = ['power-off', 'resume', 'revert', 'snapshot', 'suspend'];
       assert.deepEqual(
         able
           .filter((it) => it.available)
           .map((it) => it.action)
           .toSorted(),
-        target.real === null ? everywhere : ['cut-link', 'memory-dump', ...everywhere, 'restore-link'].toSorted(),
+        target.real === null
+          ? everywhere
+          : ['cut-link', 'memory-dump', ...everywhere, ...own, 'restore-link'].toSorted(),
       );
       assert.match(await act('suspend'), /paused/);
       assert.equal(await truth(), 'paused');

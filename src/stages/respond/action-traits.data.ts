@@ -52,6 +52,9 @@ export const actionTraits: Readonly<Record<PlannedAction, ActionTraits>> = {
   },
   // What happened since is lost, in memory and on the disks.
   revert: { ...nothing, phase: 'stop', disruptive: true, destroys: true },
+  // Its disk is kept; what was in memory is lost.
+  're-image': { ...nothing, phase: 'stop', disruptive: true, destroys: true },
+  'undo-re-image': { ...nothing, phase: 'lift', reverses: 're-image' },
   resume: { ...nothing, phase: 'lift', reverses: 'suspend' },
   'restore-link': { ...nothing, phase: 'lift', reverses: 'cut-link' },
   lift: { ...nothing, phase: 'lift' },

@@ -112,6 +112,8 @@ function candidateFor(action: PlannedAction, wanted: Wanted, cause: PlanCause, g
     return { forbidden: 'the policy protects this VM from being isolated or stopped' };
   if (action === 'revert' && wanted.snapshot === undefined)
     return { obstacle: 'which of its snapshots to go back to was not said' };
+  if (action === 're-image' && ground.policy.goldenImage === undefined)
+    return { obstacle: 'the response policy of its service names no goldenImage to start it from' };
   const measure = measureOf(action, wanted, cause, ground);
   if (measure !== null && measure.measure === null)
     return measure.isProtected === true ? { forbidden: measure.why } : { obstacle: measure.why };

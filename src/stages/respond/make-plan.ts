@@ -11,7 +11,7 @@ import { type Disruption, limitsOf, radiusObjection, type Standing } from './bla
 import { chooseSteps, type Chosen } from './choose-steps.ts';
 import { isWithin } from './hours.ts';
 import type { Answered } from './in-force.ts';
-import { callStep, type KnownCall, measureStep, revertStep, stepFor } from './steps.ts';
+import { callStep, type KnownCall, measureStep, reimageStep, revertStep, stepFor } from './steps.ts';
 import type { Wanted } from './wanted.ts';
 
 export interface PlanCause {
@@ -74,7 +74,7 @@ export function makePlan(
   const objections = actsAlone ? objectionsTo(cause.vm, chosen, ground, nowMs) : [];
   const asksPerson = terms.consent === 'approval' || objections.length > 0;
   const deadlineMs = nowMs + terms.deadlineMinutes * minuteMs;
-  const steps = chosen.slice(0, stepsMax).map((one) => stepOf(one, cause, ground.calls ?? []));
+  const steps = chosen.slice(0, stepsMax).map((one) => stepOf(one, cause, ground));
   const plan: Plan = {
     id: digest(['plan', cause.vm, cause.seed, terms.dryRun, ...wanted.map(nameOf)].join('\n')),
     vm: cause.vm,
@@ -125,7 +125,11 @@ function expiryOf(chosen: readonly Chosen[]): number | null {
   );
 }
 
-function stepOf({ action, measure, wanted, replaces }: Chosen, cause: PlanCause, calls: readonly KnownCall[]): Step {
+function stepOf(
+  { action, measure, wanted, replaces }: Chosen,
+  cause: PlanCause,
+  { calls = [], policy: { goldenImage: image } }: Ground,
+): Step {
   const { vm, seed } = cause;
   const why = replaces === null ? cause.why : `${cause.why}; ${replaces}`;
   const known = calls.find(({ name }) => name === wanted.call);
@@ -134,6 +138,7 @@ function stepOf({ action, measure, wanted, replaces }: Chosen, cause: PlanCause,
     return callStep(known, vm, why, cause.origin === 'rule' ? `${cause.group} ${cause.alarm}` : seed);
   if (measure !== null) return measureStep(measure, vm, why, seed);
   if (action === 'revert') return revertStep(wanted.snapshot ?? '', vm, why, seed);
+  if (action === 're-image') return reimageStep(image ?? '', vm, why, seed);
   const step = stepFor(action, vm, why, wanted.lifts === undefined ? seed : `${seed} ${wanted.lifts}`);
   return wanted.lifts === undefined ? step : { ...step, lifts: wanted.lifts };
 }

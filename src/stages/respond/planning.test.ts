@@ -19,6 +19,7 @@ import { process } from '../../sim/seen.ts';
 import { actionTraits, phaseOrder } from './action-traits.data.ts';
 import { type Disruption, radiusObjection } from './blast-radius.ts';
 import { type Ground, makePlan, type PlanCause, type Terms } from './make-plan.ts';
+import { attemptOf, undoStep } from './steps.ts';
 import { mergeWanted, type Wanted } from './wanted.ts';
 
 const runs = { numRuns: counted(500, 20_000), seed: seed() };
@@ -195,4 +196,38 @@ test('a VM goes back only to a snapshot that was named, and what is lost by it i
   const unnamed = makePlan(cause, [wish], on, terms, nowMs);
   assert.equal(unnamed.plan, null);
   assert.match(unnamed.decisions[0]?.why ?? '', /which of its snapshots to go back to was not said/);
+});
+
+test('a VM is put on the golden image that its service names, what is lost by it is kept first, and its own disk is the way back', () => {
+  const on: Ground = {
+    policy: { goldenImage: '/images/web.qcow2' },
+    abilities: plannedActions.map((action) => ({ action, available: true, why: null })),
+    answered: { inForce: [], lifted: [] },
+    standing: null,
+    recent: [],
+  };
+  const wish: Wanted = {
+    action: 're-image',
+    by: 'person',
+    atMs: nowMs,
+    consent: 'automatic',
+    expiresMinutes: null,
+    evidence: 'first',
+  };
+  const [collected, step, ...more] = makePlan(cause, [wish], on, terms, nowMs).plan?.steps ?? [];
+  assert.ok(step);
+  assert.deepEqual(
+    [collected?.action, step.action, step.undo, more.length],
+    ['snapshot', 're-image', 'undo-re-image', 0],
+  );
+  assert.equal(step.image, '/images/web.qcow2');
+  // What is tried again is the same disk, and what takes it back names it.
+  const again = attemptOf(step, 2);
+  assert.deepEqual([again.id === step.id, again.key], [false, step.id]);
+  assert.equal(undoStep(again, 'r', 'w')?.lifts, step.id);
+  const unnamed = makePlan(cause, [wish], { ...on, policy: {} }, terms, nowMs);
+  assert.equal(unnamed.plan, null);
+  assert.match(unnamed.decisions[0]?.why ?? '', /names no goldenImage/);
+  const guarded = makePlan(cause, [wish], { ...on, policy: { ...on.policy, protectedVms: [cause.vm] } }, terms, nowMs);
+  assert.equal(guarded.plan, null);
 });

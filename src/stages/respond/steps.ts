@@ -38,6 +38,11 @@ export function revertStep(snapshot: string, vm: string, why: string, idSeed: st
   return { ...step, snapshot, expect: `back at ${snapshot}` };
 }
 
+/** A step that starts the VM anew on a copy of the golden image. */
+export function reimageStep(image: string, vm: string, why: string, idSeed: string): Step {
+  return { ...stepFor('re-image', vm, why, `${idSeed} ${image}`), image };
+}
+
 /** A step that puts a measure into force on the VM's network. */
 export function measureStep(measure: NetworkMeasure, vm: string, why: string, idSeed: string): Step {
   const detail = measure.kind === 'block-flow' ? ` ${measure.direction} ${measure.peer} ${measure.port}` : '';
@@ -61,10 +66,10 @@ export function undoStep(step: Step, remediation: string, why: string): Step | n
   if (step.undo === null) return null;
   const undo = stepFor(step.undo, step.vm, why, `undo ${remediation}`);
   if (step.call !== undefined) return { ...undo, call: step.call, lifts: measureKey(step) };
-  return step.undo === 'lift' ? { ...undo, lifts: measureKey(step) } : undo;
+  return step.undo === 'lift' || step.undo === 'undo-re-image' ? { ...undo, lifts: measureKey(step) } : undo;
 }
 
-/** The name under which a switch keeps what this step puts into force, or a receiver knows a call. */
+/** The name under which a switch keeps what this step puts into force, a receiver knows a call, or a fresh disk is called. */
 export function measureKey(step: Pick<Step, 'id' | 'key'>): string {
   return step.key ?? step.id;
 }
@@ -73,7 +78,7 @@ export function measureKey(step: Pick<Step, 'id' | 'key'>): string {
 export function attemptOf(step: Step, attempt: number): Step {
   if (attempt <= 1) return step;
   const id = digest(`${step.id} ${attempt}`);
-  const isNamed = step.measure !== undefined || step.call !== undefined;
+  const isNamed = step.measure !== undefined || step.call !== undefined || step.image !== undefined;
   return isNamed ? { ...step, id, key: measureKey(step) } : { ...step, id };
 }
 
@@ -101,6 +106,10 @@ function expectation(action: Action, snapshot: string | undefined): string {
       return 'memory kept';
     case 'revert':
       return 'back at the snapshot';
+    case 're-image':
+      return 'on a fresh image';
+    case 'undo-re-image':
+      return 'on its own disk';
     case 'cut-link':
       return 'links down';
     case 'restore-link':
@@ -138,6 +147,8 @@ function undoOf(action: Action): Action | null {
       return 'restore-link';
     case 'restore-link':
       return 'cut-link';
+    case 're-image':
+      return 'undo-re-image';
     case 'quarantine':
     case 'block-flow':
     case 'capture':
@@ -147,6 +158,7 @@ function undoOf(action: Action): Action | null {
     case 'snapshot':
     case 'memory-dump':
     case 'revert':
+    case 'undo-re-image':
     case 'power-off':
     case 'block':
     case 'kill':

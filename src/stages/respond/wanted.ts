@@ -16,7 +16,7 @@ export interface Wanted {
   readonly evidence: Evidence;
   /** Only for `revert`: the snapshot to go back to. */
   readonly snapshot?: string;
-  /** Only for `lift`: the remediation that is taken back. */
+  /** Only for `lift` and `undo-re-image`: the remediation that is taken back. */
   readonly lifts?: string;
   /** Only for `lift`: what that remediation had put into force. */
   readonly of?: NetworkMeasure['kind'];

@@ -5,6 +5,7 @@ import { fail, ok, type Result } from '../../../kit/result.ts';
 import { type LibvirtClient, type LibvirtDomain, openLibvirt } from '../../../protocols/libvirt/libvirt-client.ts';
 import type { Monitor } from '../../../protocols/qmp/monitor.ts';
 import type { Enforcer } from '../enforcer.ts';
+import { libvirtImage } from './libvirt-image.ts';
 import { libvirtLinks } from './libvirt-links.ts';
 import { pipeObstacle } from '../evidence-pipe.ts';
 import type { MemoryDumpOptions } from '../memory-dump.ts';
@@ -44,6 +45,7 @@ function libvirtControl({ socket, uuid, monitor, alive, evidence, pid }: Libvirt
       obstacle: () => snapshotObstacle(monitor),
       to: (name) => withDomain(socket, uuid, (client, domain) => revertTo(client, domain, name, alive)),
     },
+    image: libvirtImage({ socket, uuid, alive, withDomain: (act) => withDomain(socket, uuid, act) }),
     links: libvirtLinks((act) => withDomain(socket, uuid, act), monitor),
     ...(evidence === undefined
       ? {}
