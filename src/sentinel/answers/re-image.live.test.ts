@@ -74,7 +74,7 @@ suite('a guest on a fresh image', { skip: process.getuid?.() === 0 ? false : 'ta
     return outcome.evidence;
   }
 
-  test('loses what it wrote, and finds it again on its own disk', { timeout: 120_000 }, async () => {
+  test('loses what it wrote, and finds it again on its own disk', { timeout: 240_000 }, async () => {
     await makeGolden();
     const before = hash();
     const { host: on, guest: vm } = await open();
@@ -123,7 +123,7 @@ suite('a guest on a fresh image', { skip: process.getuid?.() === 0 ? false : 'ta
     assert.match((await third.act(step)).evidence, /no empty overlay/);
   });
 
-  test('goes on where it broke off', { timeout: 120_000 }, async () => {
+  test('goes on where it broke off', { timeout: 240_000 }, async () => {
     assert.ok(host !== null && guest !== null);
     const [on, vm] = [host, guest];
     const step = reimageStep(golden, 'name:fresh', 'w', 'two');
