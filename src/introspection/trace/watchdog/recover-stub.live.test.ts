@@ -1,5 +1,6 @@
 // Tracer and watchdog killed at once leave their stop points in QEMU: what the next one to come makes of such a guest.
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import {
@@ -17,6 +18,7 @@ import {
 } from '../../../../lab/fragile-trace.ts';
 import type { Guest } from '../../../../lab/guest.ts';
 import { sharedGuest } from '../../../../lab/shared-guests.ts';
+import { letGo } from './let-go.ts';
 import { recoverStub } from './recover-stub.ts';
 import type { RecoverOptions } from './recover-stub.ts';
 
@@ -79,6 +81,19 @@ suite('a guest whose tracer and watchdog were killed at once', { timeout: 180_00
     assert.deepEqual(await recoverStub(guest.qmp(), options), { ok: true, value: 'left-paused' });
     assert.equal(await statusOf(guest), 'paused');
     await guest.qmp().execute('cont');
+    await assertFree();
+  });
+
+  test('and that the tracer itself had paused is let run by its watchdog, which is waited for', async () => {
+    await openStub(guest);
+    const tracer = connect(gdbSocketOf(guest));
+    assert.ok(await becomes(async () => (await statusOf(guest)) === 'paused', 5_000), 'connecting pauses it');
+    tracer.destroy();
+    const recovered = recoverStub(guest.qmp(), options);
+    await wait(700);
+    const freed = await letGo(gdbSocketOf(guest), { staysPaused: false, patienceMs: 5_000, qemuLives: () => true });
+    assert.deepEqual(freed, { ok: true, value: 'running' });
+    assert.deepEqual(await recovered, { ok: true, value: 'running' });
     await assertFree();
   });
 

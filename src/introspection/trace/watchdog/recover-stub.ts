@@ -23,6 +23,8 @@ export type Recovery = 'clean' | Freed;
 
 const patienceMs = 5_000;
 const retryMs = 100;
+/** A watchdog that lives is connected again long before. */
+const watchdogMs = 3_000;
 /** As QEMU says it: `disconnected:unix:/run/x.sock,server=on` while nobody is connected. */
 const unixStub = /^(disconnected:)?unix:(.+?)(?:,server(?:=on)?)?$/;
 
@@ -32,17 +34,37 @@ const unixStub = /^(disconnected:)?unix:(.+?)(?:,server(?:=on)?)?$/;
  * `failed` = QEMU does not answer.
  */
 export async function recoverStub(monitor: Monitor, options: RecoverOptions): Promise<Result<Recovery>> {
-  const [stub, status] = [await findIdleStub(monitor, options), await readStatus(monitor)];
-  if (!stub.ok) return stub;
-  if (!status.ok) return status;
-  if (stub.value === null) return status.value === 'debug' ? recoverWithoutStub(monitor, options) : ok('clean');
+  const found = await lookTwiceWhenPaused(monitor, options);
+  if (!found.ok) return found;
+  const { stub, status } = found.value;
+  if (stub === null) return status === 'debug' ? recoverWithoutStub(monitor, options) : ok('clean');
   const { reach = sameRoot } = options;
-  const freed = await letGo(reach(stub.value), {
-    staysPaused: status.value === 'paused',
+  const freed = await letGo(reach(stub), {
+    staysPaused: status === 'paused',
     patienceMs,
     qemuLives: () => true,
   });
-  return freed.ok ? takeAway(monitor, stub.value, reach, freed.value) : freed;
+  return freed.ok ? takeAway(monitor, stub, reach, freed.value) : freed;
+}
+
+interface Left {
+  readonly stub: string | null;
+  readonly status: string;
+}
+
+/**
+ * A tracer that has just gone may have paused the guest itself, and its watchdog be between cutting it off and letting the guest
+ * run, which QEMU shows as a pause with nobody connected: only one that lasts is somebody else's.
+ */
+async function lookTwiceWhenPaused(monitor: Monitor, options: RecoverOptions): Promise<Result<Left>> {
+  for (const deadline = performance.now() + watchdogMs; ; await wait(retryMs)) {
+    const stub = await findIdleStub(monitor, options);
+    if (!stub.ok) return stub;
+    const status = await readStatus(monitor);
+    if (!status.ok) return status;
+    const left = { stub: stub.value, status: status.value };
+    if (left.stub === null || left.status !== 'paused' || performance.now() > deadline) return ok(left);
+  }
 }
 
 /** The socket of a stub of ours that nobody is connected to; null = there is no stub. A watchdog may just be busy at it. */
