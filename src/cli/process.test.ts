@@ -16,7 +16,7 @@ import { after, test } from 'node:test';
 const root = join(import.meta.dirname, '..', '..');
 const directory = mkdtempSync(join(tmpdir(), 'plumbline-process-'));
 const started: Plumbline[] = [];
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 
 type Plumbline = ChildProcessByStdio<null, Readable, Readable>;
 
@@ -166,4 +166,15 @@ test('a log that nobody watches holds no way in', async () => {
   assert.doesNotMatch(line.toString() + err, /token=/);
   for (const entry of err.trimEnd().split('\n'))
     assert.equal(typeof (JSON.parse(entry) as { msg: unknown }).msg, 'string');
+});
+
+test('a server whose starter has gone before it could listen for that ends too', async () => {
+  const child = spawn(process.execPath, [join(root, 'src', 'cli', 'main.ts'), 'up', '--port', '0'], {
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    env: { ...process.env, PLUMBLINE_STATE: join(directory, 'left') },
+  });
+  after(() => child.kill('SIGKILL'));
+  child.disconnect();
+  const [code] = (await once(child, 'exit', { signal: AbortSignal.timeout(patienceMs) })) as [number | null];
+  assert.equal(code, 0);
 });

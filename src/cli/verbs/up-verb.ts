@@ -1,4 +1,5 @@
 // `up`: the whole of Plumbline on one machine, until it is asked to stop; and the way to its console.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import { colouredPage, plainPage, wantsColour } from '../print/page.ts';
@@ -38,7 +39,7 @@ export const upVerb: Verb = {
     if (!bridges.ok) return bridges;
     const { shell, stateDir } = run;
     const configFile = words.maybe('config');
-    const serving = await shell.programs.serve({
+    const starting = shell.programs.serve({
       stateDir,
       ...(port.value === null ? {} : { port: port.value }),
       ...(configFile === undefined ? {} : { configFile }),
@@ -46,6 +47,7 @@ export const upVerb: Verb = {
       ...(bridges.value === null ? {} : { bridgeEnforcer: bridges.value }),
       log: (program) => programLog(program, shell.err, pageOfLog(shell)),
     });
+    const serving = await Promise.race([starting, givenUp(shell.stop)]);
     if (!serving.ok) return serving;
     const { address, console } = serving.value;
     run.say({
@@ -65,6 +67,17 @@ export const upVerb: Verb = {
 function pageOfLog({ err, env }: Shell) {
   if (!err.isTerminal) return null;
   return wantsColour(err.isTerminal, env) ? colouredPage(null) : plainPage;
+}
+
+const startingMsMax = 15_000;
+
+/** Whoever asks it to stop while it starts does not wait for ever: a start that hangs is left. */
+async function givenUp(stop: AbortSignal): Promise<Result<never>> {
+  await stopAsked(stop);
+  await sleep(startingMsMax, undefined, { ref: false });
+  return fail(
+    problem('interrupted', `It was asked to stop and had not started ${startingMsMax / 1000} seconds later.`),
+  );
 }
 
 async function stopAsked(stop: AbortSignal): Promise<void> {
