@@ -18,7 +18,7 @@ test('a second manager on the same directory is refused, in this process and in 
     process.execPath,
     [
       '-e',
-      `import(${JSON.stringify(new URL('state-directory.ts', import.meta.url).href)}).then((m) => { console.log(m.openStateDirectory(${JSON.stringify(path)}).ok); setInterval(() => {}, 1000); })`,
+      `import(${JSON.stringify(new URL('state-directory.ts', import.meta.url).href)}).then((m) => { const held = m.openStateDirectory(${JSON.stringify(path)}); console.log(held.ok); setInterval(() => held, 1000); })`,
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
