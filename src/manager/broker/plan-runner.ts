@@ -97,7 +97,13 @@ export function startPlanRunner(parts: PlanTurnParts): PlanRunner {
     if (closed || (timer !== null && dueMs <= atMs && dueMs > nowMs)) return;
     if (timer !== null) clearTimeout(timer);
     dueMs = atMs;
-    timer = setTimeout(wake, Math.max(0, atMs - nowMs)).unref();
+    timer = setTimeout(ring, Math.max(0, atMs - nowMs)).unref();
+  }
+
+  /** A timer may ring before the clock shows its time; only one that has not rung yet is waited for. */
+  function ring(): void {
+    timer = null;
+    wake();
   }
 
   return {
