@@ -4,8 +4,8 @@ import type { Clock } from '../kit/clock.ts';
 import { problem, type Problem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
 import type { CheckedOrder, CheckedPort } from '../connectors/enforcement/checked-order.ts';
-import type { RunState } from '../connectors/enforcement/enforcer.ts';
-import type { Platform, PlatformVm, RevertingEnforcer } from '../connectors/enforcement/platform.ts';
+import type { Enforcer, RunState } from '../connectors/enforcement/enforcer.ts';
+import type { Platform, PlatformVm } from '../connectors/enforcement/platform.ts';
 import { type Patience, verifiedEnforcer, type VmControl } from '../connectors/enforcement/verified-action.ts';
 import { type SwitchControl, verifiedNetworkEnforcer } from '../connectors/enforcement/verified-measure.ts';
 
@@ -82,15 +82,8 @@ export class SimulatedPlatform {
     };
   }
 
-  #enforcer(id: string, patience: Patience): RevertingEnforcer {
-    const revert: RevertingEnforcer['revert'] = async (snapshot) => {
-      const vm = this.#find(id);
-      if (!vm.ok) return { state: 'failed', evidence: vm.error.message, problem: vm.error };
-      const missing = problem('not-found', 'The VM has no snapshot of that name.');
-      if (vm.value.snapshots.has(snapshot)) return await Promise.resolve({ state: 'done', evidence: 'went back' });
-      return { state: 'failed', evidence: missing.message, problem: missing };
-    };
-    return { ...verifiedEnforcer(this.#control(id), patience), revert };
+  #enforcer(id: string, patience: Patience): Enforcer {
+    return verifiedEnforcer(this.#control(id), patience);
   }
 
   #control(id: string): VmControl {

@@ -2,7 +2,7 @@
 // platform's own management server. It decides nothing and remembers nothing: the platform is the memory.
 import type { Result } from '../../kit/result.ts';
 import type { VmPort } from '../../model/network-measure.ts';
-import type { ActOutcome, Enforcer } from './enforcer.ts';
+import type { Enforcer } from './enforcer.ts';
 import type { NetworkEnforcer } from './network-enforcer.ts';
 
 export type PlatformKind = 'vsphere' | 'proxmox' | 'nsx';
@@ -14,7 +14,7 @@ export interface Platform {
   /** Never throws, as nothing here does. */
   listVms(): Promise<Result<PlatformInventory>>;
   /** Null where the platform has no say over VMs, only over their network. */
-  enforcer(vm: PlatformVm): RevertingEnforcer | null;
+  enforcer(vm: PlatformVm): Enforcer | null;
   network(vm: PlatformVm): NetworkEnforcer;
   close(): Promise<void>;
 }
@@ -48,11 +48,6 @@ export interface PlatformCard {
   readonly mac: string;
   readonly network: string;
   readonly isConnected: boolean;
-}
-
-export interface RevertingEnforcer extends Enforcer {
-  /** Goes back to the one snapshot of that name, and reads back that it is the current one. */
-  revert(snapshot: string): Promise<ActOutcome>;
 }
 
 /** The port by which measures on a card are ordered: what stands for the host device is the card's id. */

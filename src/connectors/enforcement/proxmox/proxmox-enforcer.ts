@@ -5,8 +5,7 @@ import { asList, asObject, asText, type JsonObject } from '../../../kit/json-obj
 import { type Problem, problem, sayProblem } from '../../../kit/problem.ts';
 import { fail, ok, type Result } from '../../../kit/result.ts';
 import type { TaskPatience } from '../../../protocols/proxmox/run-task.ts';
-import type { ActOutcome, RunState, VmReading } from '../enforcer.ts';
-import type { RevertingEnforcer } from '../platform.ts';
+import type { ActOutcome, Enforcer, RunState, VmReading } from '../enforcer.ts';
 import { type Patience, verifiedEnforcer, type VmControl } from '../verified-action.ts';
 import { type NetworkCard, readCards, withLink } from './network-cards.ts';
 import { readNotes } from './quarantine-note.ts';
@@ -18,9 +17,8 @@ const snapshotForm = /^(?!(?:current|pending)$)[a-z][a-z0-9_-]{1,39}$/i;
 /** A VM that high availability looks after is ended by it, some rounds after the task. */
 const highAvailabilityMs = 60_000;
 
-export function proxmoxEnforcer(vm: VmPlace, patience: Patience & TaskPatience): RevertingEnforcer {
-  const control = proxmoxControl(vm, patience);
-  return { ...verifiedEnforcer(control, patience), revert: (snapshot) => revertTo(vm, snapshot) };
+export function proxmoxEnforcer(vm: VmPlace, patience: Patience & TaskPatience): Enforcer {
+  return verifiedEnforcer(proxmoxControl(vm, patience), patience);
 }
 
 function proxmoxControl(vm: VmPlace, patience: TaskPatience): VmControl {

@@ -8,8 +8,8 @@ import type { BlockFlow, Quarantine } from '../../../model/network-measure.ts';
 import type { Action } from '../../../model/remediation.ts';
 import { fakeVm, type FakeVm } from '../../../sim/proxmox/cluster.ts';
 import { fakeUser, type Misbehaviour } from '../../../sim/proxmox/fake-proxmox.ts';
-import type { ActOutcome } from '../enforcer.ts';
-import { type Platform, type PlatformVm, portOf, type RevertingEnforcer } from '../platform.ts';
+import type { ActOutcome, Enforcer } from '../enforcer.ts';
+import { type Platform, type PlatformVm, portOf } from '../platform.ts';
 
 const quarantine: Quarantine = { kind: 'quarantine', management: [] };
 const block: BlockFlow = {
@@ -30,9 +30,7 @@ suite('Proxmox VE that does not do as it is told', () => {
   });
   after(() => proxmox.stop());
 
-  const fresh = async (
-    timeoutMs = 5000,
-  ): Promise<{ platform: Platform; vm: PlatformVm; enforcer: RevertingEnforcer }> => {
+  const fresh = async (timeoutMs = 5000): Promise<{ platform: Platform; vm: PlatformVm; enforcer: Enforcer }> => {
     fake = fakeVm('100', 'pve1');
     proxmox.fake.cluster.vms.set('100', fake);
     proxmox.fake.misbehaviours.length = 0;
@@ -51,7 +49,7 @@ suite('Proxmox VE that does not do as it is told', () => {
     suspend: ({ enforcer, vm }) => enforcer.act(stepOf(vm, 'suspend')),
     snapshot: ({ enforcer, vm }) => enforcer.act(stepOf(vm, 'snapshot')),
     'power-off': ({ enforcer, vm }) => enforcer.act(stepOf(vm, 'power-off')),
-    revert: ({ enforcer }) => enforcer.revert('plumbline-evidence-1'),
+    revert: ({ enforcer, vm }) => enforcer.act({ ...stepOf(vm, 'revert'), snapshot: 'plumbline-evidence-1' }),
     quarantine: ({ platform, vm }) => platform.network(vm).apply(portOf(vm, must(cardOf(vm))), 'q-1', quarantine),
     'block-flow': ({ platform, vm }) => platform.network(vm).apply(portOf(vm, must(cardOf(vm))), 'b-1', block),
   };
@@ -174,8 +172,8 @@ suite('Proxmox VE that does not do as it is told', () => {
       const outcome = await orders['snapshot']?.(on);
       assert.ok(outcome?.state === 'failed' && /already used/.test(outcome.evidence), outcome?.evidence);
     }
-    const reverted = await on.enforcer.revert('plumbline-evidence-1');
-    assert.ok(reverted.state === 'failed' && /not complete/.test(reverted.evidence), reverted.evidence);
+    const reverted = await orders['revert']?.(on);
+    assert.ok(reverted?.state === 'failed' && /has no snapshot/.test(reverted.evidence), reverted?.evidence);
   });
 
   for (const name of ['current', 'Pending', 'a', '1st', 'with.dot', 'x'.repeat(41), '../config', 'a/b', 'a%2fb', 'ä']) {
@@ -184,8 +182,8 @@ suite('Proxmox VE that does not do as it is told', () => {
       const before = proxmox.fake.seen.length;
       const made = await on.enforcer.act({ ...stepOf(on.vm, 'snapshot'), snapshot: name });
       assert.ok(made.state === 'failed' && made.problem.kind === 'refused', made.evidence);
-      const reverted = await on.enforcer.revert(name);
-      assert.ok(reverted.state === 'failed' && reverted.problem.kind === 'not-found', reverted.evidence);
+      const reverted = await on.enforcer.act({ ...stepOf(on.vm, 'revert'), snapshot: name });
+      assert.ok(reverted.state === 'failed' && reverted.problem.kind === 'refused', reverted.evidence);
       assert.ok(proxmox.fake.seen.slice(before).every(({ verb }) => verb === 'GET'));
     });
   }

@@ -8,8 +8,9 @@ import { type ProxmoxOnTrial, startProxmox } from '../../../../lab/proxmox.ts';
 import type { BlockFlow, Quarantine, VmPort } from '../../../model/network-measure.ts';
 import { type FakeFlow, fakeVm, type FakeVm, passes } from '../../../sim/proxmox/cluster.ts';
 import { fakeUser } from '../../../sim/proxmox/fake-proxmox.ts';
+import type { Enforcer } from '../enforcer.ts';
 import type { MeasureOutcome, NetworkEnforcer } from '../network-enforcer.ts';
-import { type Platform, type PlatformVm, portOf, type RevertingEnforcer } from '../platform.ts';
+import { type Platform, type PlatformVm, portOf } from '../platform.ts';
 
 const quarantine: Quarantine = { kind: 'quarantine', management: ['10.9.0.2'] };
 const block: BlockFlow = {
@@ -28,7 +29,7 @@ suite('Measures on Proxmox VE', () => {
   let platform: Platform | null = null;
   let vm: PlatformVm;
   let network: NetworkEnforcer;
-  let enforcer: RevertingEnforcer;
+  let enforcer: Enforcer;
   let port: VmPort;
   before(async () => {
     proxmox = await startProxmox([fakeVm('100', 'pve1')]);
@@ -47,7 +48,9 @@ suite('Measures on Proxmox VE', () => {
     assert.ok(card !== undefined);
     port = portOf(vm, card);
     network = platform.network(vm);
-    enforcer = platform.enforcer(vm) as RevertingEnforcer;
+    const found = platform.enforcer(vm);
+    assert.ok(found !== null);
+    enforcer = found;
     return fake;
   };
   const lets = (asked: FakeFlow): boolean => passes(proxmox.fake.cluster, proxmox.fake.vm('100'), 'net0', asked);
@@ -231,10 +234,10 @@ suite('Measures on Proxmox VE', () => {
   test('going back to a snapshot does not open a card in quarantine, and begins the VM anew', async () => {
     const fake = await fresh();
     const act = { id: 's', vm: vm.uuid ?? '', action: 'snapshot', why: 't', expect: 't', undo: null } as const;
-    assert.equal((await enforcer.act({ ...act, snapshot: 'clean_1' })).state, 'done');
+    assert.equal((await enforcer.act({ ...act, snapshot: 'plumbline-clean' })).state, 'done');
     done(await network.apply(port, 'q-1', quarantine), true);
     const pid = fake.pid;
-    const reverted = await enforcer.revert('clean_1');
+    const reverted = await enforcer.act({ ...act, id: 'r', action: 'revert', snapshot: 'plumbline-clean' });
     assert.equal(reverted.state, 'done', reverted.evidence);
     assert.match(reverted.evidence, /taken down again/);
     assert.notEqual(fake.pid, pid);

@@ -9,8 +9,8 @@ import { type ManagedObject, readReference } from '../../../protocols/vsphere/vi
 import { childOf, childrenOf, textAt, type XmlElement } from '../../../protocols/xml/xml-element.ts';
 import { xml, type XmlText } from '../../../protocols/xml/xml-text.ts';
 import type { ActOutcome, RunState, VmReading } from '../enforcer.ts';
-import type { Platform, RevertingEnforcer } from '../platform.ts';
-import { type Patience, verifiedEnforcer, type VmControl } from '../verified-action.ts';
+import type { Platform } from '../platform.ts';
+import { verifiedEnforcer, type VmControl } from '../verified-action.ts';
 import { verifiedNetworkEnforcer } from '../verified-measure.ts';
 import { listVsphereVms } from './inventory.ts';
 import { vsphereQuarantine } from './vsphere-quarantine.ts';
@@ -42,24 +42,11 @@ export function vspherePlatform(settings: VsphereSettings): Result<Platform> {
     kind: 'vsphere',
     place: client.place,
     listVms: () => listVsphereVms(client),
-    enforcer: (vm) => vsphereEnforcer(client, objectOf(vm.id), patience, { clock, sleep }),
+    enforcer: (vm) => verifiedEnforcer(vsphereControl(client, objectOf(vm.id), patience), { clock, sleep }),
     network: (vm) =>
       verifiedNetworkEnforcer(vsphereQuarantine(client, objectOf(vm.id), patience), null, { clock, sleep }),
     close: () => client.close(),
   });
-}
-
-function vsphereEnforcer(
-  client: VimClient,
-  vm: ManagedObject,
-  task: TaskPatience,
-  patience: Patience,
-): RevertingEnforcer {
-  const control = vsphereControl(client, vm, task);
-  return {
-    ...verifiedEnforcer(control, patience),
-    revert: (snapshot) => revertTo(client, vm, snapshot, task),
-  };
 }
 
 function vsphereControl(client: VimClient, vm: ManagedObject, task: TaskPatience): VmControl {
