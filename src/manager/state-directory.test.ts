@@ -22,6 +22,7 @@ test('a second manager on the same directory is refused, in this process and in 
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
+  after(() => holder.kill('SIGKILL'));
   const said = await new Promise<string>((resolve) =>
     holder.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString())),
   );

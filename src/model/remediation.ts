@@ -3,8 +3,7 @@ import { Type, type Static } from 'typebox';
 import { IsoTime, Name, VmId } from './name.ts';
 import { NetworkMeasure } from './network-measure.ts';
 
-export const vmActions = [
-  'alert',
+const hypervisorActions = [
   'suspend',
   'resume',
   'snapshot',
@@ -16,6 +15,8 @@ export const vmActions = [
   'undo-re-image',
   'power-off',
 ] as const;
+
+export const vmActions = ['alert', ...hypervisorActions] as const;
 /** What can be done to a whole VM; `alert` does nothing to it. */
 export const VmAction = Type.Enum([...vmActions]);
 export type VmAction = Static<typeof VmAction>;
@@ -42,21 +43,7 @@ export const callActions = ['call', 'end-call'] as const;
 export const Action = Type.Enum([...vmActions, ...inlineActions, ...networkActions, 'release', 'lift', ...callActions]);
 export type Action = Static<typeof Action>;
 
-export const plannedActions = [
-  'suspend',
-  'resume',
-  'snapshot',
-  'memory-dump',
-  'cut-link',
-  'restore-link',
-  'revert',
-  're-image',
-  'undo-re-image',
-  'power-off',
-  ...networkActions,
-  'lift',
-  'call',
-] as const;
+export const plannedActions = [...hypervisorActions, ...networkActions, 'lift', 'call'] as const;
 /** What a plan can be made of: everything that changes a VM or its network from outside, and calls. */
 export const PlannedAction = Type.Enum([...plannedActions]);
 export type PlannedAction = Static<typeof PlannedAction>;

@@ -16,18 +16,17 @@ const mail = {
   text: 'Subject: x\r\n\r\n.\r\n..two\r\nend',
 };
 
+function placeOf({ port }: { readonly port: number }): MailServer {
+  return { host: '127.0.0.1', port, tls: 'none', fingerprint: null, credentials: null, greeting: 'here' };
+}
+
 async function send(options: Partial<MailServerOptions>, server: Partial<MailServer> = {}, timeoutMs = 2000) {
   const real = await startMailServer(options);
   started.push(real);
-  const to = {
-    host: '127.0.0.1',
-    port: real.port,
-    tls: 'none',
-    fingerprint: null,
-    credentials: null,
-    greeting: 'here',
-  } as const;
-  return { real, outcome: await sendMail({ ...to, ...server }, mail, timeoutMs, new AbortController().signal) };
+  return {
+    real,
+    outcome: await sendMail({ ...placeOf(real), ...server }, mail, timeoutMs, new AbortController().signal),
+  };
 }
 
 test('a mail arrives as it was written, dots at the beginning of lines included', async () => {
@@ -107,15 +106,12 @@ test('a reply without end is cut off', async () => {
 test('an address that would end the command is never said', async () => {
   const real = await startMailServer();
   started.push(real);
-  const to = {
-    host: '127.0.0.1',
-    port: real.port,
-    tls: 'none',
-    fingerprint: null,
-    credentials: null,
-    greeting: 'here',
-  } as const;
-  const sent = await sendMail(to, { ...mail, to: ['a@b>\r\nRCPT TO:<c@d'] }, 500, new AbortController().signal);
+  const sent = await sendMail(
+    placeOf(real),
+    { ...mail, to: ['a@b>\r\nRCPT TO:<c@d'] },
+    500,
+    new AbortController().signal,
+  );
   assert.equal(sent.kind, 'refused');
   assert.deepEqual(real.heard, []);
 });
