@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { tallyPrefix, type TestTally } from './test-tally.ts';
 
+const endingMsMax = 3000;
 const root = join(import.meta.dirname, '..');
 
 export interface TestRun {
@@ -117,6 +118,8 @@ export async function runTests(
     if (line.startsWith(tallyPrefix)) {
       Object.assign(tally, JSON.parse(line.slice(tallyPrefix.length)));
       told = true;
+      // All has been told; Node's own threads may keep it from ending (nodejs/node issue 64274).
+      setTimeout(() => child.kill('SIGKILL'), endingMsMax).unref();
     } else say(line);
   }
   clearTimeout(timer);
