@@ -10,7 +10,7 @@ import { after, test } from 'node:test';
 import { selfSignedCertificate } from '../../../lab/self-signed-certificate.ts';
 import { SimulatedPlatform } from '../../sim/simulated-platform.ts';
 import { openPlatforms, type OpeningParts } from './open-platforms.ts';
-import type { PlatformConfiguration } from './platform-configuration.ts';
+import { type PlatformConfiguration, platformFaults } from './platform-configuration.ts';
 import type { PlatformAccess } from './platform-table.ts';
 import { readSecret } from './read-secret.ts';
 
@@ -111,6 +111,18 @@ test('without a pin nothing is opened, and the certificate that was seen is name
 
   const nobody = await openPlatforms([{ ...unpinned, url: 'https://127.0.0.1:1' }], parts);
   assert.ok(!nobody.ok && /could not be seen: .*ECONNREFUSED/.test(nobody.error.message), JSON.stringify(nobody));
+});
+
+test('an inspection point is taken where something can be led, and in the form that it has there', () => {
+  const nsx = { ...configured, kind: 'nsx' } as const;
+  const faultsOf = (one: PlatformConfiguration): string =>
+    platformFaults([one])
+      .map(({ message }) => message)
+      .join();
+  assert.equal(faultsOf({ ...nsx, inspection: { ids: '/infra/service-chains/partner_ids-1.0' } }), '');
+  for (const path of ['/infra/service-chains/', '/infra/service-chains/a/b', '/infra/tier-0s/a', '../x', 'a\nb'])
+    assert.match(faultsOf({ ...nsx, inspection: { ids: path } }), /is not the path of a service chain/);
+  assert.match(faultsOf({ ...configured, inspection: { ids: 'br-x' } }), /nothing is led anywhere .* kind vsphere/);
 });
 
 test('of several, one that cannot be opened leaves none open', async () => {

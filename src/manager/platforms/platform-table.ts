@@ -4,6 +4,7 @@ import type { Result } from '../../kit/result.ts';
 import type { PlannedAction } from '../../model/remediation.ts';
 import type { PlatformKind } from '../../model/platform.ts';
 import type { Platform } from '../../connectors/enforcement/platform.ts';
+import type { CaptureKeeping } from '../../connectors/enforcement/port-capture.ts';
 import { nsxPlatform } from '../../connectors/enforcement/nsx/nsx-platform.ts';
 import { proxmoxPlatform } from '../../connectors/enforcement/proxmox/proxmox-platform.ts';
 import { vspherePlatform } from '../../connectors/enforcement/vsphere/vsphere-platform.ts';
@@ -15,6 +16,10 @@ export interface PlatformAccess {
   readonly secret: { readonly kind: SecretKind; readonly text: string };
   /** SHA-256 of the server's certificate. */
   readonly fingerprint: string;
+  /** Where a reroute may lead, by the name of the inspection point; in the platform's own words. */
+  readonly inspection: Readonly<Record<string, string>>;
+  /** Where what it captures is kept; null = nowhere. */
+  readonly keeping: CaptureKeeping | null;
   readonly clock: Clock;
   readonly sleep: (ms: number) => Promise<void>;
 }
@@ -24,6 +29,8 @@ export type SecretKind = 'password' | 'token';
 export interface PlatformRow {
   /** Which kinds of secret its server takes. */
   readonly secrets: readonly SecretKind[];
+  /** What an inspection point may be here; absent = nothing is led anywhere. */
+  readonly inspectionPoint?: { readonly form: RegExp; readonly words: string };
   /** Opens without asking the server anything. */
   readonly open: (access: PlatformAccess) => Result<Platform>;
   /** What an action costs here that it does not cost elsewhere, for the one who chooses it. */
@@ -54,6 +61,10 @@ export const platformTable = {
   },
   nsx: {
     secrets: ['password'],
+    inspectionPoint: {
+      form: /^\/infra\/service-chains\/[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/,
+      words: 'the path of a service chain: /infra/service-chains/NAME',
+    },
     open: ({ secret, ...rest }) => nsxPlatform({ ...rest, password: secret.text }),
     prices: {},
     readFingerprint: 'on the console of the NSX manager: get certificate api thumbprint',
