@@ -31,6 +31,29 @@ export function passes(world: NsxWorld, externalId: string, packet: SimulatedPac
   return deciding === undefined || asText(deciding['action']) === 'ALLOW';
 }
 
+/** The service chain that a packet of the VM's first card is led through; null = none. */
+export function ledThrough(world: NsxWorld, externalId: string, packet: SimulatedPacket): string | null {
+  world.settle();
+  const vm = world.vms.get(externalId);
+  if (vm === undefined) throw new Error(`there is no VM ${externalId}`);
+  const groups = world.groupsOf(vm);
+  if (vm.cards[0]?.attachment === null || groups.some((path) => world.unredirected.has(path))) return null;
+  const inOrder = [...world.redirections.values()]
+    .flatMap(({ realised, made }) => (realised === null ? [] : [{ policy: realised.object, made }]))
+    .toSorted(
+      (one, other) =>
+        numberAt(one.policy, 'sequence_number') - numberAt(other.policy, 'sequence_number') || one.made - other.made,
+    );
+  for (const { policy } of inOrder) {
+    const rule = asList(policy['rules'], 1000)
+      .map((each) => asObject(each))
+      .find((each) => each !== null && each['disabled'] !== true && isFor(each, packet, groups));
+    if (rule === undefined || rule === null) continue;
+    return rule['action'] === 'REDIRECT' ? (texts(policy['redirect_to'])[0] ?? null) : null;
+  }
+  return null;
+}
+
 function rulesInOrder(world: NsxWorld): readonly JsonObject[] {
   const place = (policy: JsonObject): number => categories.indexOf(asText(policy['category']) ?? '');
   return [...world.policies.values()]
