@@ -2,7 +2,7 @@
 // never said to be there when it is not.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, suite, test } from 'node:test';
@@ -138,6 +138,20 @@ suite('packets captured through NSX', () => {
     done(await later.release(port, 'c-1'), true);
     await assertWhole();
     assert.deepEqual([begun(), sessions().length], [1, 0]);
+  });
+
+  test('a manager that dies as soon as NSX was asked finds the session when it is back', async () => {
+    const asItWas = mkdtempSync(join(tmpdir(), 'plumbline-nsx-died-'));
+    trial.nsx.faults.beforeWrite = (asked) => {
+      if (begins.test(asked)) cpSync(directory, asItWas, { recursive: true });
+    };
+    done(await capture(), true);
+    await trial.platform.close();
+    const later = await another({ keeping: keepingIn(new EvidenceRoom(asItWas, { freeBytes: 0 })) });
+    done(await capture(long, later), false);
+    done(await later.release(port, 'c-1'), true);
+    assert.deepEqual([begun(), sessions().length, readdirSync(asItWas)], [1, 0, ['c-1-4000.pcap']]);
+    rmSync(asItWas, { recursive: true });
   });
 
   test('what was fetched and not written down is told again after a restart, with the same hash', async () => {
