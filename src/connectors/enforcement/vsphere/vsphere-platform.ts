@@ -12,6 +12,7 @@ import type { ActOutcome, RunState, VmReading } from '../enforcer.ts';
 import type { Platform } from '../platform.ts';
 import { verifiedEnforcer, type VmControl } from '../verified-action.ts';
 import { verifiedNetworkEnforcer } from '../verified-measure.ts';
+import { followInventory } from './follow-inventory.ts';
 import { listVsphereVms } from './inventory.ts';
 import { vsphereQuarantine } from './vsphere-quarantine.ts';
 
@@ -32,9 +33,13 @@ const taskMsMax = 300_000;
 const snapshotsMax = 1000;
 
 export function vspherePlatform(settings: VsphereSettings): Result<Platform> {
-  const opened = vimClient({ ...settings, timeoutMs: settings.timeoutMs ?? 20_000, bodyBytesMax });
+  const access = { ...settings, timeoutMs: settings.timeoutMs ?? 20_000, bodyBytesMax };
+  const opened = vimClient(access);
   if (!opened.ok) return opened;
   const client = opened.value;
+  // A session of its own for the stream of changes: its end is nobody else's, and a long wait takes nobody's connection.
+  const listening = vimClient(access);
+  if (!listening.ok) return listening;
   const { clock, sleep } = settings;
   const patience: TaskPatience = { deadlineMs: taskMsMax, sleep, monotonic: () => clock.monotonic() };
   const objectOf = (id: string): ManagedObject => ({ type: 'VirtualMachine', id });
@@ -45,6 +50,7 @@ export function vspherePlatform(settings: VsphereSettings): Result<Platform> {
     enforcer: (vm) => verifiedEnforcer(vsphereControl(client, objectOf(vm.id), patience), { clock, sleep }),
     network: (vm) =>
       verifiedNetworkEnforcer(vsphereQuarantine(client, objectOf(vm.id), patience), null, { clock, sleep }),
+    follow: (told) => followInventory(listening.value, sleep, told),
     close: () => client.close(),
   });
 }
