@@ -26,6 +26,13 @@ export const PlatformConfiguration = Type.Object(
         description: 'a SHA-256 of 64 hexadecimal digits, with or without colons',
       }),
     ),
+    /** Port group that the cards of a VM in quarantine are moved to; left out = their links are taken down. */
+    isolationNetwork: Type.Optional(
+      Type.String({
+        pattern: '^[^\\u0000-\\u001f\\u007f]{1,80}$',
+        description: 'the name of a port group, 80 characters at most',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -46,6 +53,7 @@ export function platformFaults(
     return [
       ...(twin === index ? [] : [{ path: [...path, 'name'], message: `is the name of platform ${twin} already` }]),
       ...secretFaults(platform, table[platform.kind]).map((message) => ({ path, message })),
+      ...isolationFaults(platform, table[platform.kind], path),
     ];
   });
 }
@@ -57,6 +65,11 @@ function secretFaults(platform: PlatformConfiguration, row: PlatformRow | undefi
   const wanted = row.secrets.map((kind) => fileFields[kind]).join(' or ');
   if (first === undefined || given.length > 1) return [`needs exactly one secret: ${wanted}`];
   return row.secrets.includes(first.kind) ? [] : [`takes ${wanted}, not ${fileFields[first.kind]}`];
+}
+
+function isolationFaults({ kind, isolationNetwork }: PlatformConfiguration, row: PlatformRow | undefined, path: Fault['path']): Fault[] {
+  if (isolationNetwork === undefined || row?.isolationPrices !== undefined) return [];
+  return [{ path: [...path, 'isolationNetwork'], message: `is not for platforms of kind ${kind}` }];
 }
 
 const fileFields = { password: 'passwordFile', token: 'tokenFile' } as const satisfies Record<SecretKind, string>;

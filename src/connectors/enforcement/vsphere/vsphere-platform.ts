@@ -21,6 +21,8 @@ export interface VsphereSettings {
   readonly user: string;
   readonly password: string;
   readonly fingerprint: string | null;
+  /** Name of the port group that cards in quarantine are moved to; null or left out = their links are taken down. */
+  readonly isolationNetwork?: string | null;
   readonly clock: Clock;
   readonly sleep: (ms: number) => Promise<void>;
   /** For each question; 20 s unless given. */
@@ -40,7 +42,7 @@ export function vspherePlatform(settings: VsphereSettings): Result<Platform> {
   // A session of its own for the stream of changes: its end is nobody else's, and a long wait takes nobody's connection.
   const listening = vimClient(access);
   if (!listening.ok) return listening;
-  const { clock, sleep } = settings;
+  const { clock, sleep, isolationNetwork = null } = settings;
   const patience: TaskPatience = { deadlineMs: taskMsMax, sleep, monotonic: () => clock.monotonic() };
   const objectOf = (id: string): ManagedObject => ({ type: 'VirtualMachine', id });
   return ok({
@@ -49,7 +51,10 @@ export function vspherePlatform(settings: VsphereSettings): Result<Platform> {
     listVms: () => listVsphereVms(client),
     enforcer: (vm) => verifiedEnforcer(vsphereControl(client, objectOf(vm.id), patience), { clock, sleep }),
     network: (vm) =>
-      verifiedNetworkEnforcer(vsphereQuarantine(client, objectOf(vm.id), patience), null, { clock, sleep }),
+      verifiedNetworkEnforcer(vsphereQuarantine(client, objectOf(vm.id), isolationNetwork, patience), null, {
+        clock,
+        sleep,
+      }),
     follow: (told) => followInventory(listening.value, sleep, told),
     close: () => client.close(),
   });
