@@ -1,10 +1,10 @@
 // A vCenter that says what it is told to: for what govmomi's simulator never does (pages, pieces, silence, answers that are none).
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { must } from '../src/manager/trial.ts';
 import { type VimClient, vimClient } from '../src/protocols/vsphere/vim-client.ts';
 import { vimNamespace } from '../src/protocols/vsphere/vim-message.ts';
 import { xml, type XmlText } from '../src/protocols/xml/xml-text.ts';
+import { must } from './platform-contract.ts';
 import { selfSignedCertificate } from './self-signed-certificate.ts';
 
 /** What stands in the answer of a method; a text is sent as it is; null = nothing is answered. */

@@ -8,13 +8,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { sayProblem } from '../src/kit/problem.ts';
 import { ok, type Result } from '../src/kit/result.ts';
-import { must } from '../src/manager/trial.ts';
 import { readProperties } from '../src/protocols/vsphere/properties.ts';
 import type { VimClient } from '../src/protocols/vsphere/vim-client.ts';
 import { textAt } from '../src/protocols/xml/xml-element.ts';
 import { xml } from '../src/protocols/xml/xml-text.ts';
 import { cached, fingerprint } from './cache.ts';
 import { runCommand } from './commands.ts';
+import { must } from './platform-contract.ts';
 
 export interface Vcenter {
   readonly url: string;

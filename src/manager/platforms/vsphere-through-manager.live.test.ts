@@ -129,14 +129,14 @@ suite('a manager with a vCenter', () => {
     const object = await objectOf(name);
     must(await runTask(observer, 'PowerOffVM_Task', object, [], patience));
     await inTime('it is off', async () => (await stateOf(name)) === 'off');
-    must(await runTask(observer, 'ReconfigVM_Task', object, [xml('spec', [xml('name', 'renamed')])], patience));
+    must(await runTask(observer, 'Rename_Task', object, [xml('newName', 'renamed')], patience));
     await inTime('it is renamed', async () => (await stateOf('renamed')) === 'off');
 
     await endOtherSessions(observer);
     must(await runTask(observer, 'PowerOnVM_Task', object, [], patience));
     // The simulator still answers what was asked before; what comes next falls between two sessions.
     await until('it runs', async () => (await stateOf('renamed')) === 'running');
-    must(await runTask(observer, 'ReconfigVM_Task', object, [xml('spec', [xml('name', name)])], patience));
+    must(await runTask(observer, 'Rename_Task', object, [xml('newName', name)], patience));
     await until('it has its name', async () => (await stateOf(name)) === 'running');
     await isFollowed();
   });
