@@ -94,7 +94,7 @@ export class SimulatedPlatform {
       },
       enforcer: (vm) => (this.isNetworkOnly ? null : this.#enforcer(vm.id, patience)),
       network: (vm) => verifiedNetworkEnforcer(this.#network(vm.id), null, patience),
-      ...(this.canBeFollowed ? { follow: (told) => this.#follow(told) } : {}),
+      ...(this.canBeFollowed ? { follow: (told: (news: PlatformNews) => void) => this.#follow(told) } : {}),
       close: async () => await Promise.resolve(),
     };
   }

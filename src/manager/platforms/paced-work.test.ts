@@ -50,7 +50,7 @@ function paced(t: TestContext, tookMs: number, firstMs = 0) {
 const began = (runs: readonly { beganMs: number }[]): number[] => runs.map(({ beganMs }) => beganMs);
 
 test('at its pace, from the end of one run to the beginning of the next', async (t) => {
-  const { work, runs, pass, end } = paced(t, 10, 5);
+  const { runs, pass, end } = paced(t, 10, 5);
   await pass(2 * pauseMs + 100);
   assert.deepEqual(began(runs), [5, 15 + pauseMs, 25 + 2 * pauseMs]);
   await end();

@@ -4,7 +4,7 @@ import { afterEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ScriptedAnswer, scriptedFault, scriptedVcenter, type ScriptedVcenter } from '../../../lab/scripted-vcenter.ts';
 import { xml, type XmlText } from '../xml/xml-text.ts';
-import { followProperties, type Updates } from './property-updates.ts';
+import { followProperties, type ObjectUpdate, type Updates } from './property-updates.ts';
 
 let vcenter: ScriptedVcenter | null = null;
 afterEach(() => vcenter?.stop());
@@ -52,11 +52,10 @@ function updateSet(version: string, names: readonly string[], isTruncated = fals
   return [xml('returnval', [xml('version', version), xml('filterSet', objects), ...truncated])];
 }
 
-const said = ({ isWhole, hasMore, updates }: Updates) => ({
-  isWhole,
-  hasMore,
-  names: updates.map(({ values }) => values.get('name')?.text),
-});
+function said({ isWhole, hasMore, updates }: Updates) {
+  const all: readonly ObjectUpdate[] = updates;
+  return { isWhole, hasMore, names: all.map(({ values }) => values.get('name')?.text) };
+}
 
 test('what there is comes in pieces, each asked for from where the last one ended, and then what changed', async () => {
   const answers: Readonly<Record<string, readonly XmlText[]>> = {

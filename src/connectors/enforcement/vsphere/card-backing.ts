@@ -53,15 +53,14 @@ export function isSameBacking(one: CardBacking | null, other: CardBacking): bool
 }
 
 export function sayBacking(backing: CardBacking | null): string {
-  switch (backing?.kind) {
+  if (backing === null) return 'a network of another kind';
+  switch (backing.kind) {
     case 'standard':
       return `network ${JSON.stringify(backing.name)}`;
     case 'distributed':
       return `port group ${JSON.stringify(backing.portgroupKey)} of switch ${JSON.stringify(backing.switchUuid)}`;
     case 'opaque':
       return `network ${JSON.stringify(backing.id)} of ${JSON.stringify(backing.type)}`;
-    case undefined:
-      return 'a network of another kind';
   }
 }
 
