@@ -72,9 +72,9 @@ interface Filter extends Kept {
 async function openFilter(client: VimClient, { type, paths, signal }: UpdateOptions): Promise<VimResult<Filter>> {
   const content = await client.content();
   if (!content.ok) return content;
-  const login = client.logins();
   const view = await openView(client, type);
   if (!view.ok) return view;
+  const login = client.logins();
   // A collector of its own: another's wait on the same one would be cancelled by ours.
   const made = await client.call('CreatePropertyCollector', content.value.propertyCollector, [], { signal });
   const collector = made.ok
