@@ -95,7 +95,10 @@ suite('a user of remote platforms', () => {
   test('that changes are not followed is said with the reason', async () => {
     west.breakStream(problem('interrupted', 'The session \u001b[2Jwas ended.'));
     const { said } = await plumbline('platforms');
-    assert.match(said, /\n {2}changes {2}not followed since .*Z, seen when it is read next: The session .*was ended\.\n/);
+    assert.match(
+      said,
+      /\n {2}changes {2}not followed since .*Z, seen when it is read next: The session .*was ended\.\n/,
+    );
     west.breakStream(null);
   });
 

@@ -54,7 +54,10 @@ function sayChanges({ state, changes }: PlatformHealth, page: Page): string[] {
       return ['  changes  seen when it is read next; it tells of none'];
     case 'broken':
       return [
-        page.paint('warn', `  changes  not followed since ${since}, seen when it is read next: ${visible(changes.why ?? '')}`),
+        page.paint(
+          'warn',
+          `  changes  not followed since ${since}, seen when it is read next: ${visible(changes.why ?? '')}`,
+        ),
       ];
   }
 }

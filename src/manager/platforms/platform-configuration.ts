@@ -67,7 +67,11 @@ function secretFaults(platform: PlatformConfiguration, row: PlatformRow | undefi
   return row.secrets.includes(first.kind) ? [] : [`takes ${wanted}, not ${fileFields[first.kind]}`];
 }
 
-function isolationFaults({ kind, isolationNetwork }: PlatformConfiguration, row: PlatformRow | undefined, path: Fault['path']): Fault[] {
+function isolationFaults(
+  { kind, isolationNetwork }: PlatformConfiguration,
+  row: PlatformRow | undefined,
+  path: Fault['path'],
+): Fault[] {
   if (isolationNetwork === undefined || row?.isolationPrices !== undefined) return [];
   return [{ path: [...path, 'isolationNetwork'], message: `is not for platforms of kind ${kind}` }];
 }

@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ScriptedAnswer, scriptedFault, scriptedVcenter, type ScriptedVcenter } from '../../../lab/scripted-vcenter.ts';
+import {
+  type ScriptedAnswer,
+  scriptedFault,
+  scriptedVcenter,
+  type ScriptedVcenter,
+} from '../../../lab/scripted-vcenter.ts';
 import { xml, type XmlText } from '../xml/xml-text.ts';
 import { followProperties, type ObjectUpdate, type Updates } from './property-updates.ts';
 

@@ -21,7 +21,7 @@ const types = {
 /** Null for what could not be written back: a single port without its group, a card that is passed through. */
 export function readBacking(device: XmlElement): CardBacking | null {
   const said = childOf(device, 'backing');
-  switch (said === null ? null : typeOf(said)) {
+  switch (said === null ? '' : typeOf(said)) {
     case types.standard:
       return standard(textAt(said, 'deviceName'));
     case types.distributed:
@@ -68,7 +68,7 @@ export function sayBacking(backing: CardBacking | null): string {
 export function backingOfNote(said: Json | undefined): CardBacking | null {
   const kept = asObject(said);
   const text = (name: string): string | null => asText(kept?.[name]);
-  switch (text('kind')) {
+  switch (text('kind') ?? '') {
     case 'standard':
       return standard(text('name'));
     case 'distributed':

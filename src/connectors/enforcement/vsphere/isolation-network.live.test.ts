@@ -167,7 +167,8 @@ suite('quarantine by an isolation network, against a vCenter simulator', () => {
     const { apply, release } = orders(platform, vm, added);
     const applied = await apply();
     assert.ok(applied.state === 'done' && applied.changed, applied.evidence);
-    const kinds = async () => (await cardsOf(vm)).map(({ device: card }) => readBacking(card)?.kind).toSorted();
+    const kinds = async () =>
+      (await cardsOf(vm)).map(({ device: card }) => readBacking(card)?.kind ?? 'none').toSorted();
     assert.deepEqual(await kinds(), ['distributed', 'distributed']);
     assert.equal((await release()).state, 'done');
     assert.equal((await orders(platform, vm).release()).state, 'done');

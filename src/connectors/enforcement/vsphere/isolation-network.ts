@@ -24,11 +24,19 @@ export async function findIsolationNetwork(
   const said = `isolation network ${JSON.stringify(name)}`;
   if (network === undefined)
     return fail(
-      problem('refused', `The host of ${vm.id} has no ${said}.`, 'Make it there, or mend isolationNetwork in the configuration.'),
+      problem(
+        'refused',
+        `The host of ${vm.id} has no ${said}.`,
+        'Make it there, or mend isolationNetwork in the configuration.',
+      ),
     );
   if (found.length > 1)
     return fail(
-      problem('refused', `The host of ${vm.id} has ${found.length} networks of the name of ${said}.`, 'Rename all but one.'),
+      problem(
+        'refused',
+        `The host of ${vm.id} has ${found.length} networks of the name of ${said}.`,
+        'Rename all but one.',
+      ),
     );
   return await backingTo(client, network.object, name);
 }
