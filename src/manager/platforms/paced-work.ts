@@ -14,8 +14,8 @@ export interface PacedWork {
 /** Events of one cause arrive within this. */
 export const settleMs = 250;
 const restMsMin = 1000;
-/** Rest after a run, for each millisecond it took: a tenth of the time is spent on what others cause. */
-const restShare = 9;
+/** Rest after a run, for each millisecond it took: a fifth of the time is spent on what others cause. */
+const restShare = 4;
 
 /** `work` answers in how many milliseconds it is due again, and never throws. The first run is after `firstMs`. */
 export function pacedWork(work: () => Promise<number>, clock: Clock, firstMs: number): PacedWork {

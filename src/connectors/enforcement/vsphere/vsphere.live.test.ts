@@ -141,6 +141,7 @@ suite('vSphere, against a vCenter simulator', () => {
 
   test('whoever follows is told of power, name and cards that others changed, until the following is closed', async () => {
     const news: PlatformNews['kind'][] = [];
+    const vm = await vmAt(3);
     const before = (await otherSessions(client)).length;
     const followed = platform.follow?.((each) => void news.push(each.kind));
     assert.ok(followed !== undefined);
@@ -151,7 +152,6 @@ suite('vSphere, against a vCenter simulator', () => {
       assert.ok(news.includes(what), JSON.stringify({ what, news }));
     };
     await toldOf('following', async () => await Promise.resolve());
-    const vm = await vmAt(3);
     await toldOf('changed', async () => {
       must(await runTask(client, 'Rename_Task', objectOf(vm), [xml('newName', 'renamed')], taskPatience));
     });
