@@ -37,9 +37,12 @@ const shell: Shell = {
   readText,
 };
 
-const code = await runCommandLine(process.argv.slice(2), shell, verbs);
-// Idle connections and the channel to bin/plumbline would keep the process for a while.
-process.exit(code);
+end(await runCommandLine(process.argv.slice(2), shell, verbs));
+/** Idle connections and the channel to bin/plumbline would keep the process for a while; bin/plumbline sees to it that it ends. */
+function end(code: number): void {
+  if (process.send === undefined) process.exit(code);
+  process.send({ endsWith: code }, () => process.exit(code));
+}
 
 function outputOf(stream: NodeJS.WriteStream & { readonly fd: number }): Output {
   return {
