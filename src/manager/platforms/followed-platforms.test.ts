@@ -12,7 +12,8 @@ import type { PlatformPace } from './platform-watch.ts';
 
 /** Nothing is read or held within a test but what is told. */
 const never: PlatformPace = { readMs: 600_000, awayMs: 50, holdMs: 600_000 };
-const knownMsMax = 2000;
+/** Two seconds, and one for a machine that is busy with other tests. */
+const knownMsMax = 3000;
 
 suite('a manager whose platform tells of changes', () => {
   let trial: Trial;

@@ -23,7 +23,8 @@ import { must, startTrial, until, type Trial } from '../trial.ts';
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const wait = async (ms: number): Promise<void> => await sleep(ms);
 const rarely = { ...quickPace, readMs: 600_000, holdMs: 600_000 };
-const knownMsMax = 2000;
+/** Two seconds, and one for a machine that is busy with other tests. */
+const knownMsMax = 3000;
 
 suite('a manager with a vCenter', () => {
   const directory = mkdtempSync(join(tmpdir(), 'plumbline-vcenter-'));
