@@ -68,7 +68,8 @@ const parts: OpeningParts = {
   table: {
     vsphere: {
       secrets: ['password'],
-      prices: {},
+      prices: { quarantine: 'its cards are disconnected' },
+      isolationPrices: { quarantine: 'its cards are moved' },
       readFingerprint: 'ask the machine',
       open: (access) => {
         opened.push(access);
@@ -91,6 +92,17 @@ test('an adapter is handed the address, the secret and the pin', async () => {
   assert.ok(all.ok, JSON.stringify(all));
   const [{ url, secret, fingerprint } = assert.fail()] = opened;
   assert.deepEqual([url, secret.kind, fingerprint], ['https://vcenter.example', 'password', 'ab'.repeat(32)]);
+});
+
+test('an adapter is handed the isolation network, and its quarantine has the price of that', async () => {
+  const quarantined = async (isolation: Pick<PlatformConfiguration, 'isolationNetwork'>) => {
+    opened.length = 0;
+    const all = await openPlatforms([{ ...configured, ...isolation }], parts);
+    assert.ok(all.ok, JSON.stringify(all));
+    return [opened[0]?.isolationNetwork, all.value[0]?.prices.quarantine];
+  };
+  assert.deepEqual(await quarantined({}), [null, 'its cards are disconnected']);
+  assert.deepEqual(await quarantined({ isolationNetwork: 'dead end' }), ['dead end', 'its cards are moved']);
 });
 
 test('without a pin nothing is opened, and the certificate that was seen is named with how to check it', async () => {

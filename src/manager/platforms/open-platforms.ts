@@ -51,14 +51,16 @@ async function openOne(
   const [given] = secretFiles(configured);
   if (row === undefined || given === undefined)
     return fail(problem('usage', `Platform ${configured.name} cannot be opened.`));
-  const { name, url, user, certificateSha256: fingerprint, inspection = {} } = configured;
+  const { name, url, user, certificateSha256: fingerprint, inspection = {}, isolationNetwork = null } = configured;
   if (fingerprint === undefined) return fail(await unpinned(configured, row));
   const text = await readSecret(given.file);
   if (!text.ok) return text;
   const secret = { kind: given.kind, text: text.value };
-  const access = { user, secret, fingerprint, inspection, keeping: keepingOf?.(name) ?? null };
+  const access = { user, secret, fingerprint, inspection, isolationNetwork, keeping: keepingOf?.(name) ?? null };
   const platform = row.open({ ...access, url: url.replace(/\/$/, ''), clock, sleep });
-  return platform.ok ? ok({ name, platform: platform.value, prices: row.prices }) : platform;
+  if (!platform.ok) return platform;
+  const prices = isolationNetwork === null ? row.prices : (row.isolationPrices ?? row.prices);
+  return ok({ name, platform: platform.value, prices });
 }
 
 const lookMs = 10_000;

@@ -34,6 +34,13 @@ export const PlatformConfiguration = Type.Object(
         { maxProperties: 16, additionalProperties: false },
       ),
     ),
+    /** Port group that the cards of a VM in quarantine are moved to; left out = their links are taken down. */
+    isolationNetwork: Type.Optional(
+      Type.String({
+        pattern: '^[^\\u0000-\\u001f\\u007f]{1,80}$',
+        description: 'the name of a port group, 80 characters at most',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -58,6 +65,7 @@ export function platformFaults(
         ...fault,
         path: [...path, ...fault.path],
       })),
+      ...isolationFaults(platform, table[platform.kind], path),
     ];
   });
 }
@@ -81,6 +89,15 @@ function inspectionFaults({ kind, inspection = {} }: PlatformConfiguration, row:
     ];
   const wrong = points.filter(([, place]) => !point.form.test(place));
   return wrong.map(([name]) => ({ path: ['inspection', name], message: `is not ${point.words}` }));
+}
+
+function isolationFaults(
+  { kind, isolationNetwork }: PlatformConfiguration,
+  row: PlatformRow | undefined,
+  path: Fault['path'],
+): Fault[] {
+  if (isolationNetwork === undefined || row?.isolationPrices !== undefined) return [];
+  return [{ path: [...path, 'isolationNetwork'], message: `is not for platforms of kind ${kind}` }];
 }
 
 const fileFields = { password: 'passwordFile', token: 'tokenFile' } as const satisfies Record<SecretKind, string>;

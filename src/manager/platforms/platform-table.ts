@@ -20,6 +20,8 @@ export interface PlatformAccess {
   readonly inspection: Readonly<Record<string, string>>;
   /** Where what it captures is kept; null = nowhere. */
   readonly keeping: CaptureKeeping | null;
+  /** Where VMs in quarantine are moved to; null where their links are taken down. */
+  readonly isolationNetwork: string | null;
   readonly clock: Clock;
   readonly sleep: (ms: number) => Promise<void>;
 }
@@ -35,6 +37,8 @@ export interface PlatformRow {
   readonly open: (access: PlatformAccess) => Result<Platform>;
   /** What an action costs here that it does not cost elsewhere, for the one who chooses it. */
   readonly prices: Partial<Readonly<Record<PlannedAction, string>>>;
+  /** The same where an isolation network is configured; absent = this kind takes none. */
+  readonly isolationPrices?: Partial<Readonly<Record<PlannedAction, string>>>;
   /** How the owner of a server reads its certificate's fingerprint there, not over the network. */
   readonly readFingerprint: string;
 }
@@ -46,6 +50,9 @@ export const platformTable = {
     secrets: ['password'],
     open: ({ secret, ...rest }) => vspherePlatform({ ...rest, password: secret.text }),
     prices: { quarantine: 'its network cards are disconnected, so that management cannot reach it either' },
+    isolationPrices: {
+      quarantine: 'its network cards are moved to the isolation network, where it reaches whoever that network lets it',
+    },
     readFingerprint:
       'on the vCenter appliance: openssl x509 -noout -fingerprint -sha256 -in /etc/vmware-vpx/ssl/rui.crt',
   },

@@ -186,7 +186,9 @@ async function exchange(
   const giveUp = (thrown: Error): void => resolve(fail(noAnswer(url, thrown, timeout, asked)));
   sent.on('error', giveUp);
   // A request that has no connection yet is not told of the signal.
-  signal.addEventListener('abort', () => giveUp(new Error('given up')), { once: true });
+  const end = (): void => giveUp(new Error('given up'));
+  if (signal.aborted) end();
+  else signal.addEventListener('abort', end, { once: true });
   sent.end(body ?? undefined);
   return await promise;
 }
