@@ -8,4 +8,6 @@ mount --bind "$home/lib" /var/lib/libvirt
 mount --bind "$home/log" /var/log/libvirt
 mount --bind "$2" /var/cache/libvirt
 mount --bind "$home/etc" /etc/libvirt
+# A /dev/kvm that libvirtd may use and its QEMUs may not makes it ask every QEMU binary anew, again and again; the lab's domains use none.
+[ -e /dev/kvm ] && mount --bind /dev/null /dev/kvm
 exec /usr/sbin/libvirtd --config "$home/etc/libvirtd.conf" --pid-file "$home/libvirtd.pid"
