@@ -15,6 +15,8 @@ export interface LibvirtDomainOptions {
   readonly name: string;
   readonly kernel?: KernelRelease;
   readonly memoryMib?: number;
+  /** A raw disk can hold no snapshot. Absent = qcow2. */
+  readonly diskFormat?: 'qcow2' | 'raw';
   /** Guest memory as a shared memfd, as hosts with vhost-user or virtiofs have it. */
   readonly memfd?: boolean;
   /** A card on QEMU's user networking, for what is about the card and not about the network. */
@@ -53,7 +55,9 @@ export async function startLibvirtDomain(
   if (!prepared.ok) return prepared;
   const { name } = options;
   const directory = join(await makeRunDirectory('libvirt'), options.name);
-  const owned = await giveToQemu(directory, prepared.value.kernel.vmlinuz, prepared.value.initramfs);
+  const { vmlinuz } = prepared.value.kernel;
+  const { diskFormat = 'qcow2' } = options;
+  const owned = await giveToQemu(directory, vmlinuz, prepared.value.initramfs, diskFormat);
   if (!owned.ok) return owned;
   const uuid = stableUuid(name);
   const xml = domainXml({ ...options, name, uuid, directory });
@@ -69,14 +73,14 @@ export async function startLibvirtDomain(
       return done;
     }
   }
-  const domain = domainOver(host, name, uuid, directory);
+  const domain = domainOver(host, name, uuid, directory, diskFormat);
   const answer = await domain.ask('true', bootPatienceMs);
   if (answer.ok) return ok(domain);
   await domain.remove();
   return fail(problem('failed', `The domain ${name} did not come up: ${answer.error.message}`));
 }
 
-function domainOver(host: LibvirtHost, name: string, uuid: string, directory: string) {
+function domainOver(host: LibvirtHost, name: string, uuid: string, directory: string, diskFormat: string) {
   let channel: { readonly pid: number; readonly to: GuestChannel } | undefined;
   /** A revert is a new QEMU process behind the same socket path. */
   const reach = async (): Promise<Result<GuestChannel>> => {
@@ -95,7 +99,7 @@ function domainOver(host: LibvirtHost, name: string, uuid: string, directory: st
   return {
     name,
     uuid,
-    disk: join(directory, 'disk.qcow2'),
+    disk: join(directory, `disk.${diskFormat}`),
     pid: () => host.pidOf(name),
     ask,
     async run(command: string, timeoutMs = commandLimitMs) {
@@ -111,13 +115,19 @@ function domainOver(host: LibvirtHost, name: string, uuid: string, directory: st
 }
 
 /** libvirt runs QEMU as a user of its own, which must reach all files of the guest. */
-async function giveToQemu(directory: string, vmlinuz: string, initramfs: string): Promise<Result<void>> {
+async function giveToQemu(
+  directory: string,
+  vmlinuz: string,
+  initramfs: string,
+  diskFormat: string,
+): Promise<Result<void>> {
   const user = await runCommand(['id', '-u', 'libvirt-qemu']);
   if (!user.ok) return user;
   await mkdir(directory, { recursive: true });
   await cp(vmlinuz, join(directory, 'vmlinuz'));
   await cp(initramfs, join(directory, 'initramfs.gz'));
-  const disk = await runCommand(['qemu-img', 'create', '-q', '-f', 'qcow2', join(directory, 'disk.qcow2'), '16M']);
+  const file = join(directory, `disk.${diskFormat}`);
+  const disk = await runCommand(['qemu-img', 'create', '-q', '-f', diskFormat, file, '16M']);
   if (!disk.ok) return disk;
   await chmod(directory, 0o755);
   await chown(directory, Number(user.value), -1);
@@ -136,6 +146,7 @@ export function domainXml({
   directory,
   memoryMib = 192,
   memfd = false,
+  diskFormat = 'qcow2',
   userCard,
   network,
 }: DomainParts): string {
@@ -162,7 +173,7 @@ export function domainXml({
   <cpu mode='custom'><model>qemu64</model><feature policy='disable' name='cx16'/></cpu>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
-    <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${directory}/disk.qcow2'/><target dev='vda' bus='virtio'/></disk>
+    <disk type='file' device='disk'><driver name='qemu' type='${diskFormat}'/><source file='${directory}/disk.${diskFormat}'/><target dev='vda' bus='virtio'/></disk>
     ${nic}
     <serial type='file'><source path='${directory}/console.log'/><target port='0'/></serial>
     <channel type='unix'><source mode='bind' path='${directory}/command.sock'/><target type='virtio' name='lab'/></channel>

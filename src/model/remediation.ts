@@ -73,7 +73,7 @@ export const Step = Type.Object({
   answer: Type.Optional(HeldAnswer),
   /** What the switch is given; only for actions on the network. */
   measure: Type.Optional(NetworkMeasure),
-  /** The name under which the switch keeps the measure, a call is known, or a fresh disk is called, the same for every attempt; the step's own id when absent. */
+  /** The name under which the switch keeps the measure, a call is known, or a disk that is made is called, the same for every attempt; the step's own id when absent. */
   key: Type.Optional(Type.String({ maxLength: 64 })),
   /** The name of the measure, the call or the fresh disk that is taken back; only for actions lift, end-call and undo-re-image. */
   lifts: Type.Optional(Type.String({ maxLength: 64 })),

@@ -16,6 +16,8 @@ export interface Disk {
   readonly file: string | null;
   /** What it is an overlay over. */
   readonly backing: string | null;
+  /** As the guest sees it; null = QEMU does not say. */
+  readonly virtualBytes: number | null;
 }
 
 const disksMax = 256;
@@ -37,6 +39,7 @@ function diskOf(entry: Json): Disk | null {
   if (node === null) return null;
   const image = asObject(inserted['image']);
   const kept = asList(image?.['snapshots'], snapshotsMax);
+  const virtualBytes = image?.['virtual-size'];
   return {
     // A -blockdev has no device name, a hot-plugged one may have no path.
     device: asText(device['device']) || asText(device['qdev']) || node,
@@ -45,6 +48,7 @@ function diskOf(entry: Json): Disk | null {
     writable: inserted['ro'] === false,
     file: asText(inserted['file']),
     backing: asText(image?.['full-backing-filename']) ?? asText(inserted['backing_file']),
+    virtualBytes: typeof virtualBytes === 'number' && virtualBytes > 0 ? virtualBytes : null,
     snapshots: kept.flatMap((snapshot) => asText(asObject(snapshot)?.['name']) ?? []),
   };
 }

@@ -35,6 +35,6 @@ export interface Enforcer {
 export interface Capability {
   readonly action: VmAction;
   readonly available: boolean;
-  /** Why not, and what would mend it. */
+  /** Why not, and what would mend it; of what can be done, how, where it is not done as usual. */
   readonly why: string | null;
 }

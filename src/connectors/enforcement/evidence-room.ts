@@ -1,4 +1,4 @@
-// The room for what is kept as evidence, memory unless said otherwise: how much of the directory and of its disk may be used, also by
+// The room for what is kept as evidence or with an external snapshot, memory unless said otherwise: how much of the directory and of its disk may be used, also by
 // several files that are being written at once.
 import { mkdirSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,8 +22,9 @@ export interface EvidenceSort {
   readonly mend: (directory: string) => string;
 }
 
+/** Dumps, and the memory of external snapshots. */
 const memory: EvidenceSort = {
-  name: /\.elf(\.part)?$/,
+  name: /\.(elf|save)(\.part)?$/,
   what: 'memory',
   mend: (directory) => `Move what is no longer needed out of ${directory}, then order it again.`,
 };

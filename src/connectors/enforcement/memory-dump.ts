@@ -45,7 +45,7 @@ export interface MemoryDumpControl extends MemoryDumpOptions {
 const fileId = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 /** Beside RAM a dump holds video memory, firmware and registers. */
 const besideRamBytes = 512 * 2 ** 20;
-const paceDefault: DumpPace = { stallMs: 15_000, leastMs: 30_000, slowestRate: 25_000_000 };
+export const paceDefault: DumpPace = { stallMs: 15_000, leastMs: 30_000, slowestRate: 25_000_000 };
 const asBeforeMs = 5000;
 const readEveryMs = 50;
 const tellEveryBytes = 256 * 2 ** 20;

@@ -9,17 +9,22 @@ import { changeImage, type ImageControl, noImage } from './verified-image.ts';
 import { revert, type RevertControl, revertObstacle } from './verified-revert.ts';
 import { changeLinks, type LinkControl, linkObstacle } from './verified-links.ts';
 import { dumpMemory, type MemoryDumpControl } from './memory-dump.ts';
+import {
+  makeExternal,
+  type SnapshotControl,
+  snapshotCapability,
+  snapshotWay,
+  withExternal,
+} from './verified-snapshot.ts';
 
 /** One hypervisor's commands for one VM. Each may be accepted without having happened yet. */
-export interface VmControl {
+export interface VmControl extends SnapshotControl {
   suspend(): Promise<Result<void>>;
   resume(): Promise<Result<void>>;
   /** Memory and disks under this name, inside the VM's own disk image. */
   snapshot(name: string): Promise<Result<void>>;
   powerOff(): Promise<Result<void>>;
   readState(): Promise<Result<VmReading>>;
-  /** Null when a snapshot can be made; otherwise what stands in the way. */
-  snapshotObstacle(): Promise<Problem | null>;
   /** Absent where memory cannot be had in a file. */
   readonly memoryDump?: MemoryDumpControl;
   /** Absent where the links of cards cannot be changed. */
@@ -56,13 +61,13 @@ export function verifiedEnforcer(control: VmControl, patience: Patience): Enforc
   return {
     capabilities: () => capabilitiesOf(control),
     act: (step) => carryOut(step, control, patience),
-    readState: () => control.readState(),
+    readState: async () => await withExternal(null, await control.readState(), control.externalSnapshot),
     readLinks: async () => (await control.links?.read()) ?? { ok: true, value: [] },
   };
 }
 
 async function capabilitiesOf(control: VmControl): Promise<readonly Capability[]> {
-  const obstacle = await control.snapshotObstacle();
+  const snapshot = snapshotCapability(await snapshotWay(control));
   const noDump = control.memoryDump === undefined ? noMemory : await control.memoryDump.obstacle();
   const noLinks = await linkObstacle(control.links);
   const noRevert = await revertObstacle(control.revert);
@@ -73,7 +78,7 @@ async function capabilitiesOf(control: VmControl): Promise<readonly Capability[]
   }));
   return [
     ...always,
-    { action: 'snapshot', available: obstacle === null, why: obstacle && sayProblem(obstacle) },
+    snapshot,
     { action: 'memory-dump', available: noDump === null, why: noDump && sayProblem(noDump) },
     { action: 'revert', available: noRevert === null, why: noRevert && sayProblem(noRevert) },
     ...(await imageCapabilities(control.image)),
@@ -102,7 +107,7 @@ async function carryOut(step: Step, control: VmControl, patience: Patience): Pro
   if (action === 'snapshot' && !snapshotName.test(step.snapshot ?? ''))
     return refused(problem('refused', `Step ${step.id} asks for a snapshot with no name that every tool can take.`));
 
-  const before = await control.readState();
+  const before = await withExternal(step, await control.readState(), control.externalSnapshot);
   if (!before.ok) return refused(before.error);
   if (holds(step, before.value)) return { state: 'done', evidence: `already so: ${describe(before.value)}` };
   // One that was begun may have ended the VM already.
@@ -117,6 +122,11 @@ async function carryOut(step: Step, control: VmControl, patience: Patience): Pro
       : await dumpMemory(step.id, control.memoryDump, before.value, () => control.readState(), patience);
 
   if (action === 'revert') return await revert(step, control.revert, before.value);
+  if (action === 'snapshot') {
+    const way = await snapshotWay(control);
+    if (way.kind === 'none') return refused(way.obstacle);
+    if (way.kind === 'external') return await makeExternal(step.snapshot ?? '', way.control);
+  }
 
   const ordered = await order(action, step, control);
   // A refused command may still have taken effect (an answer lost on the way): what was read decides, not the answer.
@@ -149,10 +159,8 @@ async function order(action: OrderedAction, step: Step, control: VmControl): Pro
       return control.resume();
     case 'power-off':
       return control.powerOff();
-    case 'snapshot': {
-      const obstacle = await control.snapshotObstacle();
-      return obstacle === null ? control.snapshot(step.snapshot ?? '') : { ok: false, error: obstacle };
-    }
+    case 'snapshot':
+      return control.snapshot(step.snapshot ?? '');
   }
 }
 

@@ -8,8 +8,11 @@ import type { ActOutcome, VmReading } from './enforcer.ts';
 export interface RevertControl {
   /** What stands in the way; null = nothing. */
   obstacle(): Promise<Problem | null>;
-  /** Answers what shows that it happened; a problem of kind `interrupted` when it may have happened. */
-  to(snapshot: string): Promise<Result<string>>;
+  /**
+   * Answers what shows that it happened; a problem of kind `interrupted` when it may have happened. `key` names what has to be made for
+   * it: the same key again goes on where it broke off.
+   */
+  to(snapshot: string, key: string): Promise<Result<string>>;
 }
 
 /** What somebody else keeps under another name is his to go back to. */
@@ -42,7 +45,7 @@ export async function revert(step: Step, control: RevertControl | undefined, bef
   }
   const obstacle = await control.obstacle();
   if (obstacle !== null) return failed(obstacle);
-  const went = await control.to(name);
+  const went = await control.to(name, step.key ?? step.id);
   if (went.ok) return { state: 'done', evidence: went.value.slice(0, 4000) };
   if (went.error.kind !== 'interrupted') return failed(went.error);
   return { state: 'unconfirmed', evidence: sayProblem(went.error).slice(0, 4000) };

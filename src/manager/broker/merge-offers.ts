@@ -35,7 +35,8 @@ export function mergeOffers(offers: readonly Offer[]): readonly Ability[] | null
     const others = offers.filter((one) => one !== chosen).flatMap((one) => sayWhyNot(one, action));
     if (chosen === null) return { action, available: false, why: short(others.join('; ')) };
     const price = chosen.prices[action];
-    const reasons = [...others, ...(price === undefined ? [] : [price])];
+    const how = chosen.abilities?.find((one) => one.action === action)?.why ?? undefined;
+    const reasons = [how, ...others, price].filter((one) => one !== undefined);
     return { action, available: true, why: reasons.length === 0 ? null : short(reasons.join('; ')), by: chosen.by };
   });
 }

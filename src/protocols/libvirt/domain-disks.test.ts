@@ -58,6 +58,12 @@ const obstacles: readonly (readonly [string, string, RegExp])[] = [
   ['names of another language', whole.replace('<boot', '<x:y xmlns:x="urn:x"/><boot'), /cannot be written back/],
 ];
 
+test('one whose backing files are named can be left for good', () => {
+  const named = whole.replace('<boot', '<backingStore/><boot');
+  assert.equal(only(named).obstacleForGood, null);
+  assert.equal(only(named).withFile('/images/new', 'raw'), only(whole).withFile('/images/new', 'raw'));
+});
+
 for (const [what, disk, why] of obstacles)
   test(`${what} stays where it is`, () => assert.match(only(disk).obstacle ?? '', why));
 

@@ -15,9 +15,11 @@ export interface DomainDisk {
   /** Empty when it is in no file. */
   readonly file: string;
   readonly format: DiskFormat;
-  /** Why nothing else can be put into its place; null = it can. */
+  /** Why nothing else can be put into its place and it be put back; null = it can. */
   readonly obstacle: string | null;
-  /** The whole `<disk>` with another file. */
+  /** Why nothing else can be put into its place, when it need not be put back. */
+  readonly obstacleForGood: string | null;
+  /** The whole `<disk>` with another file, of whose backing files nothing is said: libvirt looks. */
   readonly withFile: (file: string, format: DiskFormat) => string;
 }
 
@@ -25,19 +27,27 @@ export function readDomainDisks(domainXml: string): Result<readonly DomainDisk[]
   const read = parseXml(domainXml);
   if (!read.ok) return read;
   if (read.value.name !== 'domain') return fail(problem('unreadable', "libvirt's definition is of no domain."));
-  return ok(childrenOf(childOf(read.value, 'devices'), 'disk').map(diskOf));
+  return ok(disksOf(read.value));
+}
+
+/** Of a `<domain>` that was read. */
+export function disksOf(domain: XmlElement): readonly DomainDisk[] {
+  return childrenOf(childOf(domain, 'devices'), 'disk').map(diskOf);
 }
 
 function diskOf(disk: XmlElement): DomainDisk {
   const [source, driver, target] = ['source', 'driver', 'target'].map((name) => childOf(disk, name));
   const format = driver == null ? null : attributeOf(driver, 'type');
   const device = attributeOf(disk, 'device') ?? 'disk';
+  const obstacleForGood = obstacleTo(disk, device, format);
+  const isChained = childOf(disk, 'backingStore') !== null;
   return {
     target: (target && attributeOf(target, 'dev')) ?? '',
     writable: device !== 'cdrom' && childOf(disk, 'readonly') === null,
     file: (source && attributeOf(source, 'file')) ?? '',
     format: format === 'raw' ? 'raw' : 'qcow2',
-    obstacle: obstacleTo(disk, device, format),
+    obstacle: obstacleForGood ?? (isChained ? 'its definition has <backingStore>' : null),
+    obstacleForGood,
     withFile: (file, as) => movedTo(disk, file, as).markup,
   };
 }
@@ -51,7 +61,7 @@ function obstacleTo(disk: XmlElement, device: string, format: string | null): st
   if (format !== 'qcow2' && format !== 'raw') return `its format is ${format ?? 'not said'}, not qcow2 or raw`;
   if (source.children.length + driver.children.length > 0)
     return 'its definition says more of its file than where it is';
-  const special = ['shareable', 'transient', 'encryption', 'mirror', 'backingStore', 'auth'].find(
+  const special = ['shareable', 'transient', 'encryption', 'mirror', 'auth'].find(
     (name) => childOf(disk, name) !== null,
   );
   if (special !== undefined) return `its definition has <${special}>`;
@@ -71,10 +81,12 @@ function isPlain({ name, namespace, attributes, children }: XmlElement): boolean
 }
 
 function movedTo(disk: XmlElement, file: string, format: DiskFormat): XmlText {
-  const parts = disk.children.map((child) => {
-    if (child.name === 'source') return written(child, { file });
-    return written(child, child.name === 'driver' ? { type: format } : {});
-  });
+  const parts = disk.children
+    .filter(({ name }) => name !== 'backingStore')
+    .map((child) => {
+      if (child.name === 'source') return written(child, { file });
+      return written(child, child.name === 'driver' ? { type: format } : {});
+    });
   return xml('disk', parts, attributesOf(disk));
 }
 

@@ -45,13 +45,17 @@ const procedures = {
   authList: { program: remote, number: 66 },
   isPersistent: { program: remote, number: 151 },
   updateDevice: { program: remote, number: 174 },
+  abortJob: { program: remote, number: 164 },
   managedSave: { program: remote, number: 182 },
   snapshotCreate: { program: remote, number: 185 },
+  snapshotXml: { program: remote, number: 186 },
   snapshotRevert: { program: remote, number: 192 },
   currentSnapshot: { program: remote, number: 191 },
   state: { program: remote, number: 212 },
+  restore: { program: remote, number: 233 },
   destroy: { program: remote, number: 234 },
   listDomains: { program: remote, number: 273 },
+  listSnapshots: { program: remote, number: 274 },
   registerEvent: { program: remote, number: 316 },
   coreDump: { program: remote, number: 334 },
   lifecycle: { program: remote, number: 318 },
@@ -82,6 +86,13 @@ const slowMs = 300_000;
 /** VIR_DOMAIN_CORE_DUMP_FORMAT_RAW is an ELF core; VIR_DUMP_MEMORY_ONLY leaves out the state of devices. */
 const dumpFormatElf = 0;
 const dumpMemoryOnly = 16;
+/** VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT and _ATOMIC. */
+const intoFilesThereAllOrNone = 32 | 128;
+/** VIR_DOMAIN_SNAPSHOT_LIST_EXTERNAL. */
+const listExternal = 512;
+const snapshotsMax = 16_384;
+/** VIR_DOMAIN_SNAPSHOT_XML_SECURE: with the passwords that the domain would otherwise come back without. */
+const withSecrets = 1;
 /** A new network filter is a program of the host for each of its rules. */
 const updateMs = 60_000;
 
@@ -187,6 +198,48 @@ export class LibvirtClient {
   /** `xml` is a `<domainsnapshot>`. */
   createSnapshot(domain: LibvirtDomain, xml: string): Promise<Result<void, LibvirtProblem>> {
     return this.#do(procedures.snapshotCreate, writeDomain(domain).text(xml).u32(0), slowMs);
+  }
+
+  /**
+   * Memory into a file, and the disks on in files that are there already: all of them or none. libvirt lets the domain stand until the
+   * memory is written, so that it is written once and no guest can make the file grow.
+   */
+  createExternalSnapshot(domain: LibvirtDomain, xml: string, timeoutMs: number): Promise<Result<void, LibvirtProblem>> {
+    const body = writeDomain(domain).text(xml).u32(intoFilesThereAllOrNone);
+    return this.#do(procedures.snapshotCreate, body, timeoutMs);
+  }
+
+  /** Names of its snapshots whose memory or disks are in files of their own, by anybody. */
+  async externalSnapshots(domain: LibvirtDomain): Promise<Result<readonly string[], LibvirtProblem>> {
+    const answer = await this.#rpc.call(procedures.listSnapshots, writeDomain(domain).i32(1).u32(listExternal).bytes());
+    if (!answer.ok) return answer;
+    const count = answer.value.u32();
+    const names: string[] = [];
+    for (let index = 0; index < Math.min(count, snapshotsMax) && !answer.value.broken; index += 1) {
+      names.push(answer.value.text());
+      readDomain(answer.value);
+    }
+    return answer.value.broken ? garbled() : ok(names);
+  }
+
+  /** Its `<domainsnapshot>`, with the `<domain>` as it was then. */
+  async describeSnapshot(domain: LibvirtDomain, snapshot: string): Promise<Result<string, LibvirtProblem>> {
+    const body = Buffer.concat([new XdrWriter().text(snapshot).bytes(), writeDomain(domain).u32(withSecrets).bytes()]);
+    const answer = await this.#rpc.call(procedures.snapshotXml, body);
+    return answer.ok ? ok(answer.value.text()) : answer;
+  }
+
+  /** Ends the snapshot, dump or save that is under way; the domain runs on. */
+  abortJob(domain: LibvirtDomain): Promise<Result<void, LibvirtProblem>> {
+    return this.#do(procedures.abortJob, writeDomain(domain));
+  }
+
+  /**
+   * Starts a domain that does not run from a file of saved memory, which libvirt opens with its own rights, as `xml` has it. It runs or
+   * stands as it did when it was saved.
+   */
+  restore(file: string, xml: string): Promise<Result<void, LibvirtProblem>> {
+    return this.#do(procedures.restore, new XdrWriter().text(file).optionalText(xml).u32(0), slowMs);
   }
 
   /** Starts a new QEMU process: whatever was attached to the old one must attach again. */

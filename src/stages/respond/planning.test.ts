@@ -193,6 +193,9 @@ test('a VM goes back only to a snapshot that was named, and what is lost by it i
   );
   assert.deepEqual([plan?.steps[1]?.snapshot, plan?.steps[1]?.expect], ['plumbline-1', 'back at plumbline-1']);
   assert.notEqual(plan?.steps[0]?.snapshot, 'plumbline-1');
+  // What is tried again goes on where it broke off, on the same disks.
+  const back = plan?.steps[1] ?? assert.fail();
+  assert.deepEqual([attemptOf(back, 2).id === back.id, attemptOf(back, 2).key], [false, back.id]);
   const unnamed = makePlan(cause, [wish], on, terms, nowMs);
   assert.equal(unnamed.plan, null);
   assert.match(unnamed.decisions[0]?.why ?? '', /which of its snapshots to go back to was not said/);

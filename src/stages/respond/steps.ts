@@ -69,7 +69,7 @@ export function undoStep(step: Step, remediation: string, why: string): Step | n
   return step.undo === 'lift' || step.undo === 'undo-re-image' ? { ...undo, lifts: measureKey(step) } : undo;
 }
 
-/** The name under which a switch keeps what this step puts into force, a receiver knows a call, or a fresh disk is called. */
+/** The name under which a switch keeps what this step puts into force, a receiver knows a call, or a disk that is made is called. */
 export function measureKey(step: Pick<Step, 'id' | 'key'>): string {
   return step.key ?? step.id;
 }
@@ -78,7 +78,8 @@ export function measureKey(step: Pick<Step, 'id' | 'key'>): string {
 export function attemptOf(step: Step, attempt: number): Step {
   if (attempt <= 1) return step;
   const id = digest(`${step.id} ${attempt}`);
-  const isNamed = step.measure !== undefined || step.call !== undefined || step.image !== undefined;
+  const isNamed =
+    step.measure !== undefined || step.call !== undefined || step.image !== undefined || step.action === 'revert';
   return isNamed ? { ...step, id, key: measureKey(step) } : { ...step, id };
 }
 

@@ -1,5 +1,5 @@
-// The fresh disk a VM is started on: an empty qcow2 overlay over a golden image, beside the disk it had before. Its name says which
-// disk that was and in which format, so that the way back needs no other memory.
+// The fresh disk a VM goes on with: an empty qcow2 overlay beside the disk it had before, over a golden image or over that disk. The
+// name of one over a golden image says which disk that was and in which format, so that the way back needs no other memory.
 //
 // QEMU's user may own the directory and plant a link under any name there. So qemu-img writes in a directory of ours alone, and only
 // the bytes come here, into a file that must not have been there.
@@ -11,12 +11,19 @@ import { causeOf, problem } from '../../../kit/problem.ts';
 import { fail, ok, type Result } from '../../../kit/result.ts';
 import { runProgram } from '../../../protocols/host-program/run-program.ts';
 import type { DiskFormat } from '../../../protocols/libvirt/domain-disks.ts';
-import { type GoldenImage, isPlainPath } from './golden-image.ts';
+import { isPlainPath } from './golden-image.ts';
 
 export interface DiskBefore {
   readonly file: string;
   readonly format: DiskFormat;
   readonly key: string;
+}
+
+export interface OverlayBase {
+  readonly path: string;
+  readonly format: DiskFormat;
+  /** Given of one that a QEMU has open for writing, whom qemu-img would have to disturb to learn it. */
+  readonly virtualBytes?: number;
 }
 
 /** One without data is its header and tables. */
@@ -26,12 +33,17 @@ const nameBytesMax = 250;
 const ours = /^(.+)\.plumbline-([0-9a-z]{12})(-raw)?\.qcow2$/s;
 
 export function overlayPath(disk: string, format: DiskFormat, key: string): Result<string> {
-  const path = `${disk}.plumbline-${key}${format === 'raw' ? '-raw' : ''}.qcow2`;
+  return besideDisk(disk, `.plumbline-${key}${format === 'raw' ? '-raw' : ''}.qcow2`);
+}
+
+/** A file named after the disk. */
+export function besideDisk(disk: string, ending: string): Result<string> {
+  const path = `${disk}${ending}`;
   if (isPlainPath(path) && Buffer.byteLength(basename(path)) <= nameBytesMax) return ok(path);
   return fail(problem('refused', `No file can be named after the VM's disk ${JSON.stringify(disk.slice(0, 1024))}.`));
 }
 
-/** Null = it is none of ours. */
+/** Null = it is no fresh disk of ours over a golden image. */
 export function diskBefore(overlay: string): DiskBefore | null {
   const [, file, key, raw] = ours.exec(overlay) ?? [];
   if (file === undefined || key === undefined) return null;
@@ -39,8 +51,8 @@ export function diskBefore(overlay: string): DiskBefore | null {
 }
 
 /** With the owner and mode of `disk`. The same again changes nothing; what is there under that name and is not it stays. */
-export async function makeOverlay(path: string, disk: string, golden: GoldenImage): Promise<Result<void>> {
-  const bytes = await emptyOverlay(golden);
+export async function makeOverlay(path: string, disk: string, base: OverlayBase): Promise<Result<void>> {
+  const bytes = await emptyOverlay(base);
   if (!bytes.ok) return bytes;
   try {
     const there = await readBack(path);
@@ -55,11 +67,13 @@ export async function makeOverlay(path: string, disk: string, golden: GoldenImag
   }
 }
 
-async function emptyOverlay({ path, format }: GoldenImage): Promise<Result<Buffer>> {
+async function emptyOverlay({ path, format, virtualBytes }: OverlayBase): Promise<Result<Buffer>> {
   const directory = await mkdtemp(join(tmpdir(), 'plumbline-overlay-'));
   try {
     const file = join(directory, 'overlay.qcow2');
-    const made = await runProgram(['qemu-img', 'create', '-q', '-f', 'qcow2', '-b', path, '-F', format, '--', file]);
+    const [unopened, size] = virtualBytes === undefined ? [[], []] : [['-u'], [String(virtualBytes)]];
+    const over = ['-f', 'qcow2', '-b', path, '-F', format];
+    const made = await runProgram(['qemu-img', 'create', '-q', ...unopened, ...over, '--', file, ...size]);
     if (!made.ok) return made;
     if ((await lstat(file)).size > overlayBytesMax)
       return fail(problem('refused', `An empty overlay over ${path} takes more than ${overlayBytesMax} bytes.`));

@@ -1,16 +1,20 @@
 // Carries out steps on a guest that libvirt manages. libvirt does it, so that libvirt knows; QEMU is asked, through the monitor
 // libvirt passes on, what became true.
-import { type Problem, problem, sayProblem } from '../../../kit/problem.ts';
+import { problem, sayProblem } from '../../../kit/problem.ts';
 import { fail, ok, type Result } from '../../../kit/result.ts';
 import { type LibvirtClient, type LibvirtDomain, openLibvirt } from '../../../protocols/libvirt/libvirt-client.ts';
 import type { Monitor } from '../../../protocols/qmp/monitor.ts';
 import type { Enforcer } from '../enforcer.ts';
+import { goBack } from './external-revert.ts';
+import { libvirtSnapshots, type SnapshotTarget } from './external-snapshot.ts';
 import { libvirtImage } from './libvirt-image.ts';
 import { libvirtLinks } from './libvirt-links.ts';
 import { pipeObstacle } from '../evidence-pipe.ts';
 import type { MemoryDumpOptions } from '../memory-dump.ts';
 import { memorySize, readVmState, snapshotObstacle } from '../read-vm-state.ts';
 import { type Patience, verifiedEnforcer, type VmControl } from '../verified-action.ts';
+import type { RevertControl } from '../verified-revert.ts';
+import { type SnapshotControl, snapshotWay } from '../verified-snapshot.ts';
 
 export interface LibvirtTarget {
   /** libvirt's read-write unix socket. */
@@ -34,19 +38,28 @@ export function libvirtEnforcer(target: LibvirtTarget): Enforcer {
 function libvirtControl({ socket, uuid, monitor, alive, evidence, pid }: LibvirtTarget): VmControl {
   const order = (act: (client: LibvirtClient, domain: LibvirtDomain) => Promise<Result<void>>): Promise<Result<void>> =>
     withDomain(socket, uuid, act);
+  const outside: SnapshotTarget = {
+    socket,
+    uuid,
+    monitor,
+    alive,
+    withDomain: (act) => withDomain(socket, uuid, act),
+    ...(evidence === undefined ? {} : { evidence }),
+  };
+  const snapshots: SnapshotControl = {
+    snapshotObstacle: () => snapshotObstacle(monitor),
+    externalSnapshot: libvirtSnapshots(outside),
+  };
   return {
+    ...snapshots,
     suspend: () => order((client, domain) => client.suspend(domain)),
     resume: () => order((client, domain) => client.resume(domain)),
     snapshot: (name) => order((client, domain) => client.createSnapshot(domain, snapshotXml(name))),
     powerOff: () => order((client, domain) => client.destroy(domain)),
     readState: () => readVmState(monitor, alive),
-    snapshotObstacle: (): Promise<Problem | null> => snapshotObstacle(monitor),
-    revert: {
-      obstacle: () => snapshotObstacle(monitor),
-      to: (name) => withDomain(socket, uuid, (client, domain) => revertTo(client, domain, name, alive)),
-    },
-    image: libvirtImage({ socket, uuid, alive, withDomain: (act) => withDomain(socket, uuid, act) }),
-    links: libvirtLinks((act) => withDomain(socket, uuid, act), monitor),
+    revert: revertControl(outside, snapshots),
+    image: libvirtImage(outside),
+    links: libvirtLinks(outside.withDomain, monitor),
     ...(evidence === undefined
       ? {}
       : {
@@ -57,6 +70,24 @@ function libvirtControl({ socket, uuid, monitor, alive, evidence, pid }: Libvirt
             write: (path, limitMs) => order((client, domain) => client.dumpMemory(domain, path, limitMs)),
           },
         }),
+  };
+}
+
+/** An external snapshot is gone back to by us, one within the disks by libvirt. */
+function revertControl(target: SnapshotTarget, snapshots: SnapshotControl): RevertControl {
+  return {
+    async obstacle() {
+      const way = await snapshotWay(snapshots);
+      return way.kind === 'none' ? way.obstacle : null;
+    },
+    to: (name, key) =>
+      target.withDomain(async (client, domain) => {
+        const external = await client.externalSnapshots(domain);
+        if (!external.ok) return external;
+        if (external.value.includes(name)) return await goBack(client, domain, target, name, key);
+        const obstacle = await snapshots.snapshotObstacle();
+        return obstacle === null ? await revertTo(client, domain, name, target.alive) : fail(obstacle);
+      }),
   };
 }
 
