@@ -273,6 +273,8 @@ function actions(alarm, pending) {
     'revert',
     're-image',
     'undo-re-image',
+    'save',
+    'undo-save',
     'power-off',
   ])
     bar.append(button(action, () => respond(alarm, action), proposed.has(action)));

@@ -256,7 +256,7 @@ const mistakes: readonly (readonly [string, RegExp])[] = [
   ['alarms --severity terrible', /Allowed choices are info, minor, serious, critical\./],
   [
     'respond 3f2a explode',
-    /Allowed choices are suspend, resume, snapshot, memory-dump, cut-link, restore-link, revert, re-image, undo-re-image, power-off, quarantine, block-flow, capture, reroute, call\./,
+    /Allowed choices are suspend, resume, snapshot, memory-dump, cut-link, restore-link, revert, re-image, undo-re-image, save, undo-save, power-off, quarantine, block-flow, capture, reroute, call\./,
   ],
   ['ps', /Missing required argument 'vm'\.\nSee `plumbline help ps`\./],
   ['ps web1 web2', /Too many arguments/],

@@ -13,6 +13,8 @@ const hypervisorActions = [
   'revert',
   're-image',
   'undo-re-image',
+  'save',
+  'undo-save',
   'power-off',
 ] as const;
 
@@ -60,7 +62,7 @@ export const Step = Type.Object({
   why: Type.String({ maxLength: 1000 }),
   expect: Type.String({
     description:
-      'what is read back: paused, running, snapshot NAME exists, memory kept, links down, links up, back at NAME, on a fresh image, on its own disk, gone, refused, ended, decided, in force, lifted, answered, closed',
+      'what is read back: paused, running, snapshot NAME exists, memory kept, links down, links up, back at NAME, on a fresh image, on its own disk, saved and off, on again, gone, refused, ended, decided, in force, lifted, answered, closed',
   }),
   undo: Type.Union([Action, Type.Null()]),
   /** Name of the snapshot to make, or to go back to; only for actions snapshot and revert. */

@@ -313,7 +313,8 @@ class RunningSentinel implements Sentinel {
   }
 
   async #enforcer(vm: string): Promise<Result<Enforcer>> {
-    const enforcer = (await this.#fleet.get(vm)?.enforcer()) ?? null;
+    const watch = this.#fleet.get(vm);
+    const enforcer = (await (watch === undefined ? this.#source.kept?.(vm) : watch.enforcer())) ?? null;
     const none = problem('not-found', `VM ${vm} does not run here, or its monitor cannot be reached.`);
     return enforcer === null ? fail(none) : ok(enforcer);
   }
@@ -329,7 +330,8 @@ class RunningSentinel implements Sentinel {
       trusted: this.#options.trusted,
       clock: this.#options.clock,
       executor: this.#executor,
-      knows: (vm) => this.#fleet.get(vm) !== undefined,
+      // What starts a VM again is asked for one that does not run.
+      knows: ({ vm, action }) => action === 'undo-save' || this.#fleet.get(vm) !== undefined,
     });
   }
 

@@ -54,7 +54,17 @@ export class SimulatedEstate {
     return plannedActions
       .filter(
         (action) =>
-          !['lift', 'memory-dump', 'cut-link', 'restore-link', 'revert', 're-image', 'undo-re-image'].includes(action),
+          ![
+            'lift',
+            'memory-dump',
+            'cut-link',
+            'restore-link',
+            'revert',
+            're-image',
+            'undo-re-image',
+            'save',
+            'undo-save',
+          ].includes(action),
       )
       .map((action) => ({ action, available: true, why: null }));
   }

@@ -7,6 +7,7 @@ import type { Action, Step } from '../../model/remediation.ts';
 import type { ActOutcome, Capability, Enforcer, VmAction, VmReading } from './enforcer.ts';
 import { changeImage, type ImageControl, noImage } from './verified-image.ts';
 import { revert, type RevertControl, revertObstacle } from './verified-revert.ts';
+import { changeSave, type SaveControl, saveCapabilities } from './verified-save.ts';
 import { changeLinks, type LinkControl, linkObstacle } from './verified-links.ts';
 import { dumpMemory, type MemoryDumpControl } from './memory-dump.ts';
 import {
@@ -33,6 +34,8 @@ export interface VmControl extends SnapshotControl {
   readonly revert?: RevertControl;
   /** Absent where no fresh disk can be given. */
   readonly image?: ImageControl;
+  /** Absent where it cannot be saved and started from there again. */
+  readonly save?: SaveControl;
 }
 
 export interface Patience {
@@ -44,7 +47,16 @@ export interface Patience {
 type OrderedAction = Exclude<VmAction, SelfReadAction>;
 /** What has a reading of its own. */
 type SelfReadAction = (typeof selfRead)[number];
-const selfRead = ['memory-dump', 'cut-link', 'restore-link', 'revert', 're-image', 'undo-re-image'] as const;
+const selfRead = [
+  'memory-dump',
+  'cut-link',
+  'restore-link',
+  'revert',
+  're-image',
+  'undo-re-image',
+  'save',
+  'undo-save',
+] as const;
 
 /** How long reading back may take to show what was ordered, before the answer is `unconfirmed`. */
 const deadlinesMs: Readonly<Record<OrderedAction, number>> = {
@@ -82,6 +94,7 @@ async function capabilitiesOf(control: VmControl): Promise<readonly Capability[]
     { action: 'memory-dump', available: noDump === null, why: noDump && sayProblem(noDump) },
     { action: 'revert', available: noRevert === null, why: noRevert && sayProblem(noRevert) },
     ...(await imageCapabilities(control.image)),
+    ...(await saveCapabilities(control.save)),
     ...(['cut-link', 'restore-link'] as const).map((action) => ({
       action,
       available: noLinks === null,
@@ -112,6 +125,7 @@ async function carryOut(step: Step, control: VmControl, patience: Patience): Pro
   if (holds(step, before.value)) return { state: 'done', evidence: `already so: ${describe(before.value)}` };
   // One that was begun may have ended the VM already.
   if (action === 're-image' || action === 'undo-re-image') return await changeImage(step, control.image);
+  if (action === 'save' || action === 'undo-save') return await changeSave(step, control.save);
   if (before.value.run === 'gone')
     return refused(problem('refused', `VM ${step.vm} is not running, so that ${action} has nothing to act on.`));
   if (action === 'cut-link' || action === 'restore-link') return await changeLinks(step, control.links, patience);
@@ -209,6 +223,8 @@ function holds(step: Step, reading: VmReading): boolean {
     case 'revert':
     case 're-image':
     case 'undo-re-image':
+    case 'save':
+    case 'undo-save':
       return false;
   }
 }

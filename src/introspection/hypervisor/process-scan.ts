@@ -33,7 +33,7 @@ export function scanProcesses(options: ScanOptions = {}): Result<readonly GuestH
   }
 }
 
-function defaultLibvirtSocket(): string {
+export function defaultLibvirtSocket(): string {
   return existsSync(libvirtSockets.qemu) ? libvirtSockets.qemu : libvirtSockets.all;
 }
 

@@ -47,6 +47,7 @@ const procedures = {
   updateDevice: { program: remote, number: 174 },
   abortJob: { program: remote, number: 164 },
   managedSave: { program: remote, number: 182 },
+  hasManagedSave: { program: remote, number: 183 },
   snapshotCreate: { program: remote, number: 185 },
   snapshotXml: { program: remote, number: 186 },
   snapshotRevert: { program: remote, number: 192 },
@@ -185,8 +186,14 @@ export class LibvirtClient {
   }
 
   /** Suspend to disk; the next start continues from there. */
-  managedSave(domain: LibvirtDomain): Promise<Result<void, LibvirtProblem>> {
-    return this.#do(procedures.managedSave, writeDomain(domain).u32(0), slowMs);
+  managedSave(domain: LibvirtDomain, timeoutMs = slowMs): Promise<Result<void, LibvirtProblem>> {
+    return this.#do(procedures.managedSave, writeDomain(domain).u32(0), timeoutMs);
+  }
+
+  /** Whether its next start goes on from memory that was saved. */
+  async hasManagedSave(domain: LibvirtDomain): Promise<Result<boolean, LibvirtProblem>> {
+    const answer = await this.#rpc.call(procedures.hasManagedSave, writeDomain(domain).u32(0).bytes());
+    return answer.ok ? ok(answer.value.i32() !== 0) : answer;
   }
 
   /** libvirt opens `path` with its own rights and has QEMU write an ELF core into it; the domain stands meanwhile. */

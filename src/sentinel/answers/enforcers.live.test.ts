@@ -180,6 +180,8 @@ function step(action: VmAction, snapshot?: string): Step {
     revert: `back at ${snapshot}`,
     're-image': 'on a fresh image',
     'undo-re-image': 'on its own disk',
+    save: 'saved and off',
+    'undo-save': 'on again',
   };
   return {
     id: `step${steps}`,
@@ -208,7 +210,7 @@ for (const [title, open, possible] of targets)
       target = await open();
       const { enforcer, truth } = target;
       const able = await enforcer.capabilities();
-      const own = target.nextStart === undefined ? [] : ['re-image'];
+      const own = target.nextStart === undefined ? [] : ['re-image', 'save'];
       const everywhere = ['power-off', 'resume', 'revert', 'snapshot', 'suspend'];
       assert.deepEqual(
         able

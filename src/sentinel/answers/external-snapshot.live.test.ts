@@ -20,6 +20,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { runCommand } from '../../../lab/commands.ts';
 import { type LibvirtDomain, startLibvirtDomain } from '../../../lab/libvirt-domain.ts';
 import { type LibvirtHost, openLibvirtHost } from '../../../lab/libvirt-host.ts';
+import { stableUuid } from '../../../lab/qemu-command.ts';
 import type { Enforcer } from '../../connectors/enforcement/enforcer.ts';
 import { type EvidenceLimits, EvidenceRoom } from '../../connectors/enforcement/evidence-room.ts';
 import { libvirtEnforcer } from '../../connectors/enforcement/libvirt/libvirt-enforcer.ts';
@@ -27,6 +28,7 @@ import type { MemoryDumpOptions } from '../../connectors/enforcement/memory-dump
 import { processStart } from '../../introspection/hypervisor/process-scan.ts';
 import type { Step } from '../../model/remediation.ts';
 import { openLibvirtMonitor } from '../../protocols/libvirt/libvirt-monitor.ts';
+import { qemuSource } from '../watch/qemu-source.ts';
 import { reimageStep, revertStep, stepFor, undoStep } from '../../stages/respond/steps.ts';
 
 const patience = {
@@ -168,6 +170,41 @@ suite('a guest whose disk can hold no snapshot', { skip: process.getuid?.() === 
     await done(revertStep(next.snapshot ?? '', vmName, 'w', 'two'));
     assert.deepEqual(await wrote(vm), ['later', 'later']);
     assert.equal(hash(vm.disk), baseHash);
+  });
+
+  test('is saved and off, outlives whoever saved it, and goes on from there', { timeout: 240_000 }, async () => {
+    const vm = await open();
+    const { socket } = host ?? assert.fail();
+    const source = qemuSource({
+      ...patience,
+      profileDirectory: null,
+      stubDirectory: '/nowhere',
+      libvirtSocket: socket,
+    });
+    const kept = async () => (await source.kept?.(vm.uuid)) ?? null;
+    assert.equal(await kept(), null, 'one that runs is not kept');
+    await write(vm, 'saved');
+    const step = stepFor('save', vmName, 'w', 'one');
+    const undo = undoStep(step, step.id, 'w') ?? assert.fail();
+    const running = await enforcerOf();
+    assert.match((await running.act(undo)).evidence, /already so/);
+    assert.match(await done(step), /off, no process of it runs, and libvirt has its memory/);
+    assert.deepEqual([await virsh('domstate', vm.name), vm.pid()], ['shut off', undefined]);
+    assert.match((await running.act(step)).evidence, /already so/);
+
+    const off = (await kept()) ?? assert.fail('it is not kept');
+    assert.deepEqual(
+      (await off.capabilities()).map(({ action, available }) => [action, available]),
+      [['undo-save', true]],
+    );
+    assert.match((await off.act(stepFor('suspend', vmName, 'w', 'one'))).evidence, /does not run/);
+    const again = await off.act(undo);
+    assert.equal(again.state, 'done', again.evidence);
+    assert.match(again.evidence, /took its memory in/);
+    assert.deepEqual(await wrote(vm), ['saved', 'saved']);
+    assert.match(await done(undo), /already so/);
+    // One that was ended and not saved would start without its memory.
+    for (const other of [stableUuid('nobody'), 'name:aside', "'; x"]) assert.equal(await source.kept?.(other), null);
   });
 
   test('is put on a fresh image and on its overlay again, and the way back stays', { timeout: 240_000 }, async () => {

@@ -3,7 +3,7 @@ import type { Clock } from '../../kit/clock.ts';
 import { problem } from '../../kit/problem.ts';
 import { fail, type Result } from '../../kit/result.ts';
 import type { SealedManifest } from '../../model/manifest.ts';
-import type { Remediation } from '../../model/remediation.ts';
+import type { Remediation, Step } from '../../model/remediation.ts';
 import type { TrustedKeys } from '../../protocols/dsse/keys.ts';
 import type { Executor } from './executor.ts';
 import { openInstruction } from '../vault/sealed-instruction.ts';
@@ -12,7 +12,7 @@ export interface OrderDesk {
   readonly trusted: TrustedKeys;
   readonly clock: Clock;
   readonly executor: Pick<Executor, 'execute'>;
-  readonly knows: (vm: string) => boolean;
+  readonly knows: (step: Step) => boolean;
 }
 
 export async function takeOrder(envelope: SealedManifest, desk: OrderDesk): Promise<Result<Remediation>> {
@@ -28,7 +28,7 @@ export async function takeOrder(envelope: SealedManifest, desk: OrderDesk): Prom
     return fail(
       problem('refused', `The order to ${step.action} VM ${step.vm} expired at ${expiresAt}.`, 'Order it again.'),
     );
-  if (!desk.knows(step.vm))
+  if (!desk.knows(step))
     return fail(
       problem('not-found', `VM ${step.vm} does not run on this host.`, 'Check where it runs, then order it again.'),
     );

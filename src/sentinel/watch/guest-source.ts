@@ -37,6 +37,8 @@ export interface GuestSource {
   connect(handle: GuestHandle): Promise<Result<Monitor>>;
   attach(handle: GuestHandle, monitor: Monitor): Promise<Result<GuestSession>>;
   enforcer(handle: GuestHandle, monitor: Monitor): Enforcer;
+  /** Of a VM that does not run and that its hypervisor keeps to be started again; null = there is no such VM. Absent = none is kept. */
+  kept?(vm: string): Promise<Enforcer | null>;
   /** What another thread needs to look into the guest by itself. */
   integrityTarget(handle: GuestHandle, monitor: Monitor): Promise<Result<IntegrityTarget>>;
   /** Makes the guest ready to be traced by another process. */

@@ -47,14 +47,17 @@ export const actionTraits: Readonly<Record<PlannedAction, ActionTraits>> = {
     phase: 'stop',
     disruptive: true,
     destroys: true,
-    covers: ['suspend'],
+    covers: ['suspend', 'save'],
     instead: ['suspend'],
   },
+  // Its memory is kept, and outlives the host.
+  save: { ...nothing, phase: 'stop', disruptive: true, covers: ['suspend'], instead: ['suspend'] },
   // What happened since is lost, in memory and on the disks.
   revert: { ...nothing, phase: 'stop', disruptive: true, destroys: true },
   // Its disk is kept; what was in memory is lost.
   're-image': { ...nothing, phase: 'stop', disruptive: true, destroys: true },
   'undo-re-image': { ...nothing, phase: 'lift', reverses: 're-image' },
+  'undo-save': { ...nothing, phase: 'lift', reverses: 'save' },
   resume: { ...nothing, phase: 'lift', reverses: 'suspend' },
   'restore-link': { ...nothing, phase: 'lift', reverses: 'cut-link' },
   lift: { ...nothing, phase: 'lift' },

@@ -111,6 +111,10 @@ function expectation(action: Action, snapshot: string | undefined): string {
       return 'on a fresh image';
     case 'undo-re-image':
       return 'on its own disk';
+    case 'save':
+      return 'saved and off';
+    case 'undo-save':
+      return 'on again';
     case 'cut-link':
       return 'links down';
     case 'restore-link':
@@ -150,6 +154,8 @@ function undoOf(action: Action): Action | null {
       return 'cut-link';
     case 're-image':
       return 'undo-re-image';
+    case 'save':
+      return 'undo-save';
     case 'quarantine':
     case 'block-flow':
     case 'capture':
@@ -160,6 +166,7 @@ function undoOf(action: Action): Action | null {
     case 'memory-dump':
     case 'revert':
     case 'undo-re-image':
+    case 'undo-save':
     case 'power-off':
     case 'block':
     case 'kill':

@@ -2,13 +2,15 @@
 // libvirt passes on, what became true.
 import { problem, sayProblem } from '../../../kit/problem.ts';
 import { fail, ok, type Result } from '../../../kit/result.ts';
-import { type LibvirtClient, type LibvirtDomain, openLibvirt } from '../../../protocols/libvirt/libvirt-client.ts';
+import type { LibvirtClient, LibvirtDomain } from '../../../protocols/libvirt/libvirt-client.ts';
 import type { Monitor } from '../../../protocols/qmp/monitor.ts';
 import type { Enforcer } from '../enforcer.ts';
 import { goBack } from './external-revert.ts';
 import { libvirtSnapshots, type SnapshotTarget } from './external-snapshot.ts';
 import { libvirtImage } from './libvirt-image.ts';
 import { libvirtLinks } from './libvirt-links.ts';
+import { libvirtSave } from './libvirt-save.ts';
+import { withDomain } from './with-domain.ts';
 import { pipeObstacle } from '../evidence-pipe.ts';
 import type { MemoryDumpOptions } from '../memory-dump.ts';
 import { memorySize, readVmState, snapshotObstacle } from '../read-vm-state.ts';
@@ -59,6 +61,7 @@ function libvirtControl({ socket, uuid, monitor, alive, evidence, pid }: Libvirt
     readState: () => readVmState(monitor, alive),
     revert: revertControl(outside, snapshots),
     image: libvirtImage(outside),
+    save: libvirtSave(outside),
     links: libvirtLinks(outside.withDomain, monitor),
     ...(evidence === undefined
       ? {}
@@ -89,22 +92,6 @@ function revertControl(target: SnapshotTarget, snapshots: SnapshotControl): Reve
         return obstacle === null ? await revertTo(client, domain, name, target.alive) : fail(obstacle);
       }),
   };
-}
-
-/** A connection for one action: the monitor's own serves looks, which must not wait behind a snapshot. */
-async function withDomain<T>(
-  socket: string,
-  uuid: string,
-  act: (client: LibvirtClient, domain: LibvirtDomain) => Promise<Result<T>>,
-): Promise<Result<T>> {
-  const client = await openLibvirt(socket);
-  if (!client.ok) return client;
-  try {
-    const domain = await client.value.domain(uuid);
-    return domain.ok ? await act(client.value, domain.value) : fail(domain.error);
-  } finally {
-    client.value.close();
-  }
 }
 
 /** Names that could need escaping were refused before. Without `<memory>` a running domain gets memory and disks, internally. */
