@@ -1,5 +1,5 @@
-// The room for what is kept as evidence or with an external snapshot, memory unless said otherwise: how much of the directory and of its disk may be used, also by
-// several files that are being written at once.
+// The room for what is kept as evidence or with an external snapshot, memory unless said otherwise: how much of the directory and of
+// its disk may be used, also by several files that are being written at once.
 import { mkdirSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { causeOf, type Problem, problem } from '../../kit/problem.ts';
