@@ -6,6 +6,7 @@ import { isatty } from 'node:tty';
 import { exitCodes, problem, type Problem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
 import { connectManager, consoleLink } from './connect-manager.ts';
+import { endProcess } from './end-process.ts';
 import { realPrograms } from './real-programs.ts';
 import { runCommandLine } from './run.ts';
 import type { Output, Shell } from './shell.ts';
@@ -39,7 +40,7 @@ const shell: Shell = {
 
 const code = await runCommandLine(process.argv.slice(2), shell, verbs);
 // Idle connections and the channel to bin/plumbline would keep the process for a while.
-process.exit(code);
+await endProcess(code);
 
 function outputOf(stream: NodeJS.WriteStream & { readonly fd: number }): Output {
   return {

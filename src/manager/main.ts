@@ -49,6 +49,8 @@ export interface ManagerSettings {
   readonly platformPace?: PlatformPace;
   /** The adapters to them; all there are when left out. */
   readonly platformTable?: PlatformTable;
+  /** Told while it starts what it waits for now. */
+  readonly waitsFor?: (what: string) => void;
 }
 
 export interface Manager {
@@ -81,12 +83,16 @@ async function startIn(state: StateDirectory, settings: ManagerSettings): Promis
   if (!seals.ok) return seals;
   const token = state.readOrMake(tokenFile, makeToken);
   if (!token.ok) return token;
+  const { waitsFor = () => undefined } = settings;
+  waitsFor('the certificates of its platforms');
   const platforms = await openPlatforms(settings.configuration.platforms ?? [], openingParts(settings));
   if (!platforms.ok) return platforms;
   const { store: storeSettings } = settings.configuration;
   const sizeBytesMax = (storeSettings?.sizeMegabytesMax ?? sizeMegabytesMaxDefault) * 1024 * 1024;
+  waitsFor(`its store ${state.fileOf('manager.db')}`);
   const store = await openSqliteStore({ file: state.fileOf('manager.db'), sizeBytesMax });
   if (!store.ok) return store;
+  waitsFor('its parts');
   const closing = new AbortController();
   const parts = { store: store.value, seals: seals.value, token: token.value.trim(), platforms: platforms.value };
   const wired = await wire(settings, closing.signal, parts);
@@ -106,6 +112,7 @@ async function startIn(state: StateDirectory, settings: ManagerSettings): Promis
     wired.value.stopNotifier();
     await store.value.close();
   };
+  waitsFor('its store, to settle what was interrupted, and its port');
   const recovered = await settleInterrupted(desk);
   const listening = recovered.ok ? await api.listen(settings.configuration.api?.port ?? defaultPort) : recovered;
   const written = listening.ok
