@@ -231,8 +231,13 @@ function guestOver(spec: GuestSpec, machine: GuestMachine, firstLife: Life): Gue
     qmp: () => life.monitor,
     async run(command, timeoutMs = commandLimitMs) {
       const outcome = await life.channel.run(command, timeoutMs);
-      if (!outcome.ok) throw new Error(`${machine.name}: ${sayProblem(outcome.error)}`);
-      return outcome.value;
+      if (outcome.ok) return outcome.value;
+      const status = await life.monitor.execute('query-status');
+      const state = status.ok ? JSON.stringify(status.value) : sayProblem(status.error);
+      const words = await lastWords(machine.directory, 'console.log');
+      throw new Error(
+        `${machine.name}: ${sayProblem(outcome.error)} QEMU says ${state}; its console ends with: ${words}`,
+      );
     },
     snapshot: async (name) => order(`savevm ${name}`),
     async restore(name) {

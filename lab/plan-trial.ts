@@ -163,6 +163,7 @@ function deskOver(store: Store, clock: SteppedClock, estate: SimulatedEstate, fa
     abilities: makeAbilityBook(),
     calls,
     platforms: noPlatforms,
+    platformFiles: '/nowhere',
     closing: new AbortController().signal,
     newId: () => `id${clock.now()}-${(ids += 1)}`,
   };

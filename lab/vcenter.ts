@@ -8,8 +8,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { sayProblem } from '../src/kit/problem.ts';
 import { ok, type Result } from '../src/kit/result.ts';
+import { readProperties } from '../src/protocols/vsphere/properties.ts';
+import type { VimClient } from '../src/protocols/vsphere/vim-client.ts';
+import { textAt } from '../src/protocols/xml/xml-element.ts';
+import { xml } from '../src/protocols/xml/xml-text.ts';
 import { cached, fingerprint } from './cache.ts';
 import { runCommand } from './commands.ts';
+import { must } from './platform-contract.ts';
 
 export interface Vcenter {
   readonly url: string;
@@ -57,6 +62,23 @@ export async function startVcenter(options: VcenterOptions = {}): Promise<Vcente
     };
   }
   throw new Error('the vCenter simulator ended before it listened');
+}
+
+/** Keys of all sessions but the asker's. */
+export async function otherSessions(client: VimClient): Promise<readonly string[]> {
+  const { sessionManager } = must(await client.content());
+  const { values } = must(await readProperties(client, sessionManager, ['sessionList', 'currentSession']));
+  const own = textAt(values.get('currentSession'), 'key');
+  const keys = (values.get('sessionList')?.children ?? []).map((session) => textAt(session, 'key') ?? '');
+  return keys.filter((key) => key !== own);
+}
+
+/** What an idle limit or an administrator does. Throws when there is none. */
+export async function endOtherSessions(client: VimClient): Promise<void> {
+  const { sessionManager } = must(await client.content());
+  const keys = await otherSessions(client);
+  if (keys.length === 0) throw new Error('there is no other session');
+  for (const key of keys) await client.call('TerminateSession', sessionManager, [xml('sessionId', key)]);
 }
 
 /** Half a minute to three quarters on two cores the first time, nothing afterwards. */

@@ -7,6 +7,7 @@ const root = `${import.meta.dirname}/..`;
 
 interface Told {
   readonly name: string;
+  readonly nesting: number;
   readonly file?: string | undefined;
   readonly skip?: string | boolean | undefined;
   readonly details: {
@@ -20,20 +21,25 @@ interface Told {
 // oxlint-disable-next-line import/no-default-export
 export default async function* report(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const tally: TestTally = { passed: 0, failed: 0, skipped: 0 };
-  const seconds = new Map<string, number>();
+  const files = new Map<string, number>();
+  const tests = new Map<string, number>();
   const startedAt = performance.now();
   let current = '';
   for await (const { type, data } of events) {
     if (type !== 'test:pass' && type !== 'test:fail') continue;
     const told = data as Told;
-    if (told.details.type === 'suite') continue;
     const file = told.file === undefined ? '?' : relative(root, told.file);
+    const took = told.details.duration_ms / 1000;
+    // A suite's time has that of its hooks in it.
+    if (told.nesting === 0) files.set(file, (files.get(file) ?? 0) + took);
+    if (told.details.type === 'suite') continue;
+    tests.set(`"${told.name}" (${file})`, took);
     if (file !== current) yield `[${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s] ${file}\n`;
     current = file;
-    seconds.set(file, (seconds.get(file) ?? 0) + told.details.duration_ms / 1000);
     yield outcomeOf(told, file, type === 'test:pass', tally);
   }
-  yield slowest(seconds);
+  yield slowest('files', files);
+  yield slowest('tests', tests);
   yield `${tallyPrefix}${JSON.stringify(tally)}\n`;
 }
 
@@ -47,14 +53,11 @@ function outcomeOf(told: Told, file: string, passed: boolean, tally: TestTally):
   return passed ? '' : `  FAILED: ${told.name} (${file})\n${reasonOf(told.details.error)}\n`;
 }
 
-function slowest(seconds: ReadonlyMap<string, number>): string {
+function slowest(what: string, seconds: ReadonlyMap<string, number>): string {
   const slow = [...seconds].filter(([, s]) => s > 5).toSorted((a, b) => b[1] - a[1]);
-  return slow.length === 0
-    ? ''
-    : `slowest: ${slow
-        .slice(0, 10)
-        .map(([file, s]) => `${file} ${s.toFixed(0)} s`)
-        .join(', ')}\n`;
+  if (slow.length === 0) return '';
+  const lines = slow.slice(0, 20).map(([name, s]) => `  ${s.toFixed(0).padStart(4)} s  ${name}\n`);
+  return `slowest ${what}:\n${lines.join('')}`;
 }
 
 function reasonOf(error: (Error & { cause?: unknown }) | undefined): string {

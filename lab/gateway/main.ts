@@ -3,7 +3,9 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { createConnection, createServer } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { causeOf } from '../../src/kit/problem.ts';
 import { startIntruder } from './intruder.ts';
 import { serveNames } from './name-server.ts';
@@ -64,15 +66,15 @@ function count(table: Record<string, number>, name: string): void {
   table[name] = (table[name] ?? 0) + 1;
 }
 
+/** Each on a connection of its own. */
 async function http({ url, body, timeoutMs }: HttpAsk): Promise<HttpAnswer> {
   const signal = AbortSignal.timeout(timeoutMs);
-  const response = await fetch(url, {
-    signal,
-    keepalive: false,
-    headers: { connection: 'close' },
-    ...(body === undefined ? {} : { method: 'POST', body }),
-  });
-  return { status: response.status, body: await response.text() };
+  const asked = request(url, { agent: false, method: body === undefined ? 'GET' : 'POST', signal });
+  // Told by what is awaited below; after the answer has begun there is nobody else to hear of it.
+  asked.on('error', () => undefined);
+  asked.end(body);
+  const [response] = (await once(asked, 'response', { signal })) as [IncomingMessage];
+  return { status: response.statusCode ?? 0, body: await text(response) };
 }
 
 /** One unix socket whose every connection is carried to a TCP port of this namespace. */

@@ -35,8 +35,8 @@ func main() {
 	model.Service.Listen = &url.URL{Host: "127.0.0.1:0", User: url.UserPassword(*user, *password)}
 	model.Service.TLS = new(tls.Config)
 	model.Service.RegisterEndpoints = true
+	// It is not closed: that would wait for everybody who waits for changes. The process ends, and with it all connections.
 	server := model.Service.NewServer()
-	defer server.Close()
 
 	print := sha256.Sum256(server.TLS.Certificates[0].Certificate[0])
 	fmt.Printf("https://%s %s\n", server.URL.Host, hex.EncodeToString(print[:]))

@@ -6,7 +6,6 @@ import { isatty } from 'node:tty';
 import { exitCodes, problem, type Problem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
 import { connectManager, consoleLink } from './connect-manager.ts';
-import { endProcess } from './end-process.ts';
 import { realPrograms } from './real-programs.ts';
 import { runCommandLine } from './run.ts';
 import type { Output, Shell } from './shell.ts';
@@ -38,9 +37,12 @@ const shell: Shell = {
   readText,
 };
 
-const code = await runCommandLine(process.argv.slice(2), shell, verbs);
-// Idle connections and the channel to bin/plumbline would keep the process for a while.
-await endProcess(code);
+end(await runCommandLine(process.argv.slice(2), shell, verbs));
+/** Idle connections and the channel to bin/plumbline would keep the process for a while; bin/plumbline sees to it that it ends. */
+function end(code: number): void {
+  if (process.send === undefined) process.exit(code);
+  process.send({ endsWith: code }, () => process.exit(code));
+}
 
 function outputOf(stream: NodeJS.WriteStream & { readonly fd: number }): Output {
   return {

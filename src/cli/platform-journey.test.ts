@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { simulatedPlatforms } from '../../lab/platform-trial.ts';
 import { connect } from '../client/connect.ts';
+import { problem } from '../kit/problem.ts';
 import { ok } from '../kit/result.ts';
 import { must, startTrial, until, type Trial } from '../manager/trial.ts';
 import type { Remediation } from '../model/remediation.ts';
@@ -19,11 +20,12 @@ suite('a user of remote platforms', () => {
   let trial: Trial;
 
   before(async () => {
+    west.canBeFollowed = true;
     west.add('vm-1', vmId(1), 'web1');
     west.add('vm-2', vmId(2), 'hostile\u001b[2J');
     trial = await startTrial(files.configuration, files.parts);
     const client = connect(trial.manager);
-    await until('the platform was read', async () => must(await client.status()).platforms[0]?.state === 'reachable');
+    await until('it is followed', async () => must(await client.status()).platforms[0]?.changes.state === 'followed');
   });
   after(async () => {
     await trial.end();
@@ -53,6 +55,7 @@ suite('a user of remote platforms', () => {
     const { code, said } = await plumbline('platforms');
     assert.equal(code, 0);
     assert.match(said, /^west \(vsphere, https:\/\/simulated\.example\): reachable since .*Z; 2 VMs, read .*Z\n/);
+    assert.match(said, /\n {2}changes {2}followed since .*Z\n/);
     assert.match(said, / can {6}suspend, resume, power-off, snapshot, quarantine \(asked about web1\)/);
     assert.match(said, / cannot {3}capture: It cannot\./);
     assert.match((await plumbline('status')).said, /\nplatform {3}west \(vsphere,/);
@@ -87,6 +90,16 @@ suite('a user of remote platforms', () => {
     assert.equal((await plumbline('act', 'nobody', 'suspend')).code, 3);
     assert.equal((await plumbline('act', 'web1', 'lift')).code, 2);
     assert.equal((await plumbline('act', 'web1', 'suspend', '--why', 'x'.repeat(501))).code, 2);
+  });
+
+  test('that changes are not followed is said with the reason', async () => {
+    west.breakStream(problem('interrupted', 'The session \u001b[2Jwas ended.'));
+    const { said } = await plumbline('platforms');
+    assert.match(
+      said,
+      /\n {2}changes {2}not followed since .*Z, seen when it is read next: The session .*was ended\.\n/,
+    );
+    west.breakStream(null);
   });
 
   test('what was not confirmed is no success', async () => {

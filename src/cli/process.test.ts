@@ -32,14 +32,13 @@ after(() => {
 });
 
 function plumbline(...args: string[]): Plumbline {
-  return plumblineOn(run, ...args);
+  return plumblineIn({}, ...args);
 }
 
-/** `runDirectory`: where its sentinel meets others. */
-function plumblineOn(runDirectory: string, ...args: string[]): Plumbline {
+function plumblineIn(env: NodeJS.ProcessEnv, ...args: string[]): Plumbline {
   const child = spawn(join(root, 'bin', 'plumbline'), args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, PLUMBLINE_STATE: join(directory, 'state'), PLUMBLINE_RUN: runDirectory },
+    env: { ...process.env, PLUMBLINE_STATE: join(directory, 'state'), PLUMBLINE_RUN: run, ...env },
   });
   started.push(child);
   return child;
@@ -54,11 +53,25 @@ async function ended(child: Plumbline): Promise<{ code: number | null; out: stri
   return { code, out, err };
 }
 
+/** The first thing it says on its standard output, and what it had said to its log; one that ends or stays silent fails with that log. */
+async function firstWords(child: Plumbline): Promise<{ line: string; log: () => string }> {
+  let log = '';
+  child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  const signal = AbortSignal.timeout(patienceMs);
+  const first = once(child.stdout, 'data', { signal }).catch(() => [`silent for ${patienceMs} ms`]);
+  const ending = once(child.stdout, 'end', { signal }).then(
+    () => ['ended'],
+    () => ['silent'],
+  );
+  const [said] = (await Promise.race([first, ending])) as [Buffer | string];
+  if (typeof said === 'string') assert.fail(`${said}; it had told: ${log}`);
+  return { line: said.toString(), log: () => log };
+}
+
 async function up(...args: string[]): Promise<{ child: Plumbline; address: string; console: string }> {
   const child = plumbline('up', '--json', ...args);
-  child.stderr.resume();
-  const [line] = (await once(child.stdout, 'data', { signal: AbortSignal.timeout(patienceMs) })) as [Buffer];
-  return { child, ...(JSON.parse(line.toString()) as { address: string; console: string }) };
+  const { line } = await firstWords(child);
+  return { child, ...(JSON.parse(line) as { address: string; console: string }) };
 }
 
 async function exitCode(child: Plumbline): Promise<number | null> {
@@ -89,10 +102,10 @@ test('up serves its console to who has the link, refuses a second one, and ends 
   assert.ok(!existsSync(other), 'it began something all the same');
   // On two hosts that share a file system and a port, as in two containers.
   const apart = join(directory, 'apart');
-  const onOneState = await ended(plumblineOn(apart, 'up', '--port', '0'));
+  const onOneState = await ended(plumblineIn({ PLUMBLINE_RUN: apart }, 'up', '--port', '0'));
   assert.equal(onOneState.code, 5);
   assert.match(onOneState.err, /Another manager is using the state directory/);
-  const onOnePort = await ended(plumblineOn(apart, 'up', '--port', port, '--state', other));
+  const onOnePort = await ended(plumblineIn({ PLUMBLINE_RUN: apart }, 'up', '--port', port, '--state', other));
   assert.equal(onOnePort.code, 1, onOnePort.err);
   assert.match(onOnePort.err, new RegExp(port));
   assert.doesNotMatch(onOnePort.err, /\n\s+at /);
@@ -228,14 +241,21 @@ test('what answers without being a manager is said to be none', async () => {
 
 test('a log that nobody watches holds no way in', async () => {
   const child = plumbline('up', '--port', '0');
-  const [line] = (await once(child.stdout, 'data', { signal: AbortSignal.timeout(patienceMs) })) as [Buffer];
+  const { line, log } = await firstWords(child);
   child.kill('SIGTERM');
-  const { code, err } = await ended(child);
-  assert.equal(code, 0);
-  assert.match(line.toString(), /^Plumbline is up at http:\/\/127\.0\.0\.1:\d+; /);
-  assert.doesNotMatch(line.toString() + err, /token=/);
-  for (const entry of err.trimEnd().split('\n'))
+  assert.equal(await exitCode(child), 0);
+  assert.match(line, /^Plumbline is up at http:\/\/127\.0\.0\.1:\d+; /);
+  assert.doesNotMatch(line + log(), /token=/);
+  for (const entry of log().trimEnd().split('\n'))
     assert.equal(typeof (JSON.parse(entry) as { msg: unknown }).msg, 'string');
+});
+
+test('a process that does not end though it has done its work is ended, with its exit code', async () => {
+  const stuck = "data:text/javascript,process.on('exit',()=>{while(process.channel);})";
+  const child = plumblineIn({ NODE_OPTIONS: `--import=${stuck}` }, 'no-such-verb');
+  const beganMs = performance.now();
+  assert.equal((await ended(child)).code, 2);
+  assert.ok(performance.now() - beganMs > 3000, 'it ended by itself');
 });
 
 test('a server whose starter has gone before it could listen for that ends too', async () => {

@@ -126,6 +126,16 @@ const badPlatforms: readonly (readonly [string, string, RegExp])[] = [
     platform.replace('dc-west', 'a'.repeat(25)),
     /^plumbline\.yaml:3: platforms\.0\.name must be lower-case letters.*24 at most/,
   ],
+  [
+    'an isolation network without a name',
+    `${platform}    isolationNetwork: ''\n`,
+    /^plumbline\.yaml:9: platforms\.0\.isolationNetwork must be the name of a port group/,
+  ],
+  [
+    'an isolation network where there is no such thing',
+    `${platform.replace('vsphere', 'nsx')}    isolationNetwork: dead end\n`,
+    /^plumbline\.yaml:9: platforms\.0\.isolationNetwork is not for platforms of kind nsx/,
+  ],
   ['no user', platform.replace(/ {4}user.*\n/, ''), /^plumbline\.yaml:3: platforms\.0 lacks user/],
 ];
 for (const [what, text, message] of badPlatforms)

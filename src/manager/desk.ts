@@ -21,6 +21,8 @@ export interface Desk {
   readonly abilities: AbilityBook;
   readonly calls: CallBook;
   readonly platforms: PlatformDesk;
+  /** Directory of what platforms captured and handed over, one for each below it. */
+  readonly platformFiles: string;
   /** Aborts when the manager is being closed: what waits for somebody else gives up. */
   readonly closing: AbortSignal;
   /** A name for something new that nobody can guess and nothing else has. */

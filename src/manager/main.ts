@@ -23,7 +23,14 @@ import { startPlanRunner, type PlanRunner } from './broker/plan-runner.ts';
 import { raiseUnconfirmed } from './broker/unconfirmed.ts';
 import { keepRetention, type RetentionKeeper } from './evidence/retention.ts';
 import { openBundle } from './evidence/bundle.ts';
-import { defaultPort, evidenceLimitsOf, sizeMegabytesMaxDefault, type Configuration } from './configuration.ts';
+import { makeCaptureKeeper } from './evidence/platform-captures.ts';
+import {
+  defaultPort,
+  evidenceLimitsOf,
+  hostEvidenceLimitsOf,
+  sizeMegabytesMaxDefault,
+  type Configuration,
+} from './configuration.ts';
 import type { Desk } from './desk.ts';
 import { makeIngest } from './ingest/ingest.ts';
 import { startDelivery, type Deliverer } from './intent/delivery.ts';
@@ -84,8 +91,13 @@ async function startIn(state: StateDirectory, settings: ManagerSettings): Promis
   const token = state.readOrMake(tokenFile, makeToken);
   if (!token.ok) return token;
   const { waitsFor = () => undefined } = settings;
+  const platformFiles = state.fileOf('captures');
+  const captures = makeCaptureKeeper(platformFiles, hostEvidenceLimitsOf(settings.configuration).bytesMax);
   waitsFor('the certificates of its platforms');
-  const platforms = await openPlatforms(settings.configuration.platforms ?? [], openingParts(settings));
+  const platforms = await openPlatforms(settings.configuration.platforms ?? [], {
+    ...openingParts(settings),
+    keepingOf: (platform) => captures.keepingOf(platform),
+  });
   if (!platforms.ok) return platforms;
   const { store: storeSettings } = settings.configuration;
   const sizeBytesMax = (storeSettings?.sizeMegabytesMax ?? sizeMegabytesMaxDefault) * 1024 * 1024;
@@ -94,13 +106,15 @@ async function startIn(state: StateDirectory, settings: ManagerSettings): Promis
   if (!store.ok) return store;
   waitsFor('its parts');
   const closing = new AbortController();
-  const parts = { store: store.value, seals: seals.value, token: token.value.trim(), platforms: platforms.value };
+  const opened = { store: store.value, platforms: platforms.value, platformFiles };
+  const parts = { ...opened, seals: seals.value, token: token.value.trim() };
   const wired = await wire(settings, closing.signal, parts);
   if (!wired.ok) {
     await store.value.close();
     return wired;
   }
   const { desk, api, deliverer, identity, runner } = wired.value;
+  captures.begin(desk);
   const stop = async () => {
     closing.abort();
     await api.close();
@@ -157,12 +171,13 @@ interface Opened {
   readonly seals: Desk['seals'];
   readonly token: string;
   readonly platforms: readonly OpenPlatform[];
+  readonly platformFiles: string;
 }
 
 async function wire(
   settings: ManagerSettings,
   closing: AbortSignal,
-  { store, seals, token, platforms: opened }: Opened,
+  { store, seals, token, platforms: opened, platformFiles }: Opened,
 ): Promise<Result<Wired>> {
   const { clock, log, version, configuration } = settings;
   const announcements = makeAnnouncements(log);
@@ -183,6 +198,7 @@ async function wire(
     losses,
     abilities: makeAbilityBook(),
     calls: makeCallBook(configuration.calls ?? {}, configuration.console ?? null, clock),
+    platformFiles,
     closing,
     newId: () => randomBytes(6).toString('hex'),
   };

@@ -46,7 +46,7 @@ export const EvidenceItem = Type.Object({
   id: EvidenceId,
   kind: EvidenceKind,
   vm: VmId,
-  /** The sentinel that has it. */
+  /** The sentinel that has it; `platform:NAME` for what a platform captured and the manager has. */
   host: Type.String({ maxLength: 128 }),
   /** The remediation that collected it. */
   step: StepId,

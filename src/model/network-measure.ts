@@ -53,7 +53,10 @@ export const Capture = Type.Object({
 });
 export type Capture = Static<typeof Capture>;
 
-/** The VM's port is moved behind an inspection point, which has the only way out. */
+/**
+ * The VM's port is moved behind an inspection point, which has the only way out: on a host a bridge; through a platform what its
+ * configuration calls by that name.
+ */
 export const Reroute = Type.Object({
   kind: Type.Literal('reroute'),
   through: Type.String({ minLength: 1, maxLength: 15, description: 'bridge on the VM side of the inspection' }),

@@ -41,6 +41,16 @@ export const PlatformHealth = Type.Object({
   /** Why it is away. */
   why: Type.Union([Type.String({ maxLength: 2000 }), Type.Null()]),
   lastReadAt: Type.Union([IsoTime, Type.Null()]),
+  /**
+   * followed = it tells of changes as they happen. broken = it does not now, though it could. polled = it never does. Unless they are
+   * followed, they are seen when it is read next.
+   */
+  changes: Type.Object({
+    state: Type.Enum(['followed', 'broken', 'polled']),
+    since: IsoTime,
+    /** Why they are not followed now. */
+    why: Type.Union([Type.String({ maxLength: 2000 }), Type.Null()]),
+  }),
   vms: Count,
   /** It has more VMs than were read. */
   isCut: Type.Boolean(),

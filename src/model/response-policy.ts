@@ -31,7 +31,7 @@ export const ResponsePolicy = Type.Object(
     protectedPeers: Type.Optional(Blocks),
     /** VMs that no answer isolates or stops: those that Plumbline itself or everybody else stands on. */
     protectedVms: Type.Optional(Type.Array(VmId, { maxItems: 1000 })),
-    /** Bridge of the inspection point that `reroute` leads through. */
+    /** Inspection point that `reroute` leads through: a bridge on the VM's host, or a name in its platform's configuration. */
     inspection: Type.Optional(Type.String({ minLength: 1, maxLength: 15 })),
     /** Absolute path, on the host of the VM, of the disk image that `re-image` starts its VMs from anew. */
     goldenImage: Type.Optional(Type.String({ pattern: '^/[^\\u0000-\\u001f\\u007f]+$', maxLength: 1024 })),

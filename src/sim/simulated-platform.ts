@@ -1,11 +1,11 @@
 // A remote platform without a server: VMs with cards, power and snapshots, which outlive whoever works them, as a platform does. It
-// can be away, refuse, lie, lose an answer or answer late; somebody else can put a link up by hand.
+// can be away, refuse, lie, lose an answer or answer late; somebody else can put a link up by hand. It may tell of changes.
 import type { Clock } from '../kit/clock.ts';
 import { problem, type Problem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
 import type { CheckedOrder, CheckedPort } from '../connectors/enforcement/checked-order.ts';
 import type { Enforcer, RunState } from '../connectors/enforcement/enforcer.ts';
-import type { Platform, PlatformVm } from '../connectors/enforcement/platform.ts';
+import type { FollowedPlatform, Platform, PlatformNews, PlatformVm } from '../connectors/enforcement/platform.ts';
 import { type Patience, verifiedEnforcer, type VmControl } from '../connectors/enforcement/verified-action.ts';
 import { type SwitchControl, verifiedNetworkEnforcer } from '../connectors/enforcement/verified-measure.ts';
 
@@ -44,6 +44,22 @@ export class SimulatedPlatform {
   /** Awaited before anything is done. */
   gate: Promise<void> = Promise.resolve();
   questions = 0;
+  /** It can be followed: what is done through it is told, and what `tell` is called for. Set before it is opened. */
+  canBeFollowed = false;
+  /** Who is told. */
+  readonly followers = new Set<(news: PlatformNews) => void>();
+  #broken: Problem | null = null;
+
+  /** Something changed by another hand. */
+  tell(): void {
+    if (this.#broken === null) for (const told of this.followers) told({ kind: 'changed' });
+  }
+
+  /** The stream of changes breaks, or comes back. */
+  breakStream(why: Problem | null): void {
+    this.#broken = why;
+    for (const told of this.followers) told(this.#standing());
+  }
 
   add(id: string, uuid: string | null, name = id, cards = 1): SimulatedVm {
     const vm: SimulatedVm = {
@@ -78,8 +94,21 @@ export class SimulatedPlatform {
       },
       enforcer: (vm) => (this.isNetworkOnly ? null : this.#enforcer(vm.id, patience)),
       network: (vm) => verifiedNetworkEnforcer(this.#network(vm.id), null, patience),
+      ...(this.canBeFollowed ? { follow: (told: (news: PlatformNews) => void) => this.#follow(told) } : {}),
       close: async () => await Promise.resolve(),
     };
+  }
+
+  #follow(told: (news: PlatformNews) => void): FollowedPlatform {
+    this.followers.add(told);
+    queueMicrotask(() => {
+      if (this.followers.has(told)) told(this.#standing());
+    });
+    return { close: async () => await Promise.resolve(void this.followers.delete(told)) };
+  }
+
+  #standing(): PlatformNews {
+    return this.#broken === null ? { kind: 'following' } : { kind: 'broken', why: this.#broken };
   }
 
   #enforcer(id: string, patience: Patience): Enforcer {
@@ -155,6 +184,7 @@ export class SimulatedPlatform {
     if (this.fault === 'lies') return ok(undefined);
     work(vm.value);
     vm.value.effects.push(word);
+    this.tell();
     return this.fault === 'loses' ? fail(noAnswer) : ok(undefined);
   }
 

@@ -25,10 +25,12 @@ export function sayPlatform(platform: PlatformHealth, page: Page): string {
   return `${name} (${kind}, ${visible(place)}): ${stated}; ${count(vms, 'VM')}, ${read}${held}`;
 }
 
-function details({ abilities, abilitiesOf, gaps, isCut, measures }: PlatformHealth, page: Page): string[] {
+function details(platform: PlatformHealth, page: Page): string[] {
+  const { abilities, abilitiesOf, gaps, isCut, measures } = platform;
   const able = abilities.filter(({ available }) => available).map(({ action }) => action);
   const { putBack, notPutBack } = measures;
   return [
+    ...sayChanges(platform, page),
     ...(abilitiesOf === null ? [] : [`  can      ${able.join(', ')} (asked about ${visible(abilitiesOf)})`]),
     ...abilities
       .filter(({ available }) => !available)
@@ -39,6 +41,25 @@ function details({ abilities, abilitiesOf, gaps, isCut, measures }: PlatformHeal
     ...(isCut ? [page.paint('warn', '  gap      it has more VMs than were read')] : []),
     ...gaps.map((gap) => page.paint('warn', `  gap      ${visible(gap)}`)),
   ];
+}
+
+/** Of one that does not answer, that is said already. */
+function sayChanges({ state, changes }: PlatformHealth, page: Page): string[] {
+  if (state !== 'reachable') return [];
+  const since = sayTime(changes.since);
+  switch (changes.state) {
+    case 'followed':
+      return [`  changes  followed since ${since}`];
+    case 'polled':
+      return ['  changes  seen when it is read next; it tells of none'];
+    case 'broken':
+      return [
+        page.paint(
+          'warn',
+          `  changes  not followed since ${since}, seen when it is read next: ${visible(changes.why ?? '')}`,
+        ),
+      ];
+  }
 }
 
 export function printPlatformVms(vms: readonly PlatformSight[], page: Page): string {

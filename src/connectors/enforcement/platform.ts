@@ -1,5 +1,6 @@
 // The contract every remote virtualisation platform keeps: its VMs, what can be done to each and to its network cards, through the
 // platform's own management server. It decides nothing and remembers nothing: the platform is the memory.
+import type { Problem } from '../../kit/problem.ts';
 import type { Result } from '../../kit/result.ts';
 import type { VmPort } from '../../model/network-measure.ts';
 import type { Enforcer } from './enforcer.ts';
@@ -16,6 +17,22 @@ export interface Platform {
   /** Null where the platform has no say over VMs, only over their network. */
   enforcer(vm: PlatformVm): Enforcer | null;
   network(vm: PlatformVm): NetworkEnforcer;
+  /** Begins at once and goes on over every trouble until it is closed; one at a time. Absent = it tells of no changes. */
+  follow?(told: (news: PlatformNews) => void): FollowedPlatform;
+  close(): Promise<void>;
+}
+
+/**
+ * following = from now on every change is told, though not what changed before. changed = something about its VMs did, and asking
+ * shows what. broken = no change is told until it says `following` again, which it goes on trying.
+ */
+export type PlatformNews =
+  | { readonly kind: 'following' }
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'broken'; readonly why: Problem };
+
+export interface FollowedPlatform {
+  /** Tells nothing any more from when it is called; resolves when the other side knows that it has ended, or does not answer. */
   close(): Promise<void>;
 }
 

@@ -5,7 +5,7 @@ import type { Result } from '../../kit/result.ts';
 import type { NetworkMeasureKind } from '../../model/network-measure.ts';
 import { checkId, checkOrder, checkPort, type CheckedOrder, type CheckedPort } from './checked-order.ts';
 import type { MeasureInForce, MeasureOutcome, NetworkEnforcer } from './network-enforcer.ts';
-import type { PacketCapture } from './packet-capture.ts';
+import type { PortCapture } from './port-capture.ts';
 import type { Patience } from './verified-action.ts';
 
 /** As a switch shows it; `digest` of the order it was made from. */
@@ -46,7 +46,7 @@ const measuresPerPortMax = 256;
 
 export function verifiedNetworkEnforcer(
   control: SwitchControl,
-  capture: PacketCapture | null,
+  capture: PortCapture | null,
   patience: Patience,
 ): NetworkEnforcer {
   let last: Promise<unknown> = Promise.resolve();
@@ -60,8 +60,10 @@ export function verifiedNetworkEnforcer(
     async capabilities(port) {
       const checked = checkPort(port);
       const obstacle = checked.ok ? await control.obstacle(checked.value) : checked.error;
+      const toCapture =
+        checked.ok && capture?.obstacle !== undefined ? await capture.obstacle(checked.value) : obstacle;
       return kinds.map((measure) => {
-        const without = measure === 'capture' && capture === null ? noCapture : obstacle;
+        const without = measure !== 'capture' ? obstacle : capture === null ? noCapture : toCapture;
         const own = control.unable?.[measure] ?? without;
         return { measure, available: own === null, why: own === null ? null : sayProblem(own) };
       });
@@ -79,7 +81,7 @@ export function verifiedNetworkEnforcer(
       if (!checked.ok) return failed(checked.error);
       const checkedId = checkId(id);
       if (!checkedId.ok) return failed(checkedId.error);
-      if (capture?.has(id) === true) return capture.stop(id);
+      if (capture?.has(id, checked.value) === true) return capture.stop(id, checked.value);
       return inTurn(() => releaseOnce(control, checked.value, id, patience));
     },
     async inForce(port) {

@@ -1,3 +1,4 @@
+// Whether plans go on when they are due, whatever the clock and the timers do.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

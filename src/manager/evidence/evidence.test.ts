@@ -205,10 +205,14 @@ test('a sentinel that is away leaves a bundle that says so, and one that comes b
 });
 
 test('an export that nobody reads to its end is told as such', async () => {
+  // More than the line takes up by itself.
+  const item = collected(Buffer.alloc(24 * chunkBytesMax, 'p'));
+  await tell(item);
   for await (const piece of must(await client.downloadEvidence(alarm))) if (piece.length > 0) break;
   const last = async () =>
     must(await client.listAudit({ limit: 5 })).items.find(({ verb }) => verb === 'evidence.export');
   await until('it was broken off', async () => (await last())?.outcome === 'failed');
+  sentinel.files.delete(item.id);
 });
 
 test('so many bundles are made at a time, and the next one when one is done', async () => {

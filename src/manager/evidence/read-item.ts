@@ -12,10 +12,12 @@ import { chunkBytesMax, EvidenceChunk, payloadTypes, type EvidenceQuestion } fro
 import type { Desk } from '../desk.ts';
 import { sayRemoval } from '../ingest/evidence.ts';
 import type { StoredEvidence } from '../store/evidence.ts';
+import { isOwnHost } from './own-items.ts';
+import { openOwnItem } from './read-own-item.ts';
 
 /** What the reading of all items of one bundle has in common. */
 export interface Reading {
-  readonly desk: Pick<Desk, 'clock' | 'seals' | 'sentinels' | 'closing'>;
+  readonly desk: Pick<Desk, 'clock' | 'seals' | 'sentinels' | 'closing' | 'platformFiles'>;
   /** Sentinels that did not answer: they are not waited for again, item by item. */
   readonly away: Set<string>;
 }
@@ -51,6 +53,7 @@ export async function openItem(reading: Reading, stored: StoredEvidence): Promis
       'removed',
       `removed at ${item.removedAt} ${item.removedBy === null ? '' : sayRemoval(item.removedBy)}`,
     );
+  if (isOwnHost(item.host)) return await openOwnItem(reading.desk.platformFiles, stored);
   const first = await askAgain(reading, stored, 0);
   if (!first.ok) return nothing(foundBy(first.error), sayProblem(first.error));
   return { isThere: true, sizeBytes, chunks: () => chunksFrom(reading, stored, sizeBytes, first.value) };

@@ -7,12 +7,16 @@ import { payloadTypes, type EvidenceRetention } from '../../wire/messages.ts';
 import type { Desk } from '../desk.ts';
 import { keptEvidence, type StoredEvidence } from '../store/evidence.ts';
 import { viewEvidence } from './kept-for.ts';
+import { isOwnHost } from './own-items.ts';
+import { removeOwnItem } from './platform-captures.ts';
 
 export interface RetentionLimits {
   readonly ageMsMax: number;
   /** Of all hosts together. */
   readonly bytesMax: number;
 }
+
+type RetentionDesk = Pick<Desk, 'store' | 'clock' | 'log' | 'announcements' | 'sentinels' | 'seals' | 'platformFiles'>;
 
 export interface RetentionKeeper {
   /** Something may be kept, or go, that was not before; a sentinel came. */
@@ -27,7 +31,7 @@ const gatherMs = 200;
 const itemsMax = 100_000;
 const namedMax = 20_000;
 
-export function keepRetention(desk: Desk, limits: RetentionLimits): RetentionKeeper {
+export function keepRetention(desk: RetentionDesk, limits: RetentionLimits): RetentionKeeper {
   let timer: NodeJS.Timeout | null = null;
   let running: Promise<void> | null = null;
   let isClosed = false;
@@ -57,7 +61,7 @@ export function keepRetention(desk: Desk, limits: RetentionLimits): RetentionKee
   };
 }
 
-async function tellAll(desk: Desk, limits: RetentionLimits): Promise<void> {
+async function tellAll(desk: RetentionDesk, limits: RetentionLimits): Promise<void> {
   const read = await desk.store.read(async (db) => {
     const stored = await keptEvidence(db, itemsMax);
     return {
@@ -85,6 +89,10 @@ async function tellAll(desk: Desk, limits: RetentionLimits): Promise<void> {
       .catch(() => null);
     if (answered?.ok === false)
       desk.log.warn('a sentinel was not told what to keep', { sentinel, why: sayProblem(answered.error) });
+  }
+  for (const one of stored) {
+    const by = going.get(one.item.id);
+    if (by !== undefined && isOwnHost(one.item.host)) await removeOwnItem(desk, one, by);
   }
 }
 

@@ -6,6 +6,7 @@ import type { PlanRun } from '../../model/plan.ts';
 import type { Remediation } from '../../model/remediation.ts';
 import { sayRemoval } from '../ingest/evidence.ts';
 import type { Gathered } from './gather.ts';
+import { sayHost } from './own-items.ts';
 
 const whatMax = 2000;
 const sourceMax = 300;
@@ -72,7 +73,7 @@ function remediationEntries(remediation: Remediation, host: string): TimelineEnt
 }
 
 function itemEntries(item: EvidenceItem): TimelineEntry[] {
-  const source = `sentinel ${item.host}`;
+  const source = sayHost(item.host);
   const { id, kind, step, madeAt, note } = item;
   const collected =
     item.state === 'lost'

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import type { EvidenceItem, EvidenceReport } from '../../model/evidence.ts';
 import type { SentinelBatch } from '../../wire/messages.ts';
 import type { Turn } from '../audit/change.ts';
+import { isOwnHost } from '../evidence/own-items.ts';
 import { countEvidence, evidenceById, forgetOldEvidence, saveEvidence } from '../store/evidence.ts';
 
 /** Of one sentinel; beyond that the oldest that were removed or lost are forgotten, and then nothing more is taken. */
@@ -11,6 +12,8 @@ export const itemsOfHostMax = 20_000;
 const room = 100;
 
 export async function takeEvidence(turn: Turn, { sentinel, evidence = [] }: SentinelBatch): Promise<void> {
+  if (isOwnHost(sentinel) && evidence.length > 0)
+    return await turn.record('evidence.refused', sentinel, 'that is no name for a sentinel that has evidence');
   const untaken: string[] = [];
   for (const report of evidence) {
     const id = evidenceIdOf(sentinel, report.id);

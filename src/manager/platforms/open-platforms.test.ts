@@ -10,7 +10,7 @@ import { after, test } from 'node:test';
 import { selfSignedCertificate } from '../../../lab/self-signed-certificate.ts';
 import { SimulatedPlatform } from '../../sim/simulated-platform.ts';
 import { openPlatforms, type OpeningParts } from './open-platforms.ts';
-import type { PlatformConfiguration } from './platform-configuration.ts';
+import { type PlatformConfiguration, platformFaults } from './platform-configuration.ts';
 import type { PlatformAccess } from './platform-table.ts';
 import { readSecret } from './read-secret.ts';
 
@@ -68,7 +68,8 @@ const parts: OpeningParts = {
   table: {
     vsphere: {
       secrets: ['password'],
-      prices: {},
+      prices: { quarantine: 'its cards are disconnected' },
+      isolationPrices: { quarantine: 'its cards are moved' },
       readFingerprint: 'ask the machine',
       open: (access) => {
         opened.push(access);
@@ -93,6 +94,17 @@ test('an adapter is handed the address, the secret and the pin', async () => {
   assert.deepEqual([url, secret.kind, fingerprint], ['https://vcenter.example', 'password', 'ab'.repeat(32)]);
 });
 
+test('an adapter is handed the isolation network, and its quarantine has the price of that', async () => {
+  const quarantined = async (isolation: Pick<PlatformConfiguration, 'isolationNetwork'>) => {
+    opened.length = 0;
+    const all = await openPlatforms([{ ...configured, ...isolation }], parts);
+    assert.ok(all.ok, JSON.stringify(all));
+    return [opened[0]?.isolationNetwork, all.value[0]?.prices.quarantine];
+  };
+  assert.deepEqual(await quarantined({}), [null, 'its cards are disconnected']);
+  assert.deepEqual(await quarantined({ isolationNetwork: 'dead end' }), ['dead end', 'its cards are moved']);
+});
+
 test('without a pin nothing is opened, and the certificate that was seen is named with how to check it', async () => {
   const certificate = selfSignedCertificate();
   let requests = 0;
@@ -111,6 +123,18 @@ test('without a pin nothing is opened, and the certificate that was seen is name
 
   const nobody = await openPlatforms([{ ...unpinned, url: 'https://127.0.0.1:1' }], parts);
   assert.ok(!nobody.ok && /could not be seen: .*ECONNREFUSED/.test(nobody.error.message), JSON.stringify(nobody));
+});
+
+test('an inspection point is taken where something can be led, and in the form that it has there', () => {
+  const nsx = { ...configured, kind: 'nsx' } as const;
+  const faultsOf = (one: PlatformConfiguration): string =>
+    platformFaults([one])
+      .map(({ message }) => message)
+      .join();
+  assert.equal(faultsOf({ ...nsx, inspection: { ids: '/infra/service-chains/partner_ids-1.0' } }), '');
+  for (const path of ['/infra/service-chains/', '/infra/service-chains/a/b', '/infra/tier-0s/a', '../x', 'a\nb'])
+    assert.match(faultsOf({ ...nsx, inspection: { ids: path } }), /is not the path of a service chain/);
+  assert.match(faultsOf({ ...configured, inspection: { ids: 'br-x' } }), /nothing is led anywhere .* kind vsphere/);
 });
 
 test('of several, one that cannot be opened leaves none open', async () => {

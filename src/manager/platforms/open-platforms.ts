@@ -3,6 +3,7 @@ import type { Clock } from '../../kit/clock.ts';
 import { problem, type Problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Platform } from '../../connectors/enforcement/platform.ts';
+import type { CaptureKeeping } from '../../connectors/enforcement/port-capture.ts';
 import { shownCertificate } from '../../protocols/https/shown-certificate.ts';
 import { sayFault } from '../../model/shape-faults.ts';
 import { type PlatformConfiguration, platformFaults, secretFiles } from './platform-configuration.ts';
@@ -19,6 +20,8 @@ export interface OpeningParts {
   readonly table: PlatformTable;
   readonly clock: Clock;
   readonly sleep: (ms: number) => Promise<void>;
+  /** Where captures of the platform of that name are kept; absent = nowhere. */
+  readonly keepingOf?: (platform: string) => CaptureKeeping;
 }
 
 /** All of them or, with the first that cannot be opened, none. */
@@ -42,19 +45,22 @@ export async function openPlatforms(
 
 async function openOne(
   configured: PlatformConfiguration,
-  { table, clock, sleep }: OpeningParts,
+  { table, clock, sleep, keepingOf }: OpeningParts,
 ): Promise<Result<OpenPlatform>> {
   const row = table[configured.kind];
   const [given] = secretFiles(configured);
   if (row === undefined || given === undefined)
     return fail(problem('usage', `Platform ${configured.name} cannot be opened.`));
-  const { name, url, user, certificateSha256: fingerprint } = configured;
+  const { name, url, user, certificateSha256: fingerprint, inspection = {}, isolationNetwork = null } = configured;
   if (fingerprint === undefined) return fail(await unpinned(configured, row));
   const text = await readSecret(given.file);
   if (!text.ok) return text;
   const secret = { kind: given.kind, text: text.value };
-  const platform = row.open({ url: url.replace(/\/$/, ''), user, secret, fingerprint, clock, sleep });
-  return platform.ok ? ok({ name, platform: platform.value, prices: row.prices }) : platform;
+  const access = { user, secret, fingerprint, inspection, isolationNetwork, keeping: keepingOf?.(name) ?? null };
+  const platform = row.open({ ...access, url: url.replace(/\/$/, ''), clock, sleep });
+  if (!platform.ok) return platform;
+  const prices = isolationNetwork === null ? row.prices : (row.isolationPrices ?? row.prices);
+  return ok({ name, platform: platform.value, prices });
 }
 
 const lookMs = 10_000;

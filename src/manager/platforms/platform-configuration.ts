@@ -26,6 +26,21 @@ export const PlatformConfiguration = Type.Object(
         description: 'a SHA-256 of 64 hexadecimal digits, with or without colons',
       }),
     ),
+    /** Where `reroute` leads on this platform, by what a response policy calls its `inspection`. */
+    inspection: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$' }),
+        Type.String({ minLength: 1, maxLength: 512 }),
+        { maxProperties: 16, additionalProperties: false },
+      ),
+    ),
+    /** Port group that the cards of a VM in quarantine are moved to; left out = their links are taken down. */
+    isolationNetwork: Type.Optional(
+      Type.String({
+        pattern: '^[^\\u0000-\\u001f\\u007f]{1,80}$',
+        description: 'the name of a port group, 80 characters at most',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -46,6 +61,11 @@ export function platformFaults(
     return [
       ...(twin === index ? [] : [{ path: [...path, 'name'], message: `is the name of platform ${twin} already` }]),
       ...secretFaults(platform, table[platform.kind]).map((message) => ({ path, message })),
+      ...inspectionFaults(platform, table[platform.kind]).map((fault) => ({
+        ...fault,
+        path: [...path, ...fault.path],
+      })),
+      ...isolationFaults(platform, table[platform.kind], path),
     ];
   });
 }
@@ -57,6 +77,27 @@ function secretFaults(platform: PlatformConfiguration, row: PlatformRow | undefi
   const wanted = row.secrets.map((kind) => fileFields[kind]).join(' or ');
   if (first === undefined || given.length > 1) return [`needs exactly one secret: ${wanted}`];
   return row.secrets.includes(first.kind) ? [] : [`takes ${wanted}, not ${fileFields[first.kind]}`];
+}
+
+function inspectionFaults({ kind, inspection = {} }: PlatformConfiguration, row: PlatformRow | undefined): Fault[] {
+  const points = Object.entries(inspection);
+  const point = row?.inspectionPoint;
+  if (row === undefined || points.length === 0) return [];
+  if (point === undefined)
+    return [
+      { path: ['inspection'], message: `is given, and nothing is led anywhere through a platform of kind ${kind}` },
+    ];
+  const wrong = points.filter(([, place]) => !point.form.test(place));
+  return wrong.map(([name]) => ({ path: ['inspection', name], message: `is not ${point.words}` }));
+}
+
+function isolationFaults(
+  { kind, isolationNetwork }: PlatformConfiguration,
+  row: PlatformRow | undefined,
+  path: Fault['path'],
+): Fault[] {
+  if (isolationNetwork === undefined || row?.isolationPrices !== undefined) return [];
+  return [{ path: [...path, 'isolationNetwork'], message: `is not for platforms of kind ${kind}` }];
 }
 
 const fileFields = { password: 'passwordFile', token: 'tokenFile' } as const satisfies Record<SecretKind, string>;

@@ -1,6 +1,6 @@
 // All remote platforms of this manager: each is read at its pace, its VMs are kept in the store, and what is in force through it is
 // held. Opening one asks nothing of its server; the first reading does, behind the manager's back.
-import { sayProblem } from '../../kit/problem.ts';
+import { causeOf, sayProblem } from '../../kit/problem.ts';
 import { ok, type Result } from '../../kit/result.ts';
 import type { PlatformHealth, PlatformKind } from '../../model/platform.ts';
 import type { PlatformInventory } from '../../connectors/enforcement/platform.ts';
@@ -9,7 +9,9 @@ import { raiseGuard } from '../ingest/guard-events.ts';
 import { change } from '../audit/change.ts';
 import { platformMeasures } from '../store/platform-measures.ts';
 import { askPlatform } from './ask-platform.ts';
+import { followPlatform } from './follow-platform.ts';
 import type { OpenPlatform } from './open-platforms.ts';
+import { pacedWork } from './paced-work.ts';
 import { PlatformMeasures } from './platform-measures.ts';
 import { type PlatformPace, watchPlatform } from './platform-watch.ts';
 import { forgetPlatforms, takePlatformVms } from './take-platform-vms.ts';
@@ -70,40 +72,57 @@ function startOne(
   changed: () => void,
 ): RunningOne {
   const { name, platform } = opened;
+  const { clock, log } = desk;
   const measures = new PlatformMeasures(opened, desk);
   const watch = watchPlatform(opened, {
-    clock: desk.clock,
-    log: desk.log,
+    clock,
+    log,
     pace,
-    take: async (inventory) => await takePlatformVms(desk, name, kinds, inventory),
+    take: async (inventory) => {
+      const taken = await takePlatformVms(desk, name, kinds, inventory);
+      // There may be a card that was not there before.
+      holding.nudge();
+      return taken;
+    },
     sample: async (inventory) => await sampleOf(opened, inventory),
     changed: () => {
       changed();
-      if (watch.health().state === 'reachable') hold();
+      const isReachable = watch.health().state === 'reachable';
+      following.turn(isReachable);
+      if (isReachable) holding.soon(0);
     },
   });
-  let holding: Promise<void> | null = null;
-  const hold = (): void => {
-    if (watch.health().state !== 'reachable') return;
-    holding ??= measures
-      .hold()
-      .catch((thrown: unknown) => desk.log.error('measures could not be read back', { why: String(thrown) }))
-      .finally(() => (holding = null));
+  const hold = async (): Promise<number> => {
+    try {
+      if (watch.health().state === 'reachable') await measures.hold();
+    } catch (thrown) {
+      log.error('measures could not be read back', { why: causeOf(thrown) });
+    }
+    return pace.holdMs;
   };
-  const timer = setInterval(hold, pace.holdMs).unref();
+  const holding = pacedWork(hold, clock, pace.holdMs);
+  const following = followPlatform(opened, {
+    clock,
+    log,
+    changed: () => {
+      watch.readChanged();
+      // A link that was put up by hand does not wait until thousands of VMs are read.
+      holding.nudge();
+    },
+  });
   const hand: PlatformHand = {
     ...opened,
     measures,
-    health: () => ({ ...watch.health(), measures: measures.counts() }),
+    health: () => ({ ...watch.health(), changes: following.health(), measures: measures.counts() }),
     readSoon: () => watch.readSoon(),
   };
   return {
     hand,
     async close() {
-      clearInterval(timer);
+      const ended = [holding.close(), following.close()];
       await watch.close();
       // A server that hangs is left to its own time limits.
-      await Promise.race([Promise.all([holding, platform.close()]), patience()]);
+      await Promise.race([Promise.all([...ended, platform.close()]), patience()]);
     },
   };
 }

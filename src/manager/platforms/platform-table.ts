@@ -4,6 +4,7 @@ import type { Result } from '../../kit/result.ts';
 import type { PlannedAction } from '../../model/remediation.ts';
 import type { PlatformKind } from '../../model/platform.ts';
 import type { Platform } from '../../connectors/enforcement/platform.ts';
+import type { CaptureKeeping } from '../../connectors/enforcement/port-capture.ts';
 import { nsxPlatform } from '../../connectors/enforcement/nsx/nsx-platform.ts';
 import { proxmoxPlatform } from '../../connectors/enforcement/proxmox/proxmox-platform.ts';
 import { vspherePlatform } from '../../connectors/enforcement/vsphere/vsphere-platform.ts';
@@ -15,6 +16,12 @@ export interface PlatformAccess {
   readonly secret: { readonly kind: SecretKind; readonly text: string };
   /** SHA-256 of the server's certificate. */
   readonly fingerprint: string;
+  /** Where a reroute may lead, by the name of the inspection point; in the platform's own words. */
+  readonly inspection: Readonly<Record<string, string>>;
+  /** Where what it captures is kept; null = nowhere. */
+  readonly keeping: CaptureKeeping | null;
+  /** Where VMs in quarantine are moved to; null where their links are taken down. */
+  readonly isolationNetwork: string | null;
   readonly clock: Clock;
   readonly sleep: (ms: number) => Promise<void>;
 }
@@ -24,10 +31,14 @@ export type SecretKind = 'password' | 'token';
 export interface PlatformRow {
   /** Which kinds of secret its server takes. */
   readonly secrets: readonly SecretKind[];
+  /** What an inspection point may be here; absent = nothing is led anywhere. */
+  readonly inspectionPoint?: { readonly form: RegExp; readonly words: string };
   /** Opens without asking the server anything. */
   readonly open: (access: PlatformAccess) => Result<Platform>;
   /** What an action costs here that it does not cost elsewhere, for the one who chooses it. */
   readonly prices: Partial<Readonly<Record<PlannedAction, string>>>;
+  /** The same where an isolation network is configured; absent = this kind takes none. */
+  readonly isolationPrices?: Partial<Readonly<Record<PlannedAction, string>>>;
   /** How the owner of a server reads its certificate's fingerprint there, not over the network. */
   readonly readFingerprint: string;
 }
@@ -39,6 +50,9 @@ export const platformTable = {
     secrets: ['password'],
     open: ({ secret, ...rest }) => vspherePlatform({ ...rest, password: secret.text }),
     prices: { quarantine: 'its network cards are disconnected, so that management cannot reach it either' },
+    isolationPrices: {
+      quarantine: 'its network cards are moved to the isolation network, where it reaches whoever that network lets it',
+    },
     readFingerprint:
       'on the vCenter appliance: openssl x509 -noout -fingerprint -sha256 -in /etc/vmware-vpx/ssl/rui.crt',
   },
@@ -54,6 +68,10 @@ export const platformTable = {
   },
   nsx: {
     secrets: ['password'],
+    inspectionPoint: {
+      form: /^\/infra\/service-chains\/[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/,
+      words: 'the path of a service chain: /infra/service-chains/NAME',
+    },
     open: ({ secret, ...rest }) => nsxPlatform({ ...rest, password: secret.text }),
     prices: {},
     readFingerprint: 'on the console of the NSX manager: get certificate api thumbprint',

@@ -60,6 +60,29 @@ test('what was done while it was being read is read again', async (t) => {
   await watch.close();
 });
 
+test('what changed there by another hand is read at once, a burst as one, and not without rest', async (t) => {
+  const { watch, simulated, readAfter } = watched(t);
+  assert.equal(await readAfter(1), 1);
+  await readAfter(10_000);
+  for (let event = 0; event < 20; event += 1) {
+    watch.readChanged();
+    await readAfter(5);
+  }
+  assert.equal(await readAfter(150), 2);
+  watch.readChanged();
+  assert.equal(await readAfter(900), 2);
+  const gate = Promise.withResolvers<void>();
+  simulated.gate = gate.promise;
+  assert.equal(await readAfter(200), 3);
+  // While it is being read: that reading may have passed the VM already.
+  watch.readChanged();
+  gate.resolve();
+  assert.equal(await readAfter(0), 3);
+  assert.equal(await readAfter(1000), 4);
+  assert.equal(await readAfter(50_000), 4);
+  await watch.close();
+});
+
 test('one that is away is asked more often, and one that was closed not at all', async (t) => {
   const { watch, simulated, readAfter } = watched(t);
   simulated.isAway = true;

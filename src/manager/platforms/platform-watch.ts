@@ -8,6 +8,7 @@ import type { Ability } from '../../model/plan.ts';
 import type { PlatformHealth } from '../../model/platform.ts';
 import type { PlatformInventory } from '../../connectors/enforcement/platform.ts';
 import type { OpenPlatform } from './open-platforms.ts';
+import { pacedWork } from './paced-work.ts';
 import type { Taken } from './take-platform-vms.ts';
 
 export interface PlatformPace {
@@ -33,12 +34,14 @@ export interface WatchParts {
   readonly changed: () => void;
 }
 
-export type WatchHealth = Omit<PlatformHealth, 'measures'>;
+export type WatchHealth = Omit<PlatformHealth, 'measures' | 'changes'>;
 
 export interface PlatformWatch {
   health(): WatchHealth;
   /** Something was done there: the next reading is not waited for so long. */
   readSoon(): void;
+  /** Something changed there by another hand, or may have: it is read at once, as often as is bearable. */
+  readChanged(): void;
   /** Resolves when the reading under way has ended or was given up. */
   close(): Promise<void>;
 }
@@ -51,8 +54,6 @@ const gapsMax = 64;
 export function watchPlatform({ name, platform }: OpenPlatform, parts: WatchParts): PlatformWatch {
   const { clock, log, pace } = parts;
   const closing = new AbortController();
-  let timer: NodeJS.Timeout | null = null;
-  let dueMs = 0;
   let health: WatchHealth = {
     name,
     kind: platform.kind,
@@ -103,43 +104,25 @@ export function watchPlatform({ name, platform }: OpenPlatform, parts: WatchPart
     parts.changed();
   }
 
-  async function again(): Promise<void> {
+  /** When it is to be read again. */
+  async function readOnce(): Promise<number> {
     try {
       await read();
     } catch (thrown) {
       turn('away', `Its answer could not be taken: ${causeOf(thrown)}`);
     }
-    if (closing.signal.aborted) return;
-    const restMs = health.state === 'reachable' ? pace.readMs : pace.awayMs;
-    begin(isStale ? Math.min(soonMs, restMs) : restMs);
-    isStale = false;
+    return health.state === 'reachable' ? pace.readMs : pace.awayMs;
   }
 
-  function begin(afterMs: number): void {
-    if (timer !== null) clearTimeout(timer);
-    dueMs = clock.monotonic() + afterMs;
-    timer = setTimeout(() => {
-      timer = null;
-      running = again();
-    }, afterMs).unref();
-  }
-
-  let isStale = false;
-  let running = Promise.resolve();
   // Not before whoever watches has everything in place.
-  begin(0);
+  const reading = pacedWork(readOnce, clock, 0);
   return {
     health: () => health,
-    readSoon() {
-      if (closing.signal.aborted) return;
-      // While it is being read there is no timer; that reading may have passed the VM already, and the next one will not.
-      isStale ||= timer === null;
-      if (timer !== null && dueMs > clock.monotonic() + soonMs) begin(soonMs);
-    },
+    readSoon: () => reading.soon(soonMs),
+    readChanged: () => reading.nudge(),
     async close() {
       closing.abort();
-      if (timer !== null) clearTimeout(timer);
-      await running;
+      await reading.close();
     },
   };
 }

@@ -17,6 +17,11 @@ const server = createServer(certificate, (request, response) => {
     return;
   }
   if (request.url === '/silent') return;
+  if (request.url === '/half') {
+    response.writeHead(200, { 'content-length': '10' }).write('half', () => response.destroy());
+    return;
+  }
+  if (request.url === '/none') return void response.writeHead(404).end('there is none');
   response.setHeader('set-cookie', 'a=b').end('hello');
 });
 await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -93,6 +98,34 @@ for (const [what, address, fingerprint] of badSettings) {
     assert.doesNotMatch(client.error.message, /secret/);
   });
 }
+
+test('a file is handed over as it comes, as far as it is wanted, and no refusal is taken for one', async () => {
+  const client = open(url, certificate.fingerprint);
+  const fetch = async (path: string, bytesMax = 1_000_000, timeoutMs = 5000) => {
+    let size = 0;
+    const answer = await client.download(
+      { path, headers: {}, timeoutMs },
+      (chunk) => (size += chunk.length) < bytesMax,
+    );
+    return { answer, size };
+  };
+  const whole = await fetch('/a');
+  assert.ok(whole.answer.ok && whole.size === 5 && whole.answer.value.body === '', JSON.stringify(whole));
+  const enough = await fetch('/huge', 200_000);
+  assert.ok(enough.answer.ok && enough.size >= 200_000 && enough.size < 2_000_000, JSON.stringify(enough));
+  const endless = await fetch('/huge', Number.POSITIVE_INFINITY, 200);
+  assert.ok(!endless.answer.ok && endless.answer.error.kind === 'interrupted', JSON.stringify(endless));
+  const half = await fetch('/half');
+  assert.ok(!half.answer.ok && half.answer.error.kind === 'interrupted' && half.size === 4, JSON.stringify(half));
+  const none = await fetch('/none');
+  assert.ok(none.answer.ok && none.size === 0, JSON.stringify(none));
+  assert.deepEqual([none.answer.value.status, none.answer.value.body], [404, 'there is none']);
+  client.close();
+  const foreign = open(url, other.fingerprint);
+  const refused = await foreign.download({ path: '/a', headers: {}, timeoutMs: 500 }, () => assert.fail());
+  foreign.close();
+  assert.ok(!refused.ok && refused.error.kind === 'refused');
+});
 
 function open(address: string, fingerprint: string | null): HttpsClient {
   const client = httpsClient({ url: address, fingerprint });

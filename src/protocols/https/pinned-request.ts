@@ -35,15 +35,25 @@ export interface HttpsAnswer {
   header(name: string): string | null;
 }
 
+/** A file that may be too large to be held at once. */
+export type HttpsDownload = Pick<HttpsRequest, 'path' | 'headers' | 'timeoutMs' | 'signal'>;
+
 export interface HttpsClient {
   /** What a person reads: the address without anything secret. */
   readonly place: string;
   ask(asked: HttpsRequest): Promise<Result<HttpsAnswer>>;
+  /**
+   * Hands the body over as it comes, as long as `take` wants more; the answer's own body is empty then. What is no 2xx is an answer
+   * as to any question, and nothing of it is handed over. A body that breaks off is `interrupted`.
+   */
+  download(asked: HttpsDownload, take: (chunk: Buffer) => boolean): Promise<Result<HttpsAnswer>>;
   close(): void;
 }
 
 const socketsMax = 8;
 const handshakeMsMax = 10_000;
+/** Of what a server says when it does not hand a file out. */
+const refusalBytesMax = 64 * 1024;
 
 export function httpsClient(server: HttpsServer): Result<HttpsClient> {
   const url = URL.parse(server.url);
@@ -57,7 +67,9 @@ export function httpsClient(server: HttpsServer): Result<HttpsClient> {
   const agent = new PinningAgent(pin, url.host);
   return ok({
     place: url.origin,
-    ask: (asked) => exchange(agent, url, asked),
+    ask: (asked) => exchange(agent, url, asked, null),
+    download: (asked, take) =>
+      exchange(agent, url, { ...asked, method: 'GET', body: null, bodyBytesMax: refusalBytesMax }, take),
     close: () => agent.destroy(),
   });
 }
@@ -117,7 +129,13 @@ export class PinningAgent extends Agent {
   }
 }
 
-async function exchange(agent: Agent, url: URL, asked: HttpsRequest): Promise<Result<HttpsAnswer>> {
+/** `take` null = the body is held and is part of the answer. */
+async function exchange(
+  agent: Agent,
+  url: URL,
+  asked: HttpsRequest,
+  take: ((chunk: Buffer) => boolean) | null,
+): Promise<Result<HttpsAnswer>> {
   const timeout = AbortSignal.timeout(asked.timeoutMs);
   const signal = asked.signal === undefined ? timeout : AbortSignal.any([timeout, asked.signal]);
   const { promise, resolve } = Promise.withResolvers<Result<HttpsAnswer>>();
@@ -136,7 +154,25 @@ async function exchange(agent: Agent, url: URL, asked: HttpsRequest): Promise<Re
     (answer) => {
       const chunks: Buffer[] = [];
       let size = 0;
+      const status = answer.statusCode ?? 0;
+      const isFile = take !== null && status >= 200 && status < 300;
+      const end = (): void =>
+        resolve(
+          ok({
+            status,
+            reason: answer.statusMessage ?? '',
+            body: Buffer.concat(chunks).toString(),
+            setCookie: answer.headers['set-cookie'] ?? [],
+            header: (name) => [answer.headers[name] ?? null].flat()[0] ?? null,
+          }),
+        );
       answer.on('data', (chunk: Buffer) => {
+        if (isFile) {
+          if (take(chunk)) return;
+          end();
+          sent.destroy();
+          return;
+        }
         size += chunk.length;
         chunks.push(chunk);
         if (size <= asked.bodyBytesMax) return;
@@ -144,23 +180,15 @@ async function exchange(agent: Agent, url: URL, asked: HttpsRequest): Promise<Re
         sent.destroy();
       });
       answer.on('error', (thrown) => resolve(fail(noAnswer(url, thrown, timeout, asked))));
-      answer.on('end', () =>
-        resolve(
-          ok({
-            status: answer.statusCode ?? 0,
-            reason: answer.statusMessage ?? '',
-            body: Buffer.concat(chunks).toString(),
-            setCookie: answer.headers['set-cookie'] ?? [],
-            header: (name) => [answer.headers[name] ?? null].flat()[0] ?? null,
-          }),
-        ),
-      );
+      answer.on('end', end);
     },
   );
   const giveUp = (thrown: Error): void => resolve(fail(noAnswer(url, thrown, timeout, asked)));
   sent.on('error', giveUp);
   // A request that has no connection yet is not told of the signal.
-  signal.addEventListener('abort', () => giveUp(new Error('given up')), { once: true });
+  const end = (): void => giveUp(new Error('given up'));
+  if (signal.aborted) end();
+  else signal.addEventListener('abort', end, { once: true });
   sent.end(body ?? undefined);
   return await promise;
 }

@@ -32,8 +32,13 @@ export interface NsxClient {
   readonly place: string;
   /** Logged in before; after an expired session, logged in again and asked once more. Asked again, too, when it was too busy to look. */
   ask(method: NsxMethod, path: NsxPath, body?: Json): Promise<NsxResult<JsonObject>>;
+  /** A file, handed over as it comes, as long as `take` wants more; the same session, and asked again for the same reasons. */
+  download(path: NsxPath, timeoutMs: number, take: (chunk: Buffer) => boolean): Promise<NsxResult<void>>;
   close(): Promise<void>;
 }
+
+/** One exchange with credentials. */
+type Exchange<T> = (credentials: Readonly<Record<string, string>>) => Promise<NsxResult<T>>;
 
 interface Session {
   readonly cookie: string;
@@ -66,11 +71,19 @@ class Client implements NsxClient {
   }
 
   async ask(method: NsxMethod, path: NsxPath, body?: Json): Promise<NsxResult<JsonObject>> {
-    for (let retries = 0; ; retries += 1) {
-      const answer = await this.#askOnce(method, path, body);
-      if (answer.ok || answer.error.status !== tooMany || retries >= busyRetriesMax) return answer;
-      await this.#settings.sleep(busyRestMs * 2 ** retries);
-    }
+    return await this.#untilFree(async (credentials) => await this.#exchange(method, path, credentials, body));
+  }
+
+  async download(path: NsxPath, timeoutMs: number, take: (chunk: Buffer) => boolean): Promise<NsxResult<void>> {
+    return await this.#untilFree(async (credentials) => {
+      const headers = { accept: 'application/octet-stream', ...credentials };
+      const answered = await this.#https.download({ path: path.text, headers, timeoutMs }, take);
+      if (!answered.ok) return fail(withoutStatus(answered.error));
+      const { status } = answered.value;
+      if (status >= 200 && status < 300) return ok(undefined);
+      const refused = readNsxAnswer(this.place, `GET ${path.text.slice(0, 200)}`, answered.value);
+      return refused.ok ? ok(undefined) : refused;
+    });
   }
 
   async close(): Promise<void> {
@@ -80,30 +93,32 @@ class Client implements NsxClient {
     this.#https.close();
   }
 
-  async #askOnce(method: NsxMethod, path: NsxPath, body: Json | undefined): Promise<NsxResult<JsonObject>> {
-    return this.#settings.auth === 'basic'
-      ? await this.#askBasic(method, path, body)
-      : await this.#askIn(method, path, body);
+  async #untilFree<T>(exchange: Exchange<T>): Promise<NsxResult<T>> {
+    for (let retries = 0; ; retries += 1) {
+      const answer = await (this.#settings.auth === 'basic' ? this.#askBasic(exchange) : this.#askIn(exchange));
+      if (answer.ok || answer.error.status !== tooMany || retries >= busyRetriesMax) return answer;
+      await this.#settings.sleep(busyRestMs * 2 ** retries);
+    }
   }
 
-  async #askBasic(method: NsxMethod, path: NsxPath, body: Json | undefined): Promise<NsxResult<JsonObject>> {
+  async #askBasic<T>(exchange: Exchange<T>): Promise<NsxResult<T>> {
     const resting = this.#resting();
     if (resting !== null) return resting;
     const { user, password } = this.#settings;
     const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
-    const answer = await this.#exchange(method, path, { authorization }, body);
+    const answer = await exchange({ authorization });
     if (!answer.ok && lacksCredentials(answer.error)) this.#rest(answer);
     return answer;
   }
 
-  async #askIn(method: NsxMethod, path: NsxPath, body: Json | undefined): Promise<NsxResult<JsonObject>> {
+  async #askIn<T>(exchange: Exchange<T>): Promise<NsxResult<T>> {
     const session = await this.#open();
     if (!session.ok) return session;
-    const answer = await this.#exchange(method, path, sessionHeaders(session.value), body);
+    const answer = await exchange(sessionHeaders(session.value));
     if (answer.ok || !lacksCredentials(answer.error)) return answer;
     if (this.#session === session.value) this.#session = null;
     const again = await this.#open();
-    return again.ok ? await this.#exchange(method, path, sessionHeaders(again.value), body) : again;
+    return again.ok ? await exchange(sessionHeaders(again.value)) : again;
   }
 
   async #open(): Promise<NsxResult<Session>> {

@@ -1,25 +1,12 @@
 // What the vCenter simulator never does: answers in pages, too many of them, and answers that are none.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
-import { selfSignedCertificate } from '../../../lab/self-signed-certificate.ts';
+import { type ScriptedAnswer, scriptedVcenter } from '../../../lab/scripted-vcenter.ts';
 import { xml, type XmlText } from '../xml/xml-text.ts';
 import { listProperties } from './properties.ts';
-import { type VimClient, vimClient } from './vim-client.ts';
-import { vimNamespace } from './vim-message.ts';
 
-const certificate = selfSignedCertificate();
-const part = (name: string, type: string): XmlText => xml(name, type, { type });
-const content = [
-  part('rootFolder', 'Folder'),
-  part('propertyCollector', 'PropertyCollector'),
-  part('viewManager', 'ViewManager'),
-  part('sessionManager', 'SessionManager'),
-];
 const objectsEach = 3;
 let pages = 0;
-let asked: string[] = [];
 let spoilt: string | null = null;
 
 function page(number: number): readonly XmlText[] {
@@ -32,40 +19,19 @@ function page(number: number): readonly XmlText[] {
   return [number < pages ? xml('token', `page-${number + 1}`) : null, ...objects].filter((each) => each !== null);
 }
 
-function answerTo(method: string, body: string): readonly XmlText[] {
+function answerTo(method: string, body: string): ScriptedAnswer | undefined {
   switch (method) {
-    case 'RetrieveServiceContent':
-      return [xml('returnval', content)];
-    case 'CreateContainerView':
-      return [part('returnval', 'ContainerView')];
     case 'RetrievePropertiesEx':
-      return [xml('returnval', page(1))];
+      return spoilt ?? [xml('returnval', page(1))];
     case 'ContinueRetrievePropertiesEx':
       return [xml('returnval', page(Number(/page-(\d+)/.exec(body)?.[1])))];
     default:
-      return [];
+      return undefined;
   }
 }
 
-const server = createServer(certificate, (request, response) => {
-  let body = '';
-  request.on('data', (chunk: Buffer) => (body += chunk.toString()));
-  request.on('end', () => {
-    const method = /<soapenv:Body><(\w+) /.exec(body)?.[1] ?? '';
-    asked.push(method);
-    const said = xml(`${method}Response`, answerTo(method, body), { xmlns: vimNamespace });
-    const whole = xml('e:Envelope', [xml('e:Body', [said])], {
-      'xmlns:e': 'http://schemas.xmlsoap.org/soap/envelope/',
-    });
-    response.setHeader('set-cookie', 'vmware_soap_session=1; Path=/');
-    response.end(method === 'RetrievePropertiesEx' && spoilt !== null ? spoilt : whole.markup);
-  });
-});
-await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-after(() => {
-  server.closeAllConnections();
-  server.close();
-});
+const vcenter = await scriptedVcenter(answerTo);
+after(() => vcenter.stop());
 
 test('every page is read, and the view is given back', async () => {
   const listed = await list(4, 100);
@@ -73,14 +39,14 @@ test('every page is read, and the view is given back', async () => {
   assert.equal(listed.value.isCut, false);
   assert.equal(new Set(listed.value.objects.map(({ object }) => object.id)).size, 4 * objectsEach);
   assert.equal(listed.value.objects.at(-1)?.values.get('name')?.text, 'web 4');
-  assert.ok(asked.includes('DestroyView'));
+  assert.ok(vcenter.asked.includes('DestroyView'));
 });
 
 test('what is more than the limit is left, said so, and the rest of the pages is given up', async () => {
   const listed = await list(1_000_000, 7);
   assert.ok(listed.ok);
   assert.deepEqual([listed.value.objects.length, listed.value.isCut], [7, true]);
-  assert.ok(asked.includes('CancelRetrievePropertiesEx'));
+  assert.ok(vcenter.asked.includes('CancelRetrievePropertiesEx'));
 });
 
 const spoiltAnswers: readonly (readonly [string, string])[] = [
@@ -101,24 +67,9 @@ for (const [what, text] of spoiltAnswers) {
 
 async function list(pageCount: number, most: number) {
   pages = pageCount;
-  asked = [];
-  const client = open();
+  vcenter.asked.length = 0;
+  const client = vcenter.open();
   const listed = await listProperties(client, 'VirtualMachine', ['name'], most);
   await client.close();
   return listed;
-}
-
-function open(): VimClient {
-  const { port } = server.address() as AddressInfo;
-  const client = vimClient({
-    url: `https://127.0.0.1:${port}`,
-    user: 'u',
-    password: 'p',
-    fingerprint: certificate.fingerprint,
-    timeoutMs: 2000,
-    bodyBytesMax: 1_000_000,
-    clock: { now: () => Date.now(), monotonic: () => performance.now() },
-  });
-  assert.ok(client.ok);
-  return client.value;
 }

@@ -37,6 +37,21 @@ export async function readProperties(
     : ok(first);
 }
 
+/** Properties of several objects, of whichever types; one that is gone fails them all. */
+export async function readEach(
+  client: VimClient,
+  objects: readonly ManagedObject[],
+  paths: readonly string[],
+): Promise<VimResult<Listed>> {
+  if (objects.length === 0) return ok({ objects: [], isCut: false });
+  const types = new Set(objects.map(({ type }) => type));
+  const spec = xml('specSet', [
+    ...[...types].map((type) => propertySet(type, paths)),
+    ...objects.map((object) => xml('objectSet', [reference('obj', object)])),
+  ]);
+  return await retrieve(client, spec, objects.length);
+}
+
 /** Properties of every object of a type below the root, as one view at one moment. */
 export async function listProperties(
   client: VimClient,

@@ -220,7 +220,7 @@ suite('processes', () => {
     const bench = new Bench();
     const shell = bench.guest.spawn(program('sh'));
     const child = bench.guest.spawn(program('child'), shell);
-    bench.guest.open(listener(child));
+    bench.guest.open(socket('LISTEN', 80, [{ pid: child, fd: 3 }]));
     bench.look();
     bench.guest.exit(shell);
     bench.look();
@@ -242,159 +242,16 @@ suite('processes', () => {
   });
 });
 
-function socket(pid: number | null, state: SocketState, fields: Partial<SocketView> = {}): SocketView {
-  return {
-    protocol: 'tcp',
-    family: 4,
-    state,
-    localAddress: '10.0.0.1',
-    localPort: 40_000,
-    remoteAddress: '10.0.0.9',
-    remotePort: 443,
-    netNamespace: 1,
-    holders: pid === null ? [] : [{ pid, fd: 3 }],
-    ...fields,
-  };
+function socket(state: SocketState, localPort: number, holders: SocketView['holders'] = []): SocketView {
+  const far =
+    state === 'LISTEN' ? { remoteAddress: '0.0.0.0', remotePort: 0 } : { remoteAddress: '10.0.0.9', remotePort: 443 };
+  return { protocol: 'tcp', family: 4, state, localAddress: '10.0.0.1', localPort, ...far, netNamespace: 1, holders };
 }
 
-function listener(pid: number, localPort = 80, fields: Partial<SocketView> = {}): SocketView {
-  return socket(pid, 'LISTEN', {
-    localAddress: '0.0.0.0',
-    localPort,
-    remoteAddress: '0.0.0.0',
-    remotePort: 0,
-    ...fields,
-  });
-}
-
-suite('sockets', () => {
-  /** What a sequence of sweeps with these sockets reports about the network, beside one server (pid 2) and its child (pid 3). */
-  function reported(...sweeps: readonly (readonly SocketView[])[]): string[] {
-    const bench = new Bench();
-    const server = bench.guest.spawn(program('server'));
-    bench.guest.spawn(program('child'), server);
-    for (const sockets of sweeps) bench.look((sweep) => ({ ...sweep, sockets }));
-    return bench.events
-      .filter((event) => event.kind.startsWith('net_'))
-      .map((event) => `${event.kind} ${event.exe ?? '?'} ${event.localPort}>${event.remotePort ?? '-'}`);
-  }
-
-  const udp = { protocol: 'udp' } as const;
-  const table: readonly (readonly [string, readonly (readonly SocketView[])[], readonly string[]])[] = [
-    ['a listener', [[listener(2)], [listener(2)]], ['net_listen /bin/server 80>-']],
-    ['a connection out', [[socket(2, 'ESTABLISHED')]], ['net_connect /bin/server 40000>443']],
-    [
-      'an attempt to connect',
-      [[socket(2, 'SYN_SENT')], [socket(2, 'ESTABLISHED')]],
-      ['net_connect /bin/server 40000>443'],
-    ],
-    [
-      'a connection in, by the port the guest listens on',
-      [[listener(2), socket(2, 'ESTABLISHED', { localPort: 80, remotePort: 51_000 })]],
-      ['net_listen /bin/server 80>-', 'net_accept /bin/server 80>51000'],
-    ],
-    [
-      'a connection in to a listener of the other family',
-      [
-        [
-          listener(2, 80, { family: 6, localAddress: '::' }),
-          socket(2, 'ESTABLISHED', { localPort: 80, remotePort: 51_000 }),
-        ],
-      ],
-      ['net_listen /bin/server 80>-', 'net_accept /bin/server 80>51000'],
-    ],
-    [
-      'a connection in whose listener has gone',
-      [[listener(2)], [socket(2, 'ESTABLISHED', { localPort: 80, remotePort: 51_000 })]],
-      ['net_listen /bin/server 80>-', 'net_accept /bin/server 80>51000'],
-    ],
-    [
-      'the same port in another network namespace listens for nobody here',
-      [[listener(2, 40_000, { netNamespace: 2 }), socket(2, 'ESTABLISHED')]],
-      ['net_listen /bin/server 40000>-', 'net_connect /bin/server 40000>443'],
-    ],
-    [
-      'TIME_WAIT of a connection seen before',
-      [[socket(2, 'ESTABLISHED')], [socket(null, 'TIME_WAIT')]],
-      ['net_connect /bin/server 40000>443'],
-    ],
-    [
-      'TIME_WAIT of one never seen',
-      [[socket(null, 'TIME_WAIT')], [socket(null, 'TIME_WAIT')]],
-      ['net_connect ? 40000>443'],
-    ],
-    [
-      'a connection not accepted yet gets its owner',
-      [
-        [listener(2), socket(null, 'ESTABLISHED', { localPort: 80 })],
-        [listener(2), socket(2, 'ESTABLISHED', { localPort: 80 })],
-      ],
-      ['net_listen /bin/server 80>-', 'net_accept /bin/server 80>443'],
-    ],
-    [
-      'a half-open request',
-      [[listener(2), socket(null, 'NEW_SYN_RECV', { localPort: 80 })]],
-      ['net_listen /bin/server 80>-'],
-    ],
-    [
-      'a child that inherits a connection is no second owner',
-      [
-        [socket(2, 'ESTABLISHED')],
-        [
-          socket(2, 'ESTABLISHED', {
-            holders: [
-              { pid: 3, fd: 3 },
-              { pid: 2, fd: 3 },
-            ],
-          }),
-        ],
-      ],
-      ['net_connect /bin/server 40000>443'],
-    ],
-    [
-      'a child that keeps it alone is',
-      [[socket(2, 'ESTABLISHED')], [socket(3, 'ESTABLISHED')]],
-      ['net_connect /bin/server 40000>443', 'net_connect /bin/child 40000>443'],
-    ],
-    [
-      'of several holders the oldest',
-      [
-        [
-          socket(2, 'ESTABLISHED', {
-            holders: [
-              { pid: 3, fd: 3 },
-              { pid: 2, fd: 3 },
-            ],
-          }),
-        ],
-      ],
-      ['net_connect /bin/server 40000>443'],
-    ],
-    [
-      'an unconnected UDP socket on a service port',
-      [[listener(2, 53, { ...udp, state: 'CLOSE' })]],
-      ['net_listen /bin/server 53>-'],
-    ],
-    ['an unconnected UDP socket on an ephemeral port', [[listener(2, 50_000, { ...udp, state: 'CLOSE' })]], []],
-    [
-      'a connected UDP socket',
-      [[socket(2, 'ESTABLISHED', { ...udp, remotePort: 53 })]],
-      ['net_connect /bin/server 40000>53'],
-    ],
-    ['a TCP socket that is neither bound nor connected', [[socket(2, 'CLOSE', { localPort: 0, remotePort: 0 })]], []],
-    [
-      'a listener that comes back with another program',
-      [[listener(2)], [listener(3)]],
-      ['net_listen /bin/server 80>-', 'net_listen /bin/child 80>-'],
-    ],
-  ];
-  for (const [what, sweeps, expected] of table) test(what, () => assert.deepEqual(reported(...sweeps), expected));
-
-  test('sockets beyond the table are counted as loss', () => {
-    const bench = new Bench();
-    const sensor = new GuestSensor({ host, socketsMax: 10 });
-    const sockets = Array.from({ length: 15 }, (_, i) => socket(null, 'TIME_WAIT', { localPort: 40_000 + i }));
-    const news = sensor.next({ sweep: { ...bench.guest.sweep(), sockets }, forksBefore: 1, forksAfter: 1 }, () => null);
-    assert.match(news.events.at(-1)?.reason ?? '', /5 sockets exceed the table/);
-  });
+test('sockets beyond the table are counted as loss', () => {
+  const bench = new Bench();
+  const sensor = new GuestSensor({ host, socketsMax: 10 });
+  const sockets = Array.from({ length: 15 }, (_, i) => socket('TIME_WAIT', 40_000 + i));
+  const news = sensor.next({ sweep: { ...bench.guest.sweep(), sockets }, forksBefore: 1, forksAfter: 1 }, () => null);
+  assert.match(news.events.at(-1)?.reason ?? '', /5 sockets exceed the table/);
 });

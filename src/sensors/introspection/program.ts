@@ -6,6 +6,7 @@ export interface Program {
   /** TaskView.id of the image. */
   readonly id: string;
   readonly pid: number;
+  readonly parentPid: number;
   /** Null = unknown. */
   readonly exe: string | null;
   /** The executable was unlinked, or never had a name in a file system. */
@@ -23,6 +24,7 @@ export function programOf(task: TaskView): Program {
   return {
     id: task.id,
     pid: task.tgid,
+    parentPid: task.ppid,
     exe: deleted ? task.exe.slice(0, -deletedMark.length) : task.exe,
     deleted,
     argv: task.argv,

@@ -9,6 +9,8 @@ import type { Program } from './program.ts';
 
 export type ProgramLookup = (pid: number) => Program | undefined;
 
+type SocketKind = 'net_listen' | 'net_connect' | 'net_accept';
+
 interface Record {
   /** Taken for the owner as long as it holds the socket, and after that when nobody else does. */
   owner: Program | null;
@@ -16,6 +18,7 @@ interface Record {
   readonly reportedAs: Set<string>;
   /** Looks in which the owner's program could not be read. */
   looksInTheDark: number;
+  looks: number;
   seenMs: number;
 }
 
@@ -36,6 +39,7 @@ export interface SocketDifferOptions {
 const rememberMs = 120_000;
 const darkLooksMax = 3;
 const ownersMax = 16;
+const standardErrorFd = 2;
 
 export class SocketDiffer {
   readonly #host: string;
@@ -67,7 +71,8 @@ export class SocketDiffer {
       const key = keyOf(socket, kind);
       const record = this.#records.get(key) ?? this.#begin(key);
       record.seenMs = sweep.takenMs;
-      const outcome = settle(record, socket, programs);
+      record.looks += 1;
+      const outcome = mayBeIdle(socket, kind) && record.looks === 1 ? 'wait' : settle(record, socket, kind, programs);
       if (outcome === 'wait') lookAgain = true;
       else if (outcome !== null) events.push(this.#event(kind, socket, outcome.program, isoTime(sweep.takenMs)));
     }
@@ -76,12 +81,12 @@ export class SocketDiffer {
   }
 
   #begin(key: string): Record {
-    const record: Record = { owner: null, reportedAs: new Set(), looksInTheDark: 0, seenMs: 0 };
+    const record: Record = { owner: null, reportedAs: new Set(), looksInTheDark: 0, looks: 0, seenMs: 0 };
     this.#records.set(key, record);
     return record;
   }
 
-  #kindOf(socket: SocketView): 'net_listen' | 'net_connect' | 'net_accept' | null {
+  #kindOf(socket: SocketView): SocketKind | null {
     if (socket.remotePort === 0) {
       if (socket.protocol === 'tcp') return socket.state === 'LISTEN' ? 'net_listen' : null;
       // An unconnected UDP socket on an ephemeral port is a client waiting for an answer.
@@ -103,12 +108,7 @@ export class SocketDiffer {
     }
   }
 
-  #event(
-    kind: 'net_listen' | 'net_connect' | 'net_accept',
-    socket: SocketView,
-    program: Program | null,
-    at: string,
-  ): RawEvent {
+  #event(kind: SocketKind, socket: SocketView, program: Program | null, at: string): RawEvent {
     const remote = kind === 'net_listen' ? {} : { remoteAddr: socket.remoteAddress, remotePort: socket.remotePort };
     return {
       ts: at,
@@ -134,8 +134,10 @@ function keyOf(socket: SocketView, kind: string): string {
 function settle(
   record: Record,
   socket: SocketView,
+  kind: SocketKind,
   programs: ProgramLookup,
 ): { program: Program | null } | 'wait' | null {
+  if (kind === 'net_connect' && isLeftToChildren(record, socket, programs)) return null;
   const owner = ownerOf(record, socket, programs) ?? (socket.holders.length === 0 ? record.owner : null);
   if (owner === null || owner.exe === null) {
     if (record.reportedAs.size > 0) return null;
@@ -167,6 +169,20 @@ function ownerOf(record: Record, socket: SocketView, programs: ProgramLookup): P
     if (first === null || program.startedAfterBootUs < first.startedAfterBootUs) first = program;
   }
   return first;
+}
+
+/**
+ * Connecting a UDP socket sends nothing: resolvers and time daemons do it to learn which way a peer is, and close it at once. One
+ * that waits for an answer is there at the next look.
+ */
+function mayBeIdle({ protocol }: SocketView, kind: SocketKind): boolean {
+  return protocol === 'udp' && kind === 'net_connect';
+}
+
+/** A descriptor that was not meant for a child (no close-on-exec) outlives its parent's in it; what a child is given to talk to is its standard input or output. */
+function isLeftToChildren({ owner }: Record, { holders }: SocketView, programs: ProgramLookup): boolean {
+  if (owner === null || holders.length === 0) return false;
+  return holders.every(({ pid, fd }) => fd > standardErrorFd && programs(pid)?.parentPid === owner.pid);
 }
 
 function ownerFields(program: Program): Partial<RawEvent> {

@@ -9,6 +9,7 @@ import type { NsxWorld, SimulatedTag } from './nsx-world.ts';
 const common = ['_revision', 'id', 'path', 'resource_type', 'display_name', 'description', 'tags', 'marked_for_delete'];
 const groupFields = [...common, 'expression'];
 const policyFields = [...common, 'category', 'sequence_number', 'stateful', 'tcp_strict', 'rules', 'scope', 'locked'];
+const redirectionFields = [...common, 'sequence_number', 'stateful', 'redirect_to', 'rules', 'scope'];
 const matchFields = ['direction', 'ip_protocol', 'source_groups', 'sources_excluded', 'destination_groups', 'scope'];
 const ruleOnlyFields = ['action', 'destinations_excluded', 'services', 'service_entries', 'disabled', 'logged', 'tag'];
 const ruleFields = [...common, ...matchFields, ...ruleOnlyFields, 'sequence_number'];
@@ -59,15 +60,29 @@ export function checkPolicy(body: JsonObject, world: NsxWorld): void {
   }
 }
 
+/** Between VMs: a scope is for what is redirected at a gateway. */
+export function checkRedirection(body: JsonObject, world: NsxWorld): void {
+  checkFields(body, redirectionFields, 'RedirectionPolicy');
+  checkTags(body['tags']);
+  const to = textsOf(body['redirect_to']);
+  const [chain = ''] = to;
+  if (to.length !== 1 || !world.chains.has(chain)) throw badRequest(`The path ${chain.slice(0, 200)} is invalid`);
+  if (body['scope'] !== undefined) throw badRequest('The scope must not be given for redirection to a service chain');
+  for (const rule of asList(body['rules'], 1000).map((each) => asObject(each))) {
+    if (rule === null) throw badRequest('A rule is no object');
+    checkFields(rule, ruleFields, 'RedirectionRule');
+    checkId(asText(rule['id']) ?? '');
+    if (!['REDIRECT', 'DO_NOT_REDIRECT'].includes(asText(rule['action']) ?? ''))
+      throw badRequest('A rule has no action');
+    checkMatch(rule, world);
+  }
+}
+
 function checkRule(rule: JsonObject, world: NsxWorld): void {
   checkFields(rule, ruleFields, 'Rule');
   checkId(asText(rule['id']) ?? '');
   if (!['ALLOW', 'DROP', 'REJECT'].includes(asText(rule['action']) ?? '')) throw badRequest('A rule has no action');
-  if (!['IN', 'OUT', 'IN_OUT'].includes(asText(rule['direction']) ?? 'IN_OUT')) throw badRequest('Invalid direction');
-  if (!['IPV4', 'IPV6', 'IPV4_IPV6'].includes(asText(rule['ip_protocol']) ?? 'IPV4'))
-    throw badRequest('Invalid protocol');
-  if ((asText(rule['tag']) ?? '').length > 32) throw badRequest('The tag of a rule is too long');
-  for (const side of ['source', 'destination'] as const) checkPlaces(rule, side, world);
+  checkMatch(rule, world);
   const scope = textsOf(rule['scope'] ?? ['ANY']);
   if (scope.length === 0 || scope.some((path) => path !== 'ANY' && !isGroup(path, world)))
     throw badRequest(`The path ${scope.join(', ').slice(0, 200)} is invalid`);
@@ -75,6 +90,14 @@ function checkRule(rule: JsonObject, world: NsxWorld): void {
   if (services.includes('ANY') ? services.length > 1 : services.length + entries.length === 0)
     throw badRequest('ANY is the only service where it is given, and something has to be');
   for (const entry of entries) checkEntry(asObject(entry));
+}
+
+function checkMatch(rule: JsonObject, world: NsxWorld): void {
+  if (!['IN', 'OUT', 'IN_OUT'].includes(asText(rule['direction']) ?? 'IN_OUT')) throw badRequest('Invalid direction');
+  if (!['IPV4', 'IPV6', 'IPV4_IPV6'].includes(asText(rule['ip_protocol']) ?? 'IPV4'))
+    throw badRequest('Invalid protocol');
+  if ((asText(rule['tag']) ?? '').length > 32) throw badRequest('The tag of a rule is too long');
+  for (const side of ['source', 'destination'] as const) checkPlaces(rule, side, world);
 }
 
 function checkPlaces(rule: JsonObject, side: 'source' | 'destination', world: NsxWorld): void {

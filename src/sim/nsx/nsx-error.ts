@@ -5,6 +5,8 @@ import type { Json } from '../../kit/canonical-json.ts';
 export interface NsxReply {
   readonly status: number;
   readonly body: Json | null;
+  /** In place of the body. */
+  readonly file?: Buffer;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

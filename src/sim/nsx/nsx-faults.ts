@@ -11,6 +11,8 @@ export interface NsxFaults {
   isBusy: number;
   /** What a request that matches is answered with, once it is let in. */
   answers: { readonly of: RegExp; readonly status: number; readonly body: string } | null;
+  /** So many files are broken off in the middle. */
+  breaksFiles: number;
   /** Called with method and path before a write is done: what somebody else does just then. */
   beforeWrite: ((asked: string) => void) | null;
 }
@@ -23,5 +25,13 @@ export interface NsxRecord {
 }
 
 export function noFaults(): NsxFaults {
-  return { hangs: null, losesAnswers: null, liesAbout: null, isBusy: 0, answers: null, beforeWrite: null };
+  return {
+    hangs: null,
+    losesAnswers: null,
+    liesAbout: null,
+    isBusy: 0,
+    answers: null,
+    breaksFiles: 0,
+    beforeWrite: null,
+  };
 }

@@ -27,8 +27,31 @@ export function passes(world: NsxWorld, externalId: string, packet: SimulatedPac
   const groups = world.groupsOf(vm);
   const isFiltered = world.isFirewallOn && vm.cards[0]?.attachment !== null;
   if (!isFiltered || groups.some((path) => world.excluded.has(path))) return true;
-  const deciding = rulesInOrder(world).find((rule) => isAt(rule, groups) && isFor(rule, packet, groups));
+  const deciding = rulesInOrder(world).find((rule) => isAt(rule, groups) && isFor(world, rule, packet, groups));
   return deciding === undefined || asText(deciding['action']) === 'ALLOW';
+}
+
+/** The service chain that a packet of the VM's first card is led through; null = none. */
+export function ledThrough(world: NsxWorld, externalId: string, packet: SimulatedPacket): string | null {
+  world.settle();
+  const vm = world.vms.get(externalId);
+  if (vm === undefined) throw new Error(`there is no VM ${externalId}`);
+  const groups = world.groupsOf(vm);
+  if (vm.cards[0]?.attachment === null || groups.some((path) => world.unredirected.has(path))) return null;
+  const inOrder = [...world.redirections.values()]
+    .flatMap(({ realised, made }) => (realised === null ? [] : [{ policy: realised.object, made }]))
+    .toSorted(
+      (one, other) =>
+        numberAt(one.policy, 'sequence_number') - numberAt(other.policy, 'sequence_number') || one.made - other.made,
+    );
+  for (const { policy } of inOrder) {
+    const rule = asList(policy['rules'], 1000)
+      .map((each) => asObject(each))
+      .find((each) => each !== null && each['disabled'] !== true && isFor(world, each, packet, groups));
+    if (rule === undefined || rule === null) continue;
+    return rule['action'] === 'REDIRECT' ? (texts(policy['redirect_to'])[0] ?? null) : null;
+  }
+  return null;
 }
 
 function rulesInOrder(world: NsxWorld): readonly JsonObject[] {
@@ -54,7 +77,7 @@ function isAt(rule: JsonObject, groups: readonly string[]): boolean {
   return rule['disabled'] !== true && (scope.includes('ANY') || scope.some((path) => groups.includes(path)));
 }
 
-function isFor(rule: JsonObject, packet: SimulatedPacket, groups: readonly string[]): boolean {
+function isFor(world: NsxWorld, rule: JsonObject, packet: SimulatedPacket, groups: readonly string[]): boolean {
   const direction = asText(rule['direction']) ?? 'IN_OUT';
   if (direction !== 'IN_OUT' && direction !== packet.direction) return false;
   const family = isIPv6(packet.peer) ? 'IPV6' : 'IPV4';
@@ -63,11 +86,20 @@ function isFor(rule: JsonObject, packet: SimulatedPacket, groups: readonly strin
     packet.direction === 'OUT' ? (['source', 'destination'] as const) : (['destination', 'source'] as const);
   const ownPlaces = texts(rule[`${own}_groups`]);
   const isOwn = ownPlaces.includes('ANY') || ownPlaces.some((path) => groups.includes(path));
-  const isPeer = isWithin(packet.peer, texts(rule[`${others}_groups`]));
+  const isPeer = isWithin(packet.peer, addressesAt(world, texts(rule[`${others}_groups`])));
   if (isOwn === (rule[`${own}s_excluded`] === true) || isPeer === (rule[`${others}s_excluded`] === true)) return false;
   const entries = asList(rule['service_entries'], 50);
   if (entries.length > 0) return entries.some((entry) => isService(asObject(entry), packet));
   return texts(rule['services']).includes('ANY');
+}
+
+/** Of a group, the addresses that its members are known to have. */
+function addressesAt(world: NsxWorld, places: readonly string[]): readonly string[] {
+  return places.flatMap((place) =>
+    place.startsWith('/')
+      ? world.members(place).flatMap(({ cards }) => cards.flatMap(({ addresses }) => addresses))
+      : [place],
+  );
 }
 
 function isWithin(address: string, places: readonly string[]): boolean {

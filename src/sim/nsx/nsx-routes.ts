@@ -1,9 +1,18 @@
 // The paths of NSX's two APIs that a simulated NSX manager knows, and what it does at each.
 import type { Json } from '../../kit/canonical-json.ts';
 import { asObject, asText, type JsonObject } from '../../kit/json-object.ts';
-import { checkGroup, checkId, checkPolicy, checkTags, checkVmTags } from './nsx-checks.ts';
+import { answerCaptures, portIdOf } from './nsx-capture-routes.ts';
+import { checkGroup, checkId, checkPolicy, checkRedirection, checkTags, checkVmTags } from './nsx-checks.ts';
 import { badRequest, NsxError, notFound, type NsxReply } from './nsx-error.ts';
-import type { Intent, NsxWorld, SimulatedTag, SimulatedVm } from './nsx-world.ts';
+import {
+  hostId,
+  type Intent,
+  type IntentKind,
+  intentPath,
+  type NsxWorld,
+  type SimulatedTag,
+  type SimulatedVm,
+} from './nsx-world.ts';
 
 export interface NsxRequest {
   readonly method: string;
@@ -12,19 +21,25 @@ export interface NsxRequest {
   readonly api: 'policy' | 'inventory';
   readonly query: URLSearchParams;
   readonly body: JsonObject | null;
+  readonly accept: string;
 }
 
 export function answerNsx(world: NsxWorld, request: NsxRequest): NsxReply {
   world.settle();
   const { api, parts, method } = request;
   const path = parts.join('/');
+  const captured = answerCaptures(world, request);
+  if (captured !== null) return captured;
   if (api === 'inventory' && path === 'fabric/virtual-machines') return answerVms(world, request);
   if (api === 'inventory' && path === 'fabric/vifs' && method === 'GET')
     return list(request, interfacesOf(world, request));
   if (api !== 'policy') throw notFound(`/${path}`);
-  if (path === 'search/query' && method === 'GET') return list(request, portsOf(world));
+  if (path === 'search/query' && method === 'GET') return list(request, portsOf(world, request));
   if (path === 'infra/settings/firewall/security') return only(request, { enable_firewall: world.isFirewallOn });
   if (path === 'infra/settings/firewall/security/exclude-list') return only(request, { members: [...world.excluded] });
+  if (path === 'infra/settings/service-insertion/security/exclude-list')
+    return only(request, { members: [...world.unredirected] });
+  if (path.startsWith('infra/service-chains/')) return answerChain(world, request, `/${path}`);
   if (path === 'infra/virtual-machine-group-associations') return list(request, associations(world, request));
   if (path === 'infra/realized-state/status')
     return only(request, statusOf(world, request.query.get('intent_path') ?? ''));
@@ -34,17 +49,32 @@ export function answerNsx(world: NsxWorld, request: NsxRequest): NsxReply {
     if (rest.length === 0) return answerIntent(world, 'groups', id, request);
     if (rest.join('/') === 'members/virtual-machines') return list(request, membersOf(world, id));
   }
-  if (kind === 'security-policies' && rest.length === 0) {
-    if (id !== undefined) return answerIntent(world, 'policies', id, request);
-    const isShown = ({ isGoing }: Intent): boolean =>
-      !isGoing || request.query.get('include_mark_for_delete_objects') === 'true';
-    // Rules are shown with the policy itself only.
-    return list(
-      request,
-      [...world.policies.values()].filter(isShown).map((intent) => ({ ...shown(intent), rules: undefined })),
-    );
-  }
+  if (kind === 'security-policies' && rest.length === 0) return answerPolicies(world, 'policies', id, request);
+  if (kind === 'redirection-policies' && rest.length === 0) return answerPolicies(world, 'redirections', id, request);
   throw notFound(`/${path}`);
+}
+
+function answerPolicies(
+  world: NsxWorld,
+  kind: 'policies' | 'redirections',
+  id: string | undefined,
+  request: NsxRequest,
+): NsxReply {
+  if (id !== undefined) return answerIntent(world, kind, id, request);
+  const isShown = ({ isGoing }: Intent): boolean =>
+    !isGoing || request.query.get('include_mark_for_delete_objects') === 'true';
+  // Rules are shown with the policy itself only.
+  const all = [...world[kind].values()].filter(isShown);
+  return list(
+    request,
+    all.map((intent) => ({ ...shown(intent), rules: undefined })),
+  );
+}
+
+function answerChain(world: NsxWorld, request: NsxRequest, path: string): NsxReply {
+  const chain = world.chains.get(path);
+  if (chain === undefined) throw notFound(path);
+  return only(request, { ...chain, resource_type: 'PolicyServiceChain', path });
 }
 
 function answerVms(world: NsxWorld, request: NsxRequest): NsxReply {
@@ -68,17 +98,18 @@ function answerVms(world: NsxWorld, request: NsxRequest): NsxReply {
   return { status: 204, body: null };
 }
 
-function answerIntent(world: NsxWorld, kind: 'groups' | 'policies', id: string, request: NsxRequest): NsxReply {
+function answerIntent(world: NsxWorld, kind: IntentKind, id: string, request: NsxRequest): NsxReply {
   const { method, query, body } = request;
   checkId(id);
   const found = world[kind].get(id);
-  const path = `/infra/domains/default/${kind === 'groups' ? 'groups' : 'security-policies'}/${id}`;
+  const path = intentPath(kind, id);
   if (method === 'PUT') {
     if (body === null) throw badRequest('There is no body');
     if (found?.isGoing === true) throw badRequest(`${path} is marked for delete`);
     checkRevision(found, body, path);
     if (kind === 'groups') checkGroup(body);
-    else checkPolicy(body, world);
+    else if (kind === 'policies') checkPolicy(body, world);
+    else checkRedirection(body, world);
     checkRules(found, body);
     return { status: 200, body: shown(world.write(kind, id, bare(body))) };
   }
@@ -147,7 +178,8 @@ function shown({ path, wanted, revision, isGoing }: Intent): JsonObject {
 }
 
 function statusOf(world: NsxWorld, path: string): JsonObject {
-  const intent = [...world.groups.values(), ...world.policies.values()].find((each) => each.path === path);
+  const intents = [...world.groups.values(), ...world.policies.values(), ...world.redirections.values()];
+  const intent = intents.find((each) => each.path === path);
   if (intent === undefined || intent.isGoing) throw notFound(path);
   const isDone = intent.realised?.revision === intent.revision;
   return {
@@ -181,7 +213,7 @@ function shownVm(vm: SimulatedVm): JsonObject {
     external_id: vm.externalId,
     type: vm.type,
     power_state: vm.power,
-    host_id: 'f1e8a3c2-0000-4000-8000-000000000001',
+    host_id: hostId,
     source: { target_display_name: 'esx-1.example', target_type: 'HostNode' },
     compute_ids: ids,
     guest_info: { os_name: 'Debian GNU/Linux 12 (64-bit)' },
@@ -205,9 +237,17 @@ function interfacesOf(world: NsxWorld, { query }: NsxRequest): readonly JsonObje
   );
 }
 
-function portsOf(world: NsxWorld): readonly JsonObject[] {
-  return [...world.segments].map(([attachment, segment]) => ({
+/** All, or the one that is attached there: more of the search language it does not know. */
+function portsOf(world: NsxWorld, { query }: NsxRequest): readonly JsonObject[] {
+  const asked = /^resource_type:SegmentPort(?: AND attachment\.id:"((?:[^"\\]|\\.)*)")?$/.exec(
+    query.get('query') ?? '',
+  );
+  if (asked === null) throw badRequest('Invalid query');
+  const wanted = asked[1]?.replaceAll(/\\(.)/g, '$1');
+  const found = [...world.segments].filter(([attachment]) => wanted === undefined || attachment === wanted);
+  return found.map(([attachment, segment]) => ({
     resource_type: 'SegmentPort',
+    unique_id: portIdOf(attachment),
     attachment: { id: attachment },
     parent_path: `/infra/segments/${segment}`,
   }));

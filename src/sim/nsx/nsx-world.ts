@@ -2,6 +2,9 @@
 // been realised yet. It does what is asked literally; whatever it is asked wrongly has been turned down before.
 import type { Json } from '../../kit/canonical-json.ts';
 import { asList, asObject, asText, type JsonObject } from '../../kit/json-object.ts';
+import { captureOf, type SimulatedSession } from './nsx-session.ts';
+
+export const hostId = 'f1e8a3c2-0000-4000-8000-000000000001';
 
 export interface SimulatedTag {
   readonly scope: string;
@@ -29,6 +32,19 @@ export interface SimulatedVm {
   readonly cards: SimulatedCard[];
 }
 
+export type IntentKind = 'groups' | 'policies' | 'redirections';
+
+/** As paths name them. */
+const folders: Readonly<Record<IntentKind, string>> = {
+  groups: 'groups',
+  policies: 'security-policies',
+  redirections: 'redirection-policies',
+};
+
+export function intentPath(kind: IntentKind, id: string): string {
+  return `/infra/domains/default/${folders[kind]}/${id}`;
+}
+
 /** A group or a policy: what is wanted, and what of it is in force. */
 export interface Intent {
   readonly path: string;
@@ -45,9 +61,21 @@ export class NsxWorld {
   readonly vms = new Map<string, SimulatedVm>();
   readonly groups = new Map<string, Intent>();
   readonly policies = new Map<string, Intent>();
+  readonly redirections = new Map<string, Intent>();
   readonly excluded = new Set<string>();
+  /** Service chains by path, as an owner of the network has set them up. */
+  readonly chains = new Map<string, JsonObject>();
+  /** Groups that nothing is redirected of. */
+  readonly unredirected = new Set<string>();
   /** Segment by attachment. */
   readonly segments = new Map<string, string>();
+  /** Hosts that NSX knows as transport nodes. */
+  readonly nodes = new Set([hostId]);
+  readonly sessions = new Map<string, SimulatedSession>();
+  sessionsMax = 4;
+  /** What every capture session has in its file. */
+  captured: Buffer = captureOf([60, 1500, 90]);
+  version = '4.1.2.3.0.23382408';
   isFirewallOn = true;
   /** From the wish to its being in force; infinite = never. */
   delayMs = 20;
@@ -78,11 +106,11 @@ export class NsxWorld {
     vm.tagsDueMs = performance.now() + this.delayMs;
   }
 
-  write(kind: 'groups' | 'policies', id: string, wanted: JsonObject): Intent {
+  write(kind: IntentKind, id: string, wanted: JsonObject): Intent {
     this.settle();
-    const all = kind === 'groups' ? this.groups : this.policies;
+    const all = this[kind];
     const before = all.get(id);
-    const path = `/infra/domains/default/${kind === 'groups' ? 'groups' : 'security-policies'}/${id}`;
+    const path = intentPath(kind, id);
     const intent: Intent = before ?? { path, wanted, revision: -1, realised: null, dueMs: 0, isGoing: false, made: 0 };
     const made = before === undefined ? { ...intent, made: (this.#made += 1) } : intent;
     made.wanted = wanted;
@@ -102,7 +130,7 @@ export class NsxWorld {
   settle(): void {
     const now = performance.now();
     for (const vm of this.vms.values()) if (vm.tagsDueMs <= now) vm.effectiveTags = vm.tags;
-    for (const all of [this.groups, this.policies]) {
+    for (const all of [this.groups, this.policies, this.redirections]) {
       for (const [id, intent] of all) {
         if (intent.dueMs > now) continue;
         if (intent.isGoing) all.delete(id);
@@ -125,7 +153,7 @@ export class NsxWorld {
 
   usersOf(groupPath: string): readonly string[] {
     const rules = (intent: Intent): readonly Json[] => asList(intent.wanted['rules'], 1000);
-    return [...this.policies.values()]
+    return [...this.policies.values(), ...this.redirections.values()]
       .filter((policy) => JSON.stringify(rules(policy)).includes(JSON.stringify(groupPath)))
       .map(({ path }) => path);
   }

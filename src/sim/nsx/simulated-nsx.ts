@@ -16,8 +16,9 @@ export interface SimulatedNsxOptions {
   readonly cert: string;
   readonly user: string;
   readonly password: string;
-  /** An auditor may read and nothing else. */
-  readonly role?: 'security_engineer' | 'auditor';
+  /** An auditor may read and nothing else; who has the firewall alone may not even read what belongs
+   * to service insertion and packet capture. */
+  readonly role?: 'security_engineer' | 'auditor' | 'firewall_only';
 }
 
 export interface SimulatedNsx {
@@ -31,6 +32,8 @@ export interface SimulatedNsx {
 }
 
 const bodyBytesMax = 1024 * 1024;
+/** What an account that has the firewall alone has no permission for. */
+const beyondFirewall = /\/(redirection-policies|service-chains|service-insertion|pktcap)(\/|$)/;
 const roots = [
   ['/policy/api/v1/', 'policy'],
   ['/api/v1/', 'inventory'],
@@ -91,8 +94,19 @@ async function handle(manager: Manager, request: IncomingMessage, response: Serv
     response.writeHead(given.status).end(given.body);
     return;
   }
+  if (reply.file !== undefined) {
+    sendFile(faults, reply.file, response);
+    return;
+  }
   response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers });
   response.end(reply.body === null ? '' : JSON.stringify(reply.body));
+}
+
+function sendFile(faults: NsxFaults, file: Buffer, response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': String(file.length) });
+  if (faults.breaksFiles === 0) return void response.end(file);
+  faults.breaksFiles -= 1;
+  response.write(file.subarray(0, file.length >> 1), () => response.destroy());
 }
 
 function replyTo(manager: Manager, request: IncomingMessage, asked: string, text: string): NsxReply {
@@ -118,8 +132,11 @@ function replyTo(manager: Manager, request: IncomingMessage, asked: string, text
     faults.beforeWrite?.(asked);
     if (faults.liesAbout?.test(asked) === true) return { status: 200, body: {} };
   }
+  if (options.role === 'firewall_only' && beyondFirewall.test(url.pathname))
+    throw new NsxError(403, 289, 'Principal does not have permission to perform this operation.');
+  const accept = request.headers.accept ?? '';
   const parts = url.pathname.slice(root.length).split('/').map(decodeURIComponent);
-  return answerNsx(world, { method, api, parts, query: url.searchParams, body: parsed(text) });
+  return answerNsx(world, { method, api, parts, query: url.searchParams, body: parsed(text), accept });
 }
 
 function logIn({ options, sessions, record }: Manager, text: string): NsxReply {

@@ -3,7 +3,7 @@
 // Source: NSX-T Data Center REST API, VirtualNetworkInterface, PolicyExcludeList, "Get groups for which the given VM is a member".
 import { asList, asText, type JsonObject } from '../../../kit/json-object.ts';
 import { problem, type Problem } from '../../../kit/problem.ts';
-import { ok, type Result } from '../../../kit/result.ts';
+import { fail, ok, type Result } from '../../../kit/result.ts';
 import type { NsxClient } from '../../../protocols/nsx/nsx-client.ts';
 import { listNsx } from '../../../protocols/nsx/nsx-list.ts';
 import { inventoryPath, policyPath } from '../../../protocols/nsx/nsx-path.ts';
@@ -48,23 +48,14 @@ function addressesIn(info: JsonObject | null): readonly string[] {
 
 /** What stands in the way of any measure on this card; null = nothing. */
 export async function cardObstacle(client: NsxClient, externalId: string, port: CheckedPort): Promise<Problem | null> {
-  const [vm, listed, unfiltered] = await Promise.all([
-    readVm(client, externalId),
-    listNsx(client, inventoryPath(['fabric', 'vifs'], { owner_vm_id: externalId }), cardsPagesMax),
+  const [listed, unfiltered] = await Promise.all([
+    readCards(client, externalId, port),
     unfilteredReason(client, externalId),
   ]);
-  if (!vm.ok) return vm.error;
   if (!listed.ok) return listed.error;
   if (!unfiltered.ok) return unfiltered.error;
-  if (vm.value === null)
-    return problem('not-found', 'NSX knows no VM of that id any more.', 'List the platform again.');
-  const cards = cardsOf(listed.value.items.filter((card) => card['owner_vm_id'] === externalId));
-  const card = cards.find(({ id }) => id === port.interface);
-  if (card === undefined)
-    return problem('not-found', `The VM has no network card ${port.interface}.`, 'List the platform again.');
-  if (card.mac !== port.mac)
-    return problem('refused', `Network card ${card.id} has the address ${card.mac} and not ${port.mac} any more.`);
-  const loose = listed.value.isCut ? null : cards.find(({ attachment }) => attachment === null);
+  const { cards, isCut } = listed.value;
+  const loose = isCut ? null : cards.find(({ attachment }) => attachment === null);
   if (loose !== undefined)
     return problem(
       'refused',
@@ -74,6 +65,42 @@ export async function cardObstacle(client: NsxClient, externalId: string, port: 
       'Take its link down in vSphere instead.',
     );
   return unfiltered.value === null ? null : problem('refused', `${capital(unfiltered.value)}.`, unfilteredMend);
+}
+
+/** The card, on a network of NSX's; whether the firewall filters it does not matter. */
+export async function attachedCard(client: NsxClient, externalId: string, port: CheckedPort): Promise<Result<NsxCard>> {
+  const listed = await readCards(client, externalId, port);
+  if (!listed.ok) return listed;
+  const { card } = listed.value;
+  if (card.attachment !== null) return ok(card);
+  return fail(problem('refused', `Network card ${card.id} is on no network of NSX's.`, 'Capture on its host instead.'));
+}
+
+interface ReadCards {
+  /** The one that was ordered for. */
+  readonly card: NsxCard;
+  readonly cards: readonly NsxCard[];
+  readonly isCut: boolean;
+}
+
+async function readCards(client: NsxClient, externalId: string, port: CheckedPort): Promise<Result<ReadCards>> {
+  const [vm, listed] = await Promise.all([
+    readVm(client, externalId),
+    listNsx(client, inventoryPath(['fabric', 'vifs'], { owner_vm_id: externalId }), cardsPagesMax),
+  ]);
+  if (!vm.ok) return vm;
+  if (!listed.ok) return listed;
+  if (vm.value === null)
+    return fail(problem('not-found', 'NSX knows no VM of that id any more.', 'List the platform again.'));
+  const cards = cardsOf(listed.value.items.filter((card) => card['owner_vm_id'] === externalId));
+  const card = cards.find(({ id }) => id === port.interface);
+  if (card === undefined)
+    return fail(problem('not-found', `The VM has no network card ${port.interface}.`, 'List the platform again.'));
+  if (card.mac !== port.mac)
+    return fail(
+      problem('refused', `Network card ${card.id} has the address ${card.mac} and not ${port.mac} any more.`),
+    );
+  return ok({ card, cards, isCut: listed.value.isCut });
 }
 
 const unfilteredMend = 'Let the firewall filter this VM, or take its link down in vSphere instead.';

@@ -19,11 +19,16 @@ import type { Json } from '../../../kit/canonical-json.ts';
 import type { JsonObject } from '../../../kit/json-object.ts';
 import { filteredCard } from '../../../sim/nsx/nsx-packets.ts';
 import { checkOrder } from '../checked-order.ts';
+import { noteFrom } from './capture-note.ts';
+import { fileAt, sessionOf } from './capture-session.ts';
 import { cardsOf } from './filtered-cards.ts';
 import { digestOfRules } from './firewall-rules.ts';
-import { groupAt, objectsOf, policyAt, policyIdOf } from './object-names.ts';
-import { isPolicyOf, noteOf, placeAmong, policyFault, policyFor } from './order-policy.ts';
+import { isPolicyOf } from './nsx-firewall.ts';
+import { groupAt, objectsOf, policyAt, policyIdOf, shelfOf } from './object-names.ts';
+import { placeAmong, policyFault, policyFor } from './order-policy.ts';
+import { noteOf } from './policy-note.ts';
 import { isOwnGroup, ownGroup } from './realised.ts';
+import { redirectionFault, redirectionFor } from './redirection-policy.ts';
 
 const hostileText = string({ unit: 'binary', maxLength: 4096 });
 
@@ -39,13 +44,18 @@ test('no text of an order reaches NSX as it came, unless it is an address or a p
     property(hostileOrder, hostileText, ({ port, id, measure }, externalId) => {
       const order = checkOrder(port, id, measure, 0);
       if (!order.ok) return assert.ok(order.error.message.length < 200);
-      if (order.value.measure.kind === 'reroute' || order.value.measure.kind === 'capture') return;
+      const { kind } = order.value.measure;
+      if (kind === 'capture') return;
       accepted += 1;
       const objects = objectsOf(externalId);
       const policyId = policyIdOf(objects, order.value.port.interface, order.value.id);
-      const policy = policyFor(order.value, objects, null, 0);
+      const chain = '/infra/service-chains/ids';
+      const policy =
+        kind === 'reroute'
+          ? redirectionFor(order.value, objects, chain, null)
+          : policyFor(order.value, objects, null, 0);
       for (const text of texts([policy, ownGroup(objects, null)])) assert.match(text, /^[\w .,:;/|-]{0,160}$/);
-      for (const { text } of [groupAt(objects), policyAt(policyId)])
+      for (const { text } of [groupAt(objects), policyAt(shelfOf(kind), policyId)])
         assert.match(text, /^\/policy\/api\/v1\/[\w/-]{1,160}$/);
       // It is recognised by the one who finds it.
       assert.ok(isPolicyOf(order.value, { ...policy, id: policyId }));
@@ -85,7 +95,17 @@ test('whatever NSX says is read as a value', () => {
     record({ scope: constantFrom('plumbline.id', 'plumbline.kind', 'plumbline.vm', 'x'), tag: anything() }),
   );
   const odd = object({
-    key: constantFrom('tags', 'rules', 'id', 'scope', 'expression', 'mac_address', 'ip_address_info', '_revision'),
+    key: constantFrom(
+      'tags',
+      'rules',
+      'redirect_to',
+      'id',
+      'scope',
+      'expression',
+      'mac_address',
+      'ip_address_info',
+      '_revision',
+    ),
   });
   holds(
     property(odd, notes, array(odd), (said, tags, rules) => {
@@ -101,12 +121,32 @@ test('whatever NSX says is read as a value', () => {
         until: null,
         isGoing: false,
       } as const;
-      assert.ok(noteOf(policy) === null || typeof noteOf(policy)?.id === 'string');
+      for (const shelf of ['security-policies', 'redirection-policies'] as const) {
+        const read = noteOf(policy, shelf);
+        assert.ok(read === null || typeof read.id === 'string');
+        assert.ok(Array.isArray(placeAmong(policy, rules as readonly JsonObject[], shelf).before));
+      }
       assert.equal(typeof policyFault(policy, note), 'string');
+      assert.equal(typeof redirectionFault(policy, note), 'string');
       assert.match(digestOfRules(rules as readonly Json[]), /^[0-9a-f]{16}$/);
-      assert.ok(Array.isArray(placeAmong(policy, rules as readonly JsonObject[]).before));
       for (const card of cardsOf(rules as readonly JsonObject[])) assert.match(card.id, /^[\w.-]{1,15}$/);
       assert.equal(isOwnGroup(said as JsonObject, objectsOf('a')), false);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('whatever NSX says of a session, and whatever lies beside captured files, is read as a value', () => {
+  const session = object({ key: constantFrom('sessionid', 'sessionstatus', 'request', 'filesize', 'starttime') });
+  holds(
+    property(session, hostileText, (said, text) => {
+      const read = sessionOf(said as JsonObject);
+      if (read !== null) assert.match(read.id, /^[\w.-]{1,128}$/);
+      assert.match(fileAt('manager', text).text, /^\/api\/v1\/pktcap\/session\/[^/?#]*\/capturefile$/);
+      for (const json of [text, JSON.stringify(said), JSON.stringify({ ...said, point: said })]) {
+        const note = noteFrom(json);
+        if (note !== null) assert.match(`${note.id} ${note.card}`, /^[\w.-]+ [\w.-]+$/);
+      }
     }),
     { numRuns: 300 },
   );

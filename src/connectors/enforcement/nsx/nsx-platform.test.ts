@@ -86,7 +86,7 @@ suite('NSX, against a simulated manager', () => {
     assert.deepEqual(can, ['quarantine', 'block-flow']);
     assert.ok(able.every(({ available, why }) => available === (why === null)));
     const reroute = await trial.platform.network(vm).apply(cardPort(vm), 'r-1', { kind: 'reroute', through: 'br-x' });
-    assert.ok(reroute.state === 'failed' && /partner services/.test(reroute.evidence), reroute.evidence);
+    assert.ok(reroute.state === 'failed' && /none is configured/.test(reroute.evidence), reroute.evidence);
   });
 
   test('a quarantine drops all but management, once, for this VM alone, and is released', async () => {

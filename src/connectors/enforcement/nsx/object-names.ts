@@ -1,6 +1,7 @@
 // What ours is called in NSX. Every name is made of digits of a hash, so that no text of anybody's reaches a path, a group's condition or a tag.
 import { createHash } from 'node:crypto';
 import type { JsonObject } from '../../../kit/json-object.ts';
+import type { NetworkMeasureKind } from '../../../model/network-measure.ts';
 import { type NsxPath, policyPath } from '../../../protocols/nsx/nsx-path.ts';
 
 /** NSX compares tags without regard to case: all of ours are in lower case. */
@@ -40,14 +41,23 @@ export function policyIdOf({ policyPrefix }: VmObjects, card: string, id: string
   return `${policyPrefix}${digits(`${card}/${id}`, 16)}`;
 }
 
-export function intentPathOf(policyId: string): string {
-  return `/${domain.join('/')}/security-policies/${policyId}`;
+/** Where NSX keeps the policies that drop, and those that lead elsewhere. */
+export type PolicyShelf = 'security-policies' | 'redirection-policies';
+
+export function shelfOf(kind: NetworkMeasureKind): PolicyShelf {
+  return kind === 'reroute' ? 'redirection-policies' : 'security-policies';
 }
 
-export const policiesPath: NsxPath = policyPath([...domain, 'security-policies']);
+export function intentPathOf(shelf: PolicyShelf, policyId: string): string {
+  return `/${domain.join('/')}/${shelf}/${policyId}`;
+}
 
-export function policyAt(policyId: string, query: Readonly<Record<string, string>> = {}): NsxPath {
-  return policyPath([...domain, 'security-policies', policyId], query);
+export function policiesAt(shelf: PolicyShelf): NsxPath {
+  return policyPath([...domain, shelf]);
+}
+
+export function policyAt(shelf: PolicyShelf, policyId: string, query: Readonly<Record<string, string>> = {}): NsxPath {
+  return policyPath([...domain, shelf, policyId], query);
 }
 
 export function groupAt({ groupId }: VmObjects, ...below: readonly string[]): NsxPath {

@@ -8,8 +8,20 @@ import { listNsx } from '../../../protocols/nsx/nsx-list.ts';
 import { policyPath } from '../../../protocols/nsx/nsx-path.ts';
 import type { FoundMeasure } from '../verified-measure.ts';
 import { unfilteredReason } from './filtered-cards.ts';
-import { groupAt, intentPathOf, ownScope, policyAt, revisionOf, type VmObjects } from './object-names.ts';
-import { placeAmong, policyFault, type PolicyNote } from './order-policy.ts';
+import {
+  groupAt,
+  intentPathOf,
+  ownScope,
+  policyAt,
+  type PolicyShelf,
+  revisionOf,
+  shelfOf,
+  type VmObjects,
+} from './object-names.ts';
+import { placeAmong, policyFault } from './order-policy.ts';
+import type { PolicyNote } from './policy-note.ts';
+import { redirectionFault } from './redirection-policy.ts';
+import { readLead } from './service-chain.ts';
 import { carries, readVm } from './vm-tag.ts';
 
 /** What stands in the way of every policy of this VM; null = nothing. */
@@ -64,32 +76,59 @@ export async function readGroundOf(client: NsxClient, objects: VmObjects): Promi
   return ok({ fault: status.value === null ? null : `its group is not realised: ${status.value}` });
 }
 
+/** `all`: every policy of the same shelf. */
 export async function readMeasure(
   client: NsxClient,
+  externalId: string,
   note: PolicyNote,
   ground: Ground,
   all: readonly JsonObject[],
 ): Promise<Result<FoundMeasure>> {
-  const { id, kind, vm, digest, until } = note;
+  const { id, kind, vm, digest, policyId } = note;
+  const shelf = shelfOf(kind);
   const found = (missing: string | null, words: string): Result<FoundMeasure> =>
     ok({ id, kind, vm, digest, missing, endsInMs: null, words });
-  if (note.isGoing) return found('NSX is taking it away', `security policy ${note.policyId} is being taken away`);
-  const policy = await client.ask('GET', policyAt(note.policyId));
+  if (note.isGoing) return found('NSX is taking it away', `${sayShelf(shelf)} ${policyId} is being taken away`);
+  const policy = await client.ask('GET', policyAt(shelf, policyId));
   if (!policy.ok)
     return policy.error.status === 404
-      ? found('its policy is not there', `security policy ${note.policyId} is gone`)
+      ? found('its policy is not there', `${sayShelf(shelf)} ${policyId} is gone`)
       : policy;
-  const { before, beside } = placeAmong(policy.value, all);
-  const fault = policyFault(policy.value, note) ?? behind(before) ?? ground.fault;
+  const effect = await readEffect(client, externalId, note, policy.value);
+  if (!effect.ok) return effect;
+  const { before, beside } = placeAmong(policy.value, all, shelf);
+  // A firewall policy is put before others of its number; a redirection policy cannot be.
+  const first = shelf === 'redirection-policies' ? [...before, ...beside] : before;
+  const fault = effect.value.fault ?? behind(first) ?? ground.fault;
   const words = [
-    `security policy ${note.policyId} drops at all cards of the VM`,
-    ...(until === null ? [] : [`until it is released, which is due at ${until}`]),
+    `${sayShelf(shelf)} ${policyId} ${effect.value.words}`,
     ...(beside.length === 0 ? [] : [`beside it NSX asks ${beside.slice(0, 3).join(', ')}`]),
   ].join('; ');
   if (fault !== null) return found(fault, words);
-  const status = await realisation(client, intentPathOf(note.policyId), policy.value);
+  const status = await realisation(client, intentPathOf(shelf, policyId), policy.value);
   if (!status.ok) return status;
   return found(status.value === null ? null : `its policy is not realised: ${status.value}`, words);
+}
+
+/** What the policy does, and what of it is not as it was ordered; `fault` null = nothing. */
+async function readEffect(
+  client: NsxClient,
+  externalId: string,
+  note: PolicyNote,
+  policy: JsonObject,
+): Promise<Result<{ readonly fault: string | null; readonly words: string }>> {
+  if (note.kind === 'reroute') {
+    const lead = await readLead(client, externalId, policy);
+    if (!lead.ok) return lead;
+    const { fault, words } = lead.value;
+    return ok({ fault: redirectionFault(policy, note) ?? fault, words: `leads all cards of the VM ${words}` });
+  }
+  const due = note.until === null ? '' : `; until it is released, which is due at ${note.until}`;
+  return ok({ fault: policyFault(policy, note), words: `drops at all cards of the VM${due}` });
+}
+
+function sayShelf(shelf: PolicyShelf): string {
+  return shelf === 'security-policies' ? 'security policy' : 'redirection policy';
 }
 
 function behind(before: readonly string[]): string | null {

@@ -1,7 +1,8 @@
-// A vSphere VM's network cards as they are read, and as they are written back cut off or put back.
+// A vSphere VM's network cards as they are read, and as they are written back cut off, moved or put back.
 import { rewritten } from '../../../protocols/vsphere/vim-message.ts';
 import { childOf, textAt, type XmlElement } from '../../../protocols/xml/xml-element.ts';
 import { xml, type XmlText } from '../../../protocols/xml/xml-text.ts';
+import { backingText, type CardBacking } from './card-backing.ts';
 
 export interface NetworkCard {
   /** Key of the device within its VM. */
@@ -61,6 +62,11 @@ export function cardChange({ device }: NetworkCard, to: CardBefore): XmlText {
   const withConnection: XmlElement =
     childOf(device, 'connectable') === null ? { ...device, children: [...device.children, emptyConnection] } : device;
   return xml('deviceChange', [xml('operation', 'edit'), rewritten(withConnection, 'device', { connectable })]);
+}
+
+/** The change of one card that puts it on another network; its connection stays as it was read. */
+export function cardMove({ device }: NetworkCard, to: CardBacking): XmlText {
+  return xml('deviceChange', [xml('operation', 'edit'), rewritten(device, 'device', { backing: backingText(to) })]);
 }
 
 const emptyConnection: XmlElement = { name: 'connectable', namespace: '', attributes: [], children: [], text: '' };

@@ -12,6 +12,7 @@ import type { ActOutcome, RunState, VmReading } from '../enforcer.ts';
 import type { Platform } from '../platform.ts';
 import { verifiedEnforcer, type VmControl } from '../verified-action.ts';
 import { verifiedNetworkEnforcer } from '../verified-measure.ts';
+import { followInventory } from './follow-inventory.ts';
 import { listVsphereVms } from './inventory.ts';
 import { vsphereQuarantine } from './vsphere-quarantine.ts';
 
@@ -20,6 +21,8 @@ export interface VsphereSettings {
   readonly user: string;
   readonly password: string;
   readonly fingerprint: string | null;
+  /** Name of the port group that cards in quarantine are moved to; null or left out = their links are taken down. */
+  readonly isolationNetwork?: string | null;
   readonly clock: Clock;
   readonly sleep: (ms: number) => Promise<void>;
   /** For each question; 20 s unless given. */
@@ -32,10 +35,14 @@ const taskMsMax = 300_000;
 const snapshotsMax = 1000;
 
 export function vspherePlatform(settings: VsphereSettings): Result<Platform> {
-  const opened = vimClient({ ...settings, timeoutMs: settings.timeoutMs ?? 20_000, bodyBytesMax });
+  const access = { ...settings, timeoutMs: settings.timeoutMs ?? 20_000, bodyBytesMax };
+  const opened = vimClient(access);
   if (!opened.ok) return opened;
   const client = opened.value;
-  const { clock, sleep } = settings;
+  // A session of its own for the stream of changes: its end is nobody else's, and a long wait takes nobody's connection.
+  const listening = vimClient(access);
+  if (!listening.ok) return listening;
+  const { clock, sleep, isolationNetwork = null } = settings;
   const patience: TaskPatience = { deadlineMs: taskMsMax, sleep, monotonic: () => clock.monotonic() };
   const objectOf = (id: string): ManagedObject => ({ type: 'VirtualMachine', id });
   return ok({
@@ -44,7 +51,11 @@ export function vspherePlatform(settings: VsphereSettings): Result<Platform> {
     listVms: () => listVsphereVms(client),
     enforcer: (vm) => verifiedEnforcer(vsphereControl(client, objectOf(vm.id), patience), { clock, sleep }),
     network: (vm) =>
-      verifiedNetworkEnforcer(vsphereQuarantine(client, objectOf(vm.id), patience), null, { clock, sleep }),
+      verifiedNetworkEnforcer(vsphereQuarantine(client, objectOf(vm.id), isolationNetwork, patience), null, {
+        clock,
+        sleep,
+      }),
+    follow: (told) => followInventory(listening.value, sleep, told),
     close: () => client.close(),
   });
 }

@@ -5,14 +5,14 @@ import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { must, platformContract, type PlatformOnTrial } from '../../../../lab/platform-contract.ts';
-import { startVcenter, type Vcenter } from '../../../../lab/vcenter.ts';
+import { endOtherSessions, otherSessions, startVcenter, type Vcenter } from '../../../../lab/vcenter.ts';
 import { sayProblem } from '../../../kit/problem.ts';
 import { readProperties, runTask } from '../../../protocols/vsphere/properties.ts';
 import { followProperties, type Updates } from '../../../protocols/vsphere/property-updates.ts';
 import { type VimClient, vimClient } from '../../../protocols/vsphere/vim-client.ts';
 import type { ManagedObject } from '../../../protocols/vsphere/vim-message.ts';
 import { xml } from '../../../protocols/xml/xml-text.ts';
-import type { Platform, PlatformCard, PlatformVm } from '../platform.ts';
+import type { Platform, PlatformCard, PlatformNews, PlatformVm } from '../platform.ts';
 import { cardChange, type NetworkCard, readCards } from './network-cards.ts';
 import { vspherePlatform } from './vsphere-platform.ts';
 
@@ -139,6 +139,38 @@ suite('vSphere, against a vCenter simulator', () => {
     await watcher.close();
   });
 
+  test('whoever follows is told of power, name and cards that others changed, until the following is closed', async () => {
+    const news: PlatformNews['kind'][] = [];
+    const vm = await vmAt(3);
+    const before = (await otherSessions(client)).length;
+    const followed = platform.follow?.((each) => void news.push(each.kind));
+    assert.ok(followed !== undefined);
+    const toldOf = async (what: PlatformNews['kind'], work: () => Promise<void>): Promise<void> => {
+      news.length = 0;
+      await work();
+      for (const deadlineMs = Date.now() + 2000; !news.includes(what) && Date.now() < deadlineMs;) await sleep(10);
+      assert.ok(news.includes(what), JSON.stringify({ what, news }));
+    };
+    await toldOf('following', async () => await Promise.resolve());
+    await toldOf('changed', async () => {
+      must(await runTask(client, 'Rename_Task', objectOf(vm), [xml('newName', 'renamed')], taskPatience));
+    });
+    await toldOf('changed', async () => {
+      must(await runTask(client, 'PowerOffVM_Task', objectOf(vm), [], taskPatience));
+    });
+    await toldOf('changed', async () => {
+      const [card] = vm.cards;
+      assert.ok(card !== undefined);
+      await given().connectByHand(vm, card);
+    });
+    assert.equal((await otherSessions(client)).length, before + 1);
+    await followed.close();
+    news.length = 0;
+    must(await runTask(client, 'PowerOnVM_Task', objectOf(vm), [], taskPatience));
+    await sleep(500);
+    assert.deepEqual([news, (await otherSessions(client)).length], [[], before]);
+  });
+
   test('a wrong password is refused, and not tried again at once', async () => {
     const wrong = must(vimClient({ ...settingsOf(vcenter), password: 'x' }));
     const first = await wrong.content();
@@ -189,16 +221,4 @@ async function attachTag(client: VimClient, vm: string, name: string): Promise<v
   const tag = await ask('tagging/tag', headers, { create_spec: { category_id: category, name, description: '' } });
   const place = `tagging/tag-association/id:${encodeURIComponent(tag)}?~action=attach`;
   await ask(place, headers, { object_id: { id: vm, type: 'VirtualMachine' } });
-}
-
-/** What an idle limit or an administrator does. */
-async function endOtherSessions(client: VimClient): Promise<void> {
-  const { sessionManager } = must(await client.content());
-  const read = must(await readProperties(client, sessionManager, ['sessionList', 'currentSession']));
-  const keyOf = (element: { children: readonly { name: string; text: string }[] } | undefined): string =>
-    element?.children.find(({ name }) => name === 'key')?.text ?? '';
-  const own = keyOf(read.values.get('currentSession'));
-  const keys = (read.values.get('sessionList')?.children ?? []).map(keyOf).filter((key) => key !== own);
-  assert.ok(keys.length > 0);
-  for (const key of keys) await client.call('TerminateSession', sessionManager, [xml('sessionId', key)]);
 }
