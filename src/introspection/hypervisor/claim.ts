@@ -25,7 +25,8 @@ export type Holder =
   /** It cannot be asked. Whoever would disturb a holder takes it for held. */
   | { readonly state: 'unknown'; readonly why: string };
 
-const askMs = 500;
+/** A holder that learns a kernel, or whose host has too much to do, may be busy for that long. */
+const askMs = 2000;
 const askedAgainMax = 8;
 const askAgainMs = 50;
 const saysMax = 4096;

@@ -39,7 +39,7 @@ suite('a guest that two want to trace', { timeout: 180_000 }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'plumbline-two-'));
   let guest: Guest;
   let handle: GuestHandle;
-  let verb: ChildProcessByStdio<null, Readable, null> | null = null;
+  let verb: ChildProcessByStdio<null, Readable, Readable> | null = null;
   let said = '';
   const placesOf = (name: string): TracePlaces => ({ profiles: join(dir, 'profiles'), stubs: join(dir, name) });
 
@@ -78,25 +78,41 @@ suite('a guest that two want to trace', { timeout: 180_000 }, () => {
     assert.equal(await statusOf(guest), 'running');
   });
 
-  test('is traced on while another asks for it, and freed at once when everything of the first was killed', async () => {
+  /** False = this machine gave the tracer no turn for so long that its watchdog let the guest go: that says nothing here. */
+  async function isTracedOn(): Promise<boolean> {
     const argv = [main, 'trace', guest.name, '--json', '--state', join(dir, 'first')];
-    verb = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
-    verb.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    const started = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+    verb = started;
+    said = '';
+    for (const stream of [started.stdout, started.stderr])
+      stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    const isLate = (): boolean => /was not heard for/.test(said);
     const sees = (word: string): boolean => said.includes(`"${word}"`);
     const begun = await becomes(async () => {
       await guest.run('/bin/busybox true begun');
-      return sees('begun');
+      return sees('begun') || started.exitCode !== null;
     }, 30_000);
-    assert.ok(begun, `it did not begin: ${said}`);
-
+    if (isLate()) return false;
+    assert.ok(begun && sees('begun'), `it did not begin: ${said}`);
     for (const word of ['once', 'twice']) {
       const second = await traceGround(handle, guest.qmp(), placesOf('second'));
-      assert.match(saidOf(second), new RegExp(`traced by another Plumbline already \\(process ${verb.pid}; `));
+      if (second.ok) await second.value.leave();
       await guest.run(`/bin/busybox true ${word}`);
-      assert.ok(await becomes(() => sees(word), 5000), `the first does not see ${word}: ${said.slice(-2000)}`);
+      const goesOn = await becomes(() => sees(word) || isLate(), 5000);
+      if (isLate()) return false;
+      assert.match(saidOf(second), new RegExp(`traced by another Plumbline already \\(process ${started.pid}; `));
+      assert.ok(goesOn, `the first does not see ${word}: ${said.slice(-2000)}`);
     }
     assert.doesNotMatch(said, /watchdog|connection to QEMU|ended/, 'the first was disturbed');
+    return true;
+  }
 
+  test('is traced on while another asks for it, and freed at once when everything of the first was killed', async () => {
+    for (let tries = 1; !(await isTracedOn()); tries += 1) {
+      verb?.kill('SIGKILL');
+      assert.ok(tries < 4, said);
+    }
+    assert.ok(verb !== null);
     const all = withChildren(verb.pid ?? 0);
     assert.ok(all.length >= 3, `the verb, its tracer and the watchdog: ${all.join()}`);
     for (const pid of all) process.kill(pid, 'SIGKILL');
