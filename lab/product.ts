@@ -32,7 +32,8 @@ export interface RunningUp {
 
 export async function makeProduct(): Promise<Product> {
   const stateDir = await mkdtemp(join(tmpdir(), 'plumbline-e2e-'));
-  const env = { ...process.env, PLUMBLINE_STATE: stateDir, NO_COLOR: '1' };
+  // Several run at once where tests do, each for guests of its own: they meet nobody else's sentinel.
+  const env = { ...process.env, PLUMBLINE_STATE: stateDir, PLUMBLINE_RUN: join(stateDir, 'run'), NO_COLOR: '1' };
   const run = (...args: readonly string[]): Promise<Ran> =>
     new Promise((resolve) => {
       execFile(bin, [...args], { env, timeout: 120_000, maxBuffer: 256 << 20 }, (error, out, err) => {

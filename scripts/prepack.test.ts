@@ -34,6 +34,7 @@ test('the packed package installs, starts and keeps its tests and sources at hom
       'bin/plumbline',
       'bin/package.json',
       'bin/node-settings.js',
+      'bin/stop-child.js',
       'dist/cli/main.js',
       'web/index.html',
       'LICENSE',

@@ -1,10 +1,11 @@
-// The program as a process: how `up` begins and ends, what a second one is told, and that closed pipes and killed parents leave
-// nothing behind.
+// The program as a process: how `up` begins and ends, what a second one is told, and that closed pipes, killed parents and starts that
+// hang leave nothing behind.
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +18,11 @@ const root = join(import.meta.dirname, '..', '..');
 const directory = mkdtempSync(join(tmpdir(), 'plumbline-process-'));
 const started: Plumbline[] = [];
 const patienceMs = 60_000;
+/** Tests that run beside these have sentinels of their own. */
+const run = join(directory, 'run');
+const { stopChild } = createRequire(import.meta.url)('../../bin/stop-child.js') as {
+  readonly stopChild: (child: ChildProcess, signal: string, say: (sentence: string) => void, withinMs: number) => void;
+};
 
 type Plumbline = ChildProcessByStdio<null, Readable, Readable>;
 
@@ -32,7 +38,7 @@ function plumbline(...args: string[]): Plumbline {
 function plumblineIn(env: NodeJS.ProcessEnv, ...args: string[]): Plumbline {
   const child = spawn(join(root, 'bin', 'plumbline'), args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, PLUMBLINE_STATE: join(directory, 'state'), ...env },
+    env: { ...process.env, PLUMBLINE_STATE: join(directory, 'state'), PLUMBLINE_RUN: run, ...env },
   });
   started.push(child);
   return child;
@@ -87,12 +93,23 @@ test('up serves its console to who has the link, refuses a second one, and ends 
 
   const second = await ended(plumbline('up', '--port', '0'));
   assert.equal(second.code, 5);
-  assert.match(second.err, /Another manager is using the state directory/);
+  assert.match(second.err, /is up already with the state directory .*state \(process \d+\)\.\n.*stop it first/);
   const port = new URL(first.address).port;
-  const elsewhere = await ended(plumbline('up', '--port', port, '--state', join(directory, 'other')));
-  assert.equal(elsewhere.code, 1, elsewhere.err);
-  assert.match(elsewhere.err, new RegExp(port));
-  assert.doesNotMatch(elsewhere.err, /\n\s+at /);
+  const other = join(directory, 'other');
+  const elsewhere = await ended(plumbline('up', '--port', port, '--state', other));
+  assert.equal(elsewhere.code, 5);
+  assert.match(elsewhere.err, /Another sentinel watches the VMs of this host already: process \d+, .*state\.\n/);
+  assert.ok(!existsSync(other), 'it began something all the same');
+  // On two hosts that share a file system and a port, as in two containers.
+  const apart = join(directory, 'apart');
+  const onOneState = await ended(plumblineIn({ PLUMBLINE_RUN: apart }, 'up', '--port', '0'));
+  assert.equal(onOneState.code, 5);
+  assert.match(onOneState.err, /Another manager is using the state directory/);
+  const onOnePort = await ended(plumblineIn({ PLUMBLINE_RUN: apart }, 'up', '--port', port, '--state', other));
+  assert.equal(onOnePort.code, 1, onOnePort.err);
+  assert.match(onOnePort.err, new RegExp(port));
+  assert.doesNotMatch(onOnePort.err, /\n\s+at /);
+  assert.deepEqual(readdirSync(apart), []);
 
   first.child.kill('SIGTERM');
   assert.equal(await exitCode(first.child), 0);
@@ -115,6 +132,7 @@ test('whoever kills what he started kills the server with it', async () => {
     assert.ok(Date.now() < deadline, 'the server lives on');
     await sleep(50);
   }
+  // Neither the state directory nor the host is taken any more.
   const again = await up('--port', '0');
   again.child.kill('SIGINT');
   assert.equal(await exitCode(again.child), 0);
@@ -128,6 +146,53 @@ test('a configuration that is wrong is refused with its line', async () => {
   assert.equal(code, 2, err);
   assert.match(err, /config\.yaml:3: api\.prot is not a known field/);
   assert.equal((await ended(plumbline('up', '--config', join(directory, 'none.yaml')))).code, 3);
+});
+
+test('a configuration that is a pipe nobody writes to is refused and not waited for', async () => {
+  const pipe = join(directory, 'pipe.yaml');
+  execFileSync('mkfifo', [pipe]);
+  for (const config of [pipe, '/dev/zero', directory]) {
+    const { code, err } = await ended(plumbline('up', '--config', config));
+    assert.equal(code, 4, err);
+    assert.match(err, /is not a file|cannot be read/);
+  }
+});
+
+test('a verb that waits for a pipe nobody writes to ends when it is asked to', async () => {
+  const pipe = join(directory, 'scopes.yaml');
+  execFileSync('mkfifo', [pipe]);
+  const child = plumbline('apply', '-f', pipe, '--preview');
+  const writer = await readerOf(pipe);
+  const beganMs = performance.now();
+  child.kill('SIGINT');
+  assert.notEqual(await exitCode(child), 0);
+  assert.ok(performance.now() - beganMs < 10_000);
+  closeSync(writer);
+});
+
+/** Our end of the pipe, as soon as somebody reads it: from then on he waits for what we do not write. */
+async function readerOf(pipe: string): Promise<number> {
+  for (const deadline = Date.now() + patienceMs; ; await sleep(50))
+    try {
+      return openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch {
+      assert.ok(Date.now() < deadline, 'nobody reads it');
+    }
+}
+
+test('one that hears no signal is killed, and its starter says so; one that ends is not', async () => {
+  for (const hears of [true, false]) {
+    const source = `process.on('SIGTERM', () => ${hears ? 'setTimeout(() => process.exit(7), 50)' : 'undefined'});
+      setInterval(() => undefined, 1000); console.log('up');`;
+    const child = spawn(process.execPath, ['-e', source], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    const said: string[] = [];
+    const exit = once(child, 'exit');
+    for (const _ of [1, 2]) stopChild(child, 'SIGTERM', (sentence) => said.push(sentence), 2000);
+    assert.deepEqual(await exit, hears ? [7, null] : [null, 'SIGKILL']);
+    assert.equal(said.length, hears ? 0 : 1);
+    if (!hears) assert.match(said[0] ?? '', /hangs: 2 seconds after SIGTERM it had not ended, and was killed/);
+  }
 });
 
 test('a reader that has seen enough is no error', async () => {
@@ -196,7 +261,7 @@ test('a process that does not end though it has done its work is ended, with its
 test('a server whose starter has gone before it could listen for that ends too', async () => {
   const child = spawn(process.execPath, [join(root, 'src', 'cli', 'main.ts'), 'up', '--port', '0'], {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    env: { ...process.env, PLUMBLINE_STATE: join(directory, 'left') },
+    env: { ...process.env, PLUMBLINE_STATE: join(directory, 'left'), PLUMBLINE_RUN: run },
   });
   after(() => child.kill('SIGKILL'));
   child.disconnect();

@@ -43,6 +43,10 @@ export type TraceOptions = Pick<LocalTraceOptions, 'stop' | 'forMs' | 'onLine'>;
 
 export interface ServeOptions {
   readonly stateDir: string;
+  /** Where the sentinels of this host meet. */
+  readonly runDirectory: string;
+  /** Told what is waited for now. */
+  readonly waitsFor: (what: string) => void;
   /** Undefined = as the configuration says. */
   readonly port?: number;
   readonly configFile?: string;

@@ -49,7 +49,7 @@ async function recorded(argv: readonly string[], world: World = {}): Promise<Rec
     width: world.width ?? null,
   });
   const shell: Shell = {
-    env: { PLUMBLINE_STATE: '/state', ...world.env },
+    env: { PLUMBLINE_STATE: '/state', PLUMBLINE_RUN: '/meet', ...world.env },
     user: { name: 'root', uid: 0, home: '/root' },
     out: output('out'),
     err: output('err'),
@@ -171,9 +171,9 @@ const grammar: readonly (readonly [string, readonly string[]])[] = [
   ],
   [
     'up --port 0 --config c.yaml --flows',
-    ['start serve {"stateDir":"/state","port":0,"configFile":"c.yaml","flows":true}'],
+    ['start serve {"stateDir":"/state","runDirectory":"/meet","port":0,"configFile":"c.yaml","flows":true}'],
   ],
-  ['up --bridges nwfilter', ['start serve {"stateDir":"/state","bridgeEnforcer":"nwfilter"}']],
+  ['up --bridges nwfilter', ['start serve {"stateDir":"/state","runDirectory":"/meet","bridgeEnforcer":"nwfilter"}']],
 ];
 
 test('every verb asks for what it says', async () => {

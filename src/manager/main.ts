@@ -56,6 +56,8 @@ export interface ManagerSettings {
   readonly platformPace?: PlatformPace;
   /** The adapters to them; all there are when left out. */
   readonly platformTable?: PlatformTable;
+  /** Told while it starts what it waits for now. */
+  readonly waitsFor?: (what: string) => void;
 }
 
 export interface Manager {
@@ -88,8 +90,10 @@ async function startIn(state: StateDirectory, settings: ManagerSettings): Promis
   if (!seals.ok) return seals;
   const token = state.readOrMake(tokenFile, makeToken);
   if (!token.ok) return token;
+  const { waitsFor = () => undefined } = settings;
   const platformFiles = state.fileOf('captures');
   const captures = makeCaptureKeeper(platformFiles, hostEvidenceLimitsOf(settings.configuration).bytesMax);
+  waitsFor('the certificates of its platforms');
   const platforms = await openPlatforms(settings.configuration.platforms ?? [], {
     ...openingParts(settings),
     keepingOf: (platform) => captures.keepingOf(platform),
@@ -97,8 +101,10 @@ async function startIn(state: StateDirectory, settings: ManagerSettings): Promis
   if (!platforms.ok) return platforms;
   const { store: storeSettings } = settings.configuration;
   const sizeBytesMax = (storeSettings?.sizeMegabytesMax ?? sizeMegabytesMaxDefault) * 1024 * 1024;
+  waitsFor(`its store ${state.fileOf('manager.db')}`);
   const store = await openSqliteStore({ file: state.fileOf('manager.db'), sizeBytesMax });
   if (!store.ok) return store;
+  waitsFor('its parts');
   const closing = new AbortController();
   const opened = { store: store.value, platforms: platforms.value, platformFiles };
   const parts = { ...opened, seals: seals.value, token: token.value.trim() };
@@ -120,6 +126,7 @@ async function startIn(state: StateDirectory, settings: ManagerSettings): Promis
     wired.value.stopNotifier();
     await store.value.close();
   };
+  waitsFor('its store, to settle what was interrupted, and its port');
   const recovered = await settleInterrupted(desk);
   const listening = recovered.ok ? await api.listen(settings.configuration.api?.port ?? defaultPort) : recovered;
   const written = listening.ok

@@ -1,6 +1,6 @@
 // The state directory: one manager at a time, private files, whole or not at all; and no lock that outlives its holder.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,14 +14,13 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 test('a second manager on the same directory is refused, in this process and in another', async () => {
   const path = join(folder, 'one');
-  const holder = spawn(
-    process.execPath,
-    [
-      '-e',
-      `import(${JSON.stringify(new URL('state-directory.ts', import.meta.url).href)}).then((m) => { const held = m.openStateDirectory(${JSON.stringify(path)}); console.log(held.ok); setInterval(() => held, 1000); })`,
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
+  const module = new URL('state-directory.ts', import.meta.url).href;
+  const source = `import(${JSON.stringify(module)}).then((m) => {
+    const held = m.openStateDirectory(${JSON.stringify(path)});
+    console.log(held.ok);
+    setInterval(() => held, 1000);
+  })`;
+  const holder = spawn(process.execPath, ['-e', source], { stdio: ['ignore', 'pipe', 'inherit'] });
   after(() => holder.kill('SIGKILL'));
   const said = await new Promise<string>((resolve) =>
     holder.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString())),
@@ -36,6 +35,9 @@ test('a second manager on the same directory is refused, in this process and in 
   await gone;
   const mine = must(openStateDirectory(path));
   assert.ok(!openStateDirectory(path).ok);
+  // Nor has asking for it a second time here given it away to others.
+  const another = spawnSync(process.execPath, ['-e', source.replace(/setInterval.*1000\);/, '')], { encoding: 'utf8' });
+  assert.equal(another.stdout.trim(), 'false', another.stderr);
   mine.close();
   must(openStateDirectory(path)).close();
 });

@@ -3,6 +3,7 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -71,7 +72,8 @@ function claim(path: string): Result<DatabaseSync> {
   const file = join(path, 'lock');
   let lock: DatabaseSync | null = null;
   try {
-    closeSync(openSync(file, 'a', 0o600));
+    // Closing any descriptor of a file gives up all locks this process has on it (fcntl(2)): one that is there is not opened here.
+    if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
     lock = new DatabaseSync(file, { timeout: 0 });
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return ok(lock);

@@ -219,10 +219,12 @@ class RunningSentinel implements Sentinel {
       integrity: this.#integrity,
       health: () => this.health(),
     });
+    this.#options.waitsFor?.(`its local door ${this.#dir.socket}`);
     const door = await openDoor(this.#dir.socket, rooms);
     if (!door.ok) return door;
     this.#door = door.value;
     this.#running.push(this.#fleet.run(), this.#courier.run(), this.#post.run());
+    this.#options.waitsFor?.('what Open vSwitch and the VMs’ cards say of flows');
     await this.#flows?.start();
     this.#recheckTimer = setInterval(() => this.#recheck(), recheckEveryMs);
     this.#reconcileTimer = setInterval(() => this.#reconcile(), reconcileEveryMs);

@@ -30,6 +30,8 @@ export interface SentinelOptions extends Pick<HostNetworkOptions, 'bridgeEnforce
   readonly flows?: boolean;
   /** How long an attempt may be held for a person before it is refused. Default 60 s. */
   readonly holdMs?: number;
+  /** Told while it starts what it waits for now. */
+  readonly waitsFor?: (what: string) => void;
   /** How much of what was collected is kept on this host. Default: 90 days, 50 GiB. */
   readonly evidence?: Partial<EvidenceLimits>;
 }

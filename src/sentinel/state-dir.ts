@@ -1,6 +1,7 @@
 // The sentinel's directory on disk: nobody but its owner may look into it, because it holds manifests and the local door.
-import { chmodSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectories } from './make-directories.ts';
 import { causeOf, problem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
 
@@ -43,7 +44,7 @@ export function openStateDir(path: string): Result<StateDir> {
     );
   try {
     for (const dir of [paths.path, paths.vault, paths.profiles, paths.stubs, paths.evidence]) {
-      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      makeDirectories(dir);
       if (statSync(dir).uid === process.getuid?.()) chmodSync(dir, 0o700);
       else
         return fail(

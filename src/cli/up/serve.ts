@@ -1,10 +1,10 @@
 // Manager and sentinel of one machine in one process, each holding its end of a line that copies what crosses it.
 import { hostname } from 'node:os';
-import { readFile } from 'node:fs/promises';
-import { causeOf, problem } from '../../kit/problem.ts';
+import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
-import { hostEvidenceLimitsOf, readConfiguration, type Configuration } from '../../manager/configuration.ts';
+import { hostEvidenceLimitsOf, type Configuration } from '../../manager/configuration.ts';
 import { startManager, type Manager } from '../../manager/main.ts';
+import { claimHost } from '../../sentinel/host-claim.ts';
 import { startSentinel, type Sentinel } from '../../sentinel/main.ts';
 import { readTrust } from '../../sentinel/vault/trust.ts';
 import { inProcessLink } from '../../wire/in-process-link.ts';
@@ -13,24 +13,49 @@ import type { ServeOptions, Serving } from '../programs.ts';
 import { sentinelDirectoryOf } from '../state-directory.ts';
 import { systemClock } from '../system-clock.ts';
 import { version } from '../version.ts';
+import { configurationOf } from './configuration-file.ts';
 
 /** What is being carried out is waited for, but not for ever. */
 const closingMsMax = 15_000;
 
+/** A host that has a sentinel already is left as it is: nothing is begun before that is known. */
 export async function serve(options: ServeOptions): Promise<Result<Serving>> {
+  const { waitsFor } = options;
+  waitsFor('its configuration');
   const configuration = await configurationOf(options);
   if (!configuration.ok) return configuration;
+  waitsFor(`an answer about ${options.runDirectory}, where the sentinels of this host meet`);
+  const claimed = await claimHost(options.runDirectory, options.stateDir);
+  if (!claimed.ok) return claimed;
+  const serving = await serveAlone(options, configuration.value);
+  if (!serving.ok) {
+    claimed.value.release();
+    return serving;
+  }
+  const close = async (): Promise<Result<null>> => {
+    const closed = await serving.value.close();
+    claimed.value.release();
+    return closed;
+  };
+  return ok({ ...serving.value, close });
+}
+
+async function serveAlone(options: ServeOptions, configuration: Configuration): Promise<Result<Serving>> {
+  const { stateDir, waitsFor } = options;
+  waitsFor(`the state directory ${stateDir}`);
   const manager = await startManager({
-    stateDir: options.stateDir,
-    configuration: configuration.value,
+    stateDir,
+    configuration,
     version,
     clock: systemClock,
     log: options.log('manager'),
+    waitsFor,
   });
   if (!manager.ok) return manager;
-  const sentinel = await joinSentinel(manager.value, options, configuration.value);
+  waitsFor('its sentinel');
+  const sentinel = await joinSentinel(manager.value, options, configuration);
   if (!sentinel.ok) {
-    await manager.value.close();
+    await withinReason(manager.value.close());
     return sentinel;
   }
   const { address, token } = manager.value;
@@ -58,6 +83,7 @@ async function joinSentinel(
     ...(options.flows === true ? { flows: true } : {}),
     ...(options.bridgeEnforcer === undefined ? {} : { bridgeEnforcer: options.bridgeEnforcer }),
     evidence: hostEvidenceLimitsOf(configuration),
+    waitsFor: options.waitsFor,
     clock: systemClock,
     log: options.log('sentinel'),
   });
@@ -84,16 +110,4 @@ async function withinReason(closing: Promise<void>): Promise<Result<null>> {
       'Its outcome is looked up at the next start.',
     ),
   );
-}
-
-async function configurationOf({ configFile, port }: ServeOptions): Promise<Result<Configuration>> {
-  let text = '';
-  try {
-    if (configFile !== undefined) text = await readFile(configFile, 'utf8');
-  } catch (thrown) {
-    const kind = (thrown as NodeJS.ErrnoException).code === 'ENOENT' ? 'not-found' : 'unreadable';
-    return fail(problem(kind, `The configuration ${configFile} cannot be read: ${causeOf(thrown)}.`));
-  }
-  const read = readConfiguration(text, configFile ?? 'the default configuration');
-  return read.ok && port !== undefined ? ok({ ...read.value, api: { ...read.value.api, port } }) : read;
 }

@@ -1,12 +1,13 @@
 // `up`: the whole of Plumbline on one machine, until it is asked to stop; and the way to its console.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import { colouredPage, plainPage, wantsColour } from '../print/page.ts';
 import type { BridgeEnforcer } from '../../sentinel/network/bridge-enforcer.ts';
 import type { Shell } from '../shell.ts';
 import { answer, type Verb, type Words } from '../verb.ts';
+import { runDirectoryOf } from '../state-directory.ts';
 import { programLog } from '../up/program-log.ts';
+import { startLimits, watchStart } from '../up/start-watch.ts';
 
 export const consoleVerb: Verb = {
   words: 'console',
@@ -39,16 +40,23 @@ export const upVerb: Verb = {
     if (!bridges.ok) return bridges;
     const { shell, stateDir } = run;
     const configFile = words.maybe('config');
+    const start = watchStart(shell.stop, startLimits);
     const starting = shell.programs.serve({
       stateDir,
+      runDirectory: runDirectoryOf(shell),
+      waitsFor: start.waitsFor,
       ...(port.value === null ? {} : { port: port.value }),
       ...(configFile === undefined ? {} : { configFile }),
       ...(words.flag('flows') ? { flows: true } : {}),
       ...(bridges.value === null ? {} : { bridgeEnforcer: bridges.value }),
       log: (program) => programLog(program, shell.err, pageOfLog(shell)),
     });
-    const serving = await Promise.race([starting, givenUp(shell.stop)]);
-    if (!serving.ok) return serving;
+    const serving = await start.over(starting);
+    if (!serving.ok) {
+      // Who asked it to stop is not told that it did; but is, what it hung at.
+      if (serving.error.kind === 'interrupted') run.note(serving.error.message);
+      return serving;
+    }
     const { address, console } = serving.value;
     run.say({
       value: { address, console, state: stateDir },
@@ -67,17 +75,6 @@ export const upVerb: Verb = {
 function pageOfLog({ err, env }: Shell) {
   if (!err.isTerminal) return null;
   return wantsColour(err.isTerminal, env) ? colouredPage(null) : plainPage;
-}
-
-const startingMsMax = 15_000;
-
-/** Whoever asks it to stop while it starts does not wait for ever: a start that hangs is left. */
-async function givenUp(stop: AbortSignal): Promise<Result<never>> {
-  await stopAsked(stop);
-  await sleep(startingMsMax, undefined, { ref: false });
-  return fail(
-    problem('interrupted', `It was asked to stop and had not started ${startingMsMax / 1000} seconds later.`),
-  );
 }
 
 async function stopAsked(stop: AbortSignal): Promise<void> {

@@ -32,6 +32,11 @@ export async function findStub(monitor: Monitor): Promise<Result<string | null>>
   return ok(stub === undefined ? null : (asText(stub['filename']) ?? 'somewhere'));
 }
 
+/** The path of the unix socket in what `findStub` answers; null = it listens elsewhere. */
+export function stubPathOf(stub: string): string | null {
+  return /^(?:disconnected:)?unix:(.+?)(?:,server(?:=on)?)?$/.exec(stub)?.[1] ?? null;
+}
+
 /**
  * Opens the stub on a unix socket at `path`, in a directory that QEMU may write to and nobody else may enter: whoever connects
  * holds the guest. Problem `refused`: a debugger is in use.
@@ -57,6 +62,11 @@ export async function openStub(monitor: Monitor, path: string, reach: Reach = sa
   if (!said.ok) return said;
   const opened = await findStub(monitor);
   if (!opened.ok) return opened;
+  if (opened.value !== null && stubPathOf(opened.value) !== path) {
+    // QEMU has one stub, and opening another closes it without a word: of two that open one at the same moment the later has it.
+    const message = `Somebody else opened a gdb stub of this guest at the same moment (${opened.value}).`;
+    return fail(problem('refused', message, 'End it there first.'));
+  }
   if (opened.value !== null) return ok(undefined);
   const mend = 'Check that QEMU may create a socket there, and that its sandbox allows it.';
   return fail(

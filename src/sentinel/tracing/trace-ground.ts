@@ -1,14 +1,16 @@
 // Makes a QEMU guest ready to be traced by another process, which has no monitor of its own: frees it from what a dead tracer may
-// have left, opens its gdb stub, and closes that again.
-import { mkdirSync } from 'node:fs';
+// have left, opens its gdb stub, and closes that again. What belongs to another who lives is not touched.
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectories } from '../make-directories.ts';
 import { causeOf, problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { GuestHandle } from '../../introspection/hypervisor/guest-handle.ts';
 import { closeStub, openStub, type Reach, sameRoot, throughRootOf } from '../../introspection/trace/gdb-stub.ts';
-import { prepareTarget } from '../../introspection/trace/trace-target.ts';
+import { prepareTarget, type TraceTarget } from '../../introspection/trace/trace-target.ts';
 import { recoverStub } from '../../introspection/trace/watchdog/recover-stub.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
+import { isPlumblineStub, ownStub, stubNameOf, takeLeftStub } from './stub-owner.ts';
 import type { TraceGround } from './vm-trace.ts';
 
 export interface TracePlaces {
@@ -18,9 +20,6 @@ export interface TracePlaces {
   readonly stubs: string;
 }
 
-/** Told from those of other debuggers, also by a sentinel that was started after the one which made it has died. */
-const socketName = /\/plumbline-\d+\.gdb$/;
-
 export async function traceGround(
   handle: GuestHandle,
   monitor: Monitor,
@@ -28,50 +27,76 @@ export async function traceGround(
 ): Promise<Result<TraceGround>> {
   const place = placeOf(handle, places.stubs);
   if (!place.ok) return place;
-  const { path, reach } = place.value;
-  const freed = await freeStub(monitor, place.value);
+  // Before anything is asked of QEMU: of two that come at once, one goes on.
+  const owned = await ownStub(place.value.reach(place.value.path));
+  if (!owned.ok) return owned;
+  const ground = await openGround(handle, monitor, places, place.value);
+  if (!ground.ok) {
+    owned.value.release();
+    return ground;
+  }
+  const leaveAndRelease = async (): Promise<void> => {
+    await leave(monitor, place.value);
+    owned.value.release();
+  };
+  return ok({ target: ground.value, leave: leaveAndRelease });
+}
+
+async function openGround(
+  handle: GuestHandle,
+  monitor: Monitor,
+  { profiles: profileDirectory }: TracePlaces,
+  place: StubPlace,
+): Promise<Result<TraceTarget>> {
+  const { path, reach } = place;
+  const freed = await freeStub(monitor, place);
   if (!freed.ok) return freed;
   const opened = await openStub(monitor, path, reach);
   if (!opened.ok) return opened;
-  const socketPath = reach(path);
-  const target = await prepareTarget(handle, monitor, { profileDirectory: places.profiles, socketPath });
-  if (target.ok) return ok({ target: target.value, leave: () => leave(monitor, place.value) });
-  await closeStub(monitor, path, reach);
+  const target = await prepareTarget(handle, monitor, { profileDirectory, socketPath: reach(path) });
+  if (!target.ok) await closeStub(monitor, path, reach);
   return target;
 }
 
-/** Takes away what a tracer of ours that died left in QEMU; a stub that somebody uses stays, and is a problem. */
-async function freeStub(monitor: Monitor, { path, reach }: StubPlace): Promise<Result<void>> {
-  const isOurs = (socketPath: string): boolean => socketName.test(socketPath);
-  const recovered = await recoverStub(monitor, { isOurs, newSocketPath: path, reach });
+/** Takes away what a tracer of ours that died left in QEMU; a stub whose owner lives, or that somebody uses, stays and is a problem. */
+async function freeStub(monitor: Monitor, { path, reach, pid }: StubPlace): Promise<Result<void>> {
+  const recovered = await recoverStub(monitor, {
+    isOurs: isPlumblineStub,
+    take: async (stub) => (stub === path ? ok({ release: () => undefined }) : await takeLeftStub(stub, pid)),
+    newSocketPath: path,
+    reach,
+  });
   return recovered.ok ? ok(undefined) : recovered;
 }
 
-/** By then the tracer has detached, or its watchdog has let the guest run; what both left is taken away. */
+/**
+ * By then the tracer has detached, or its watchdog has let the guest run; what both left is taken away, with the stub. When that cannot
+ * be, a client that QEMU still serves is the watchdog at work, or somebody else has opened a stub since: the next trace tries again.
+ */
 async function leave(monitor: Monitor, place: StubPlace): Promise<void> {
   const freed = await freeStub(monitor, place);
-  // A client that QEMU still serves is the watchdog at work; the next trace, or the next sentinel, tries again.
-  if (!freed.ok) return;
-  await closeStub(monitor, place.path, place.reach);
+  if (freed.ok) rmSync(place.reach(place.path), { force: true });
 }
 
 interface StubPlace {
   /** As QEMU names it. */
   readonly path: string;
   readonly reach: Reach;
+  /** Of QEMU. */
+  readonly pid: number;
 }
 
 /** QEMU makes the socket itself: where it runs as another user, or with another root, only a directory of its own will do. */
 function placeOf({ pid, ownDirectory }: GuestHandle, stubs: string): Result<StubPlace> {
-  const name = `plumbline-${pid}.gdb`;
-  if (ownDirectory !== undefined) return ok({ path: join(ownDirectory, name), reach: throughRootOf(pid) });
+  const name = stubNameOf(pid);
+  if (ownDirectory !== undefined) return ok({ path: join(ownDirectory, name), reach: throughRootOf(pid), pid });
   const made = makePrivate(stubs);
-  return made.ok ? ok({ path: join(stubs, name), reach: sameRoot }) : made;
+  return made.ok ? ok({ path: join(stubs, name), reach: sameRoot, pid }) : made;
 }
 
 function makePrivate(directory: string): Result<void> {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory);
     return ok(undefined);
   } catch (thrown) {
     return fail(problem('failed', `No place for a trace could be made at ${directory}: ${causeOf(thrown)}.`));

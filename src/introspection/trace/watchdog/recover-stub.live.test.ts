@@ -1,5 +1,6 @@
 // Tracer and watchdog killed at once leave their stop points in QEMU: what the next one to come makes of such a guest.
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -18,6 +19,8 @@ import {
 } from '../../../../lab/fragile-trace.ts';
 import type { Guest } from '../../../../lab/guest.ts';
 import { sharedGuest } from '../../../../lab/shared-guests.ts';
+import { problem } from '../../../kit/problem.ts';
+import { fail, ok } from '../../../kit/result.ts';
 import { letGo } from './let-go.ts';
 import { recoverStub } from './recover-stub.ts';
 import type { RecoverOptions } from './recover-stub.ts';
@@ -33,7 +36,11 @@ suite('a guest whose tracer and watchdog were killed at once', { timeout: 180_00
     await startWork(guest);
     standstill = new Standstill(guest);
     const socketPath = gdbSocketOf(guest);
-    options = { isOurs: (path) => path === socketPath, newSocketPath: `${socketPath}.new` };
+    options = {
+      isOurs: (path) => path === socketPath,
+      take: () => Promise.resolve(ok({ release: () => undefined })),
+      newSocketPath: `${socketPath}.new`,
+    };
   });
   after(async () => {
     standstill?.stop();
@@ -71,6 +78,14 @@ suite('a guest whose tracer and watchdog were killed at once', { timeout: 180_00
     await assertFree();
   });
 
+  test('is recovered also when the socket of its stub was removed, and nobody can connect to it any more', async () => {
+    await killBoth();
+    assert.ok(await becomes(async () => (await statusOf(guest)) === 'debug', 5_000), await statusOf(guest));
+    rmSync(gdbSocketOf(guest));
+    assert.deepEqual(await recoverStub(guest.qmp(), options), { ok: true, value: 'running' });
+    await assertFree();
+  });
+
   test('and that somebody has paused meanwhile stays paused, without a stop point', async () => {
     await openStub(guest);
     const tracer = await startTracer(guest, address);
@@ -102,6 +117,8 @@ suite('a guest whose tracer and watchdog were killed at once', { timeout: 180_00
     const tracer = await startTracer(guest, address);
     const others = await recoverStub(guest.qmp(), { ...options, isOurs: () => false });
     assert.match(others.ok ? '' : others.error.message, /in use or somebody else's/);
+    const lives = fail(problem('refused', 'It lives.'));
+    assert.deepEqual(await recoverStub(guest.qmp(), { ...options, take: () => Promise.resolve(lives) }), lives);
     tracer.tell({ do: 'detach' });
     await tracer.waitFor('detached');
     // Ours, with nobody connected any more, and nothing left in it.

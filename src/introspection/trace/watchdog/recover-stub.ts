@@ -1,17 +1,23 @@
 // What a tracer and its watchdog leave behind when both are killed at once: stop points in QEMU at which the guest stands still,
-// in the state `debug`, as soon as it comes by. Whoever next has the monitor of the guest asks for this first.
+// in the state `debug`, as soon as it comes by. Whoever next has the monitor of the guest asks for this first. What somebody who lives
+// has opened is not left behind, whether he is connected just now or not: it is his.
 import { setTimeout as wait } from 'node:timers/promises';
-import { problem } from '../../../kit/problem.ts';
+import { problem, type Problem } from '../../../kit/problem.ts';
 import { fail, ok } from '../../../kit/result.ts';
 import type { Result } from '../../../kit/result.ts';
 import type { Monitor } from '../../../protocols/qmp/monitor.ts';
-import { closeStub, findStub, openStub, type Reach, sameRoot } from '../gdb-stub.ts';
+import { closeStub, findStub, openStub, type Reach, sameRoot, stubPathOf } from '../gdb-stub.ts';
 import type { Freed } from './detach-conversation.ts';
 import { letGo } from './let-go.ts';
 
 export interface RecoverOptions {
   /** Is a stub that listens there one that a tracer of ours opened? */
   readonly isOurs: (socketPath: string) => boolean;
+  /**
+   * Takes the stub that listens there into our hands for as long as it is recovered; a problem when whoever opened it lives, or when
+   * that cannot be known.
+   */
+  readonly take: (socketPath: string) => Promise<Result<{ release(): void }>>;
   /** Where a stub may listen for a moment when there is none any more. Absolute; nothing is there. */
   readonly newSocketPath: string;
   /** Default: QEMU's files are where ours are. */
@@ -25,15 +31,27 @@ const patienceMs = 5_000;
 const retryMs = 100;
 /** A watchdog that lives is connected again long before. */
 const watchdogMs = 3_000;
-/** As QEMU says it: `disconnected:unix:/run/x.sock,server=on` while nobody is connected. */
-const unixStub = /^(disconnected:)?unix:(.+?)(?:,server(?:=on)?)?$/;
 
 /**
  * Frees a guest from what a dead tracer left in it, and takes the stub away. A guest that somebody paused stays paused, one that
- * stands at a leftover point runs on. Problems: `refused` = somebody is connected to the stub, or it was never ours;
- * `failed` = QEMU does not answer.
+ * stands at a leftover point runs on. Problems: `refused` = whoever opened the stub lives, somebody is connected to it, or it was
+ * never ours; `failed` = QEMU does not answer.
  */
 export async function recoverStub(monitor: Monitor, options: RecoverOptions): Promise<Result<Recovery>> {
+  const found = await findStub(monitor);
+  if (!found.ok) return found;
+  const path = found.value === null ? null : stubPathOf(found.value);
+  // Who has nothing to recover has no business with a stub that comes up meanwhile.
+  if (found.value === null) return recoverTaken(monitor, { ...options, isOurs: () => false });
+  if (path === null || !options.isOurs(path)) return fail(notOurs(found.value));
+  const taken = await options.take(path);
+  if (!taken.ok) return taken;
+  const recovered = await recoverTaken(monitor, { ...options, isOurs: (stub) => stub === path });
+  taken.value.release();
+  return recovered;
+}
+
+async function recoverTaken(monitor: Monitor, options: RecoverOptions): Promise<Result<Recovery>> {
   const found = await lookTwiceWhenPaused(monitor, options);
   if (!found.ok) return found;
   const { stub, status } = found.value;
@@ -44,7 +62,12 @@ export async function recoverStub(monitor: Monitor, options: RecoverOptions): Pr
     patienceMs,
     qemuLives: () => true,
   });
-  return freed.ok ? takeAway(monitor, stub, reach, freed.value) : freed;
+  if (freed.ok) return takeAway(monitor, stub, reach, freed.value);
+  const still = freed.error.kind === 'not-found' ? await findIdleStub(monitor, options) : freed;
+  if (!still.ok) return freed;
+  // Its socket was removed, and nobody can connect to it any more: another stub leads to the same points.
+  const closed = await closeStub(monitor, stub, reach);
+  return closed.ok ? recoverWithoutStub(monitor, options) : closed;
 }
 
 interface Left {
@@ -73,15 +96,18 @@ async function findIdleStub(monitor: Monitor, { isOurs }: RecoverOptions): Promi
   for (;;) {
     const found = await findStub(monitor);
     if (!found.ok || found.value === null) return found;
-    const [, idle, path] = unixStub.exec(found.value) ?? [];
-    const ours = path !== undefined && isOurs(path);
-    if (ours && idle !== undefined) return ok(path);
-    if (!ours || performance.now() > deadline) {
-      const message = `The gdb stub of this VM is in use or somebody else's (${found.value}).`;
-      return fail(problem('refused', message, 'End the debugging, or start QEMU without -gdb and -s.'));
-    }
+    const path = stubPathOf(found.value);
+    const ours = path !== null && isOurs(path);
+    // As QEMU says it while nobody is connected.
+    if (ours && found.value.startsWith('disconnected:')) return ok(path);
+    if (!ours || performance.now() > deadline) return fail(notOurs(found.value));
     await wait(retryMs);
   }
+}
+
+function notOurs(stub: string): Problem {
+  const message = `The gdb stub of this VM is in use or somebody else's (${stub}).`;
+  return problem('refused', message, 'End the debugging, or start QEMU without -gdb and -s.');
 }
 
 /** `gdbserver none` removed the stub and left the points. */
