@@ -46,6 +46,7 @@ export const hostileOrder: Arbitrary<HostileOrder> = record({
     interface: device,
     mac: perhapsHostile('52:54:00:00:00:01', '52:54:00:AA:00:01', '01:00:5e:00:00:01'),
     addresses,
+    claimed: addresses,
     bridge: oneof(constant(null), device),
   }),
   id: perhapsHostile('4f1c', 'remediation-1'),

@@ -57,6 +57,16 @@ function forbiddenOf(vm: Place): SegmentFrames['forbidden'] {
     },
     'who has the peer': { by: 'vm', to: 'peer', bytes: arpRequest(vm, peer.address) },
     'who has the peer, IPv6': { by: 'vm', to: 'peer', bytes: neighbourSolicitation(six(vm), peer.address6) },
+    'as if management asked for the VM': {
+      by: 'vm',
+      to: 'peer',
+      bytes: arpRequest(at(vm.mac, management.address), vm.address),
+    },
+    'as if management asked for the VM, IPv6': {
+      by: 'vm',
+      to: 'peer',
+      bytes: neighbourSolicitation(at(vm.mac, management.address6), vm.address6),
+    },
     'of no known protocol': { by: 'vm', to: 'peer', bytes: strangeFrame(vm.mac, peer.mac) },
     'from a peer': { by: 'peer', to: 'vm', bytes: datagram({ from: peer, to: vm }, [4000, 80]) },
     'from a peer by IPv6': { by: 'peer', to: 'vm', bytes: datagram({ from: six(peer), to: six(vm) }, [4000, 80]) },

@@ -17,6 +17,8 @@ export const VmPort = Type.Object({
   mac: Type.String({ pattern: '^[0-9a-f]{2}(:[0-9a-f]{2}){5}$' }),
   /** Addresses the VM is known to have; empty = not known. */
   addresses: Type.Array(AddressBlock, { maxItems: 64 }),
+  /** Addresses that the VM itself was seen to use: it may be asked for by them, and nothing else follows from them. */
+  claimed: Type.Optional(Type.Array(AddressBlock, { maxItems: 16 })),
   /** Linux bridge or Open vSwitch bridge it is plugged into; null = neither. */
   bridge: Type.Union([Type.String({ minLength: 1, maxLength: 15 }), Type.Null()]),
 });

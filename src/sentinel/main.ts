@@ -178,6 +178,7 @@ class RunningSentinel implements Sentinel {
       directory: dir.evidence,
       guard,
       watch,
+      claims: (vm) => [...(this.#flows?.addressesOf(vm) ?? []), ...(watch(vm)?.standing.addresses ?? [])],
     });
     this.#integrity = new IntegrityWatch({
       clock,

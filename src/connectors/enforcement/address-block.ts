@@ -33,6 +33,11 @@ export function isSingle({ family, prefixLength }: Pick<AddressBlock, 'family' |
   return prefixLength === (family === 4 ? 32 : 128);
 }
 
+/** Whether one machine of a network can be looked for by it: not itself, its link alone, a group, or an address of nobody (RFC 6890). */
+export function isOfOneMachine(block: AddressBlock): boolean {
+  return isSingle(block) && !ofNobody.some((wider) => contains(wider, block));
+}
+
 /** Where one who looks for that IPv6 address asks (RFC 4291 2.7.1); null for a block and for IPv4. */
 export function solicitedNode(block: AddressBlock): string | null {
   if (block.family !== 6 || !isSingle(block)) return null;
@@ -46,11 +51,21 @@ export function distinctBlocks(blocks: readonly AddressBlock[]): readonly Addres
   return widest.filter((block, index) => !widest.slice(0, index).some((wider) => contains(wider, block)));
 }
 
-function contains(wider: AddressBlock, block: AddressBlock): boolean {
+export function contains(wider: AddressBlock, block: AddressBlock): boolean {
   const { family, prefixLength } = wider;
   if (family !== block.family || prefixLength > block.prefixLength) return false;
   return firstOf(block.address, family, prefixLength) === wider.address;
 }
+
+const ofNobody: readonly AddressBlock[] = [
+  '0.0.0.0/8',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '224.0.0.0/3',
+  '::/127',
+  'fe80::/10',
+  'ff00::/8',
+].flatMap((text) => parseBlock(text) ?? []);
 
 function firstOf(address: string, family: 4 | 6, prefixLength: number): string {
   const width = family === 4 ? 8 : 16;

@@ -11,6 +11,8 @@ export interface CheckedPort {
   readonly interface: string;
   readonly mac: string;
   readonly addresses: readonly AddressBlock[];
+  /** The VM's own word. */
+  readonly claimed: readonly AddressBlock[];
   readonly bridge: string | null;
   /** `vmMark` of its VM. */
   readonly vm: string;
@@ -58,8 +60,11 @@ export function checkPort(port: VmPort): Result<CheckedPort> {
     return fail(unusable('hardware address', port.mac));
   const addresses = blocksOf(port.addresses);
   if (!addresses.ok) return addresses;
+  const claimed = blocksOf(port.claimed ?? []);
+  if (!claimed.ok) return claimed;
   const { interface: name, bridge } = port;
-  return ok({ interface: name, mac, addresses: addresses.value, bridge, vm: vmMark(port.vm) });
+  const known = { addresses: addresses.value, claimed: claimed.value };
+  return ok({ interface: name, mac, ...known, bridge, vm: vmMark(port.vm) });
 }
 
 export function checkId(id: string): Result<string> {
@@ -74,8 +79,11 @@ export function checkOrder(port: VmPort, id: string, measure: NetworkMeasure, no
   if (!checkedId.ok) return checkedId;
   const checked = checkMeasure(measure, nowMs);
   if (!checked.ok) return checked;
-  const { mac, addresses, vm } = checkedPort.value;
-  const said = canonicalJson([{ ...measure }, mac, vm, addresses.map(({ address }) => address)]);
+  const { mac, addresses, claimed, vm } = checkedPort.value;
+  const texts = (blocks: readonly AddressBlock[]): readonly string[] => blocks.map(({ address }) => address);
+  // What was ordered before there were claims is in switches under this digest, and stays the same order.
+  const claims = claimed.length === 0 ? [] : [texts(claimed)];
+  const said = canonicalJson([{ ...measure }, mac, vm, texts(addresses), ...claims]);
   const digest = createHash('sha256').update(said).digest('hex').slice(0, 8);
   return ok({ id, port: checkedPort.value, measure: checked.value, digest });
 }

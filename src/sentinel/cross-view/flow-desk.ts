@@ -71,6 +71,11 @@ export class FlowDesk {
     }
   }
 
+  /** Network addresses that the VM itself has claimed on the wire, the newest first. */
+  addressesOf(vm: string): readonly string[] {
+    return [...this.#flows.addressesOf(vm)].toReversed();
+  }
+
   health(): FlowDeskHealth {
     return { outside: this.#flows.health(), inside: this.#hidden.health() };
   }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { datagram } from '../../../lab/frames.ts';
+import { arpRequest, datagram, neighbourSolicitation } from '../../../lab/frames.ts';
 import { bridgeName, openSwitchedSegment, places, type SwitchedSegment } from '../../../lab/switched-segment.ts';
 import { silentLog } from '../../kit/log.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
@@ -58,7 +58,7 @@ suite('held to what is wanted', () => {
   }
 
   /** As a sentinel that has just begun: it knows what is in its database. */
-  function newDesk(ports: () => readonly PluggedPort[] = () => plugged): NetworkDesk {
+  function newDesk(ports: () => readonly PluggedPort[] = () => plugged, claimed = (): string[] => []): NetworkDesk {
     return new NetworkDesk({
       memory: new MeasureMemory(database),
       clock,
@@ -66,6 +66,7 @@ suite('held to what is wanted', () => {
       ports: () => Promise.resolve({ ok: true, value: ports() }),
       enforcer: (port) => switches.of(port),
       guard: (event) => told.push(event),
+      claimed,
     });
   }
 
@@ -143,6 +144,65 @@ suite('held to what is wanted', () => {
     assert.equal(desk.health().notPutBack, 2);
     plugged = [portOf(vm)];
     assert.equal((await desk.lift(vm, 'lost')).state, 'done');
+    assert.equal(await getsOut(), 20);
+  });
+
+  test('management that has forgotten the VM can ask for it by what it claims, and a stranger cannot', async () => {
+    const at6 = ({ mac, address6 }: typeof peer) => ({ mac, address: address6 });
+    const unknown = (): readonly PluggedPort[] =>
+      plugged.map((plug) => ({ ...plug, port: { ...plug.port, addresses: [] } }));
+    const measure: NetworkMeasure = { kind: 'quarantine', management: [management.address, management.address6] };
+    /** So many of twenty questions each reach the VM, by ARP and by neighbour discovery. */
+    const heardFrom = async (
+      who: 'management' | 'peer',
+      expected: number,
+      of: typeof peer = places.vm,
+    ): Promise<void> => {
+      for (const frame of [arpRequest(places[who], of.address), neighbourSolicitation(at6(places[who]), of.address6)]) {
+        const earlier = (await segment.arrived()).vm;
+        await segment.send(who, frame, 20);
+        await wait(60);
+        const count = async (): Promise<number> => (await segment.arrived()).vm - earlier;
+        // What arrives late on a busy machine has arrived.
+        for (const until = performance.now() + 3000; (await count()) < expected && performance.now() < until;)
+          await wait(20);
+        assert.equal(await count(), expected, `${who} asks for ${of.address}`);
+      }
+    };
+    const silent = newDesk(unknown);
+    assert.equal((await silent.apply(vm, 'silent', measure)).state, 'done');
+    // Whom nobody knows, nobody can ask for.
+    await heardFrom('management', 0);
+    assert.equal((await silent.lift(vm, 'silent')).state, 'done');
+
+    const desk = newDesk(unknown, () => [places.vm.address, places.vm.address6]);
+    assert.equal((await desk.apply(vm, 'asked', measure)).state, 'done');
+    const asItShouldBe = async (): Promise<void> => {
+      await heardFrom('management', 20);
+      // What is asked about others is not its business.
+      await heardFrom('management', 0, peer);
+      await heardFrom('peer', 0);
+      assert.equal(await getsOut(), 0);
+    };
+    await asItShouldBe();
+    // It says that it is management, and asks everybody for itself.
+    for (const lie of [
+      arpRequest({ mac: places.vm.mac, address: management.address }, places.vm.address),
+      neighbourSolicitation({ mac: places.vm.mac, address: management.address6 }, places.vm.address6),
+    ]) {
+      const earlier = (await segment.arrived()).peer;
+      await segment.send('vm', lie, 20);
+      await wait(60);
+      assert.equal((await segment.arrived()).peer - earlier, 0, 'by what is let in, nothing gets out');
+    }
+    const next = newDesk(unknown, () => ['10.88.0.77']);
+    await next.reconcile(new Set([vm]));
+    assert.equal(next.health().putBack, 0, 'it is the same order');
+    await segment.replug();
+    await next.reconcile(new Set([vm]));
+    assert.equal(next.health().putBack, 1);
+    await asItShouldBe();
+    assert.equal((await next.lift(vm, 'asked')).state, 'done');
     assert.equal(await getsOut(), 20);
   });
 

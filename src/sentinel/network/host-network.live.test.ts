@@ -1,4 +1,5 @@
-// A real guest on a real switch: cut off from its peer and left to its management, on the word of the sentinel alone.
+// A real guest on a real switch: cut off from its peer and left to its management, which may have forgotten it, on the word of the
+// sentinel alone.
 import assert from 'node:assert/strict';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { after, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type BridgedPair, openBridgedPair } from '../../../lab/bridged-pair.ts';
 import { runCommand } from '../../../lab/commands.ts';
+import { labNetwork } from '../../../lab/gateway/protocol.ts';
 import type { GuestHandle } from '../../introspection/hypervisor/guest-handle.ts';
 import { findGuests } from '../../introspection/introspection.ts';
 import { silentLog } from '../../kit/log.ts';
@@ -15,6 +17,8 @@ import type { Step } from '../../model/remediation.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
 import { openQmp } from '../../protocols/qmp/qmp-client.ts';
 import { type Database, openDatabase } from '../database.ts';
+import { OwnAddresses } from '../watch/own-addresses.ts';
+import { qemuSource } from '../watch/qemu-source.ts';
 import type { VmWatch } from '../watch/vm-watch.ts';
 import { HostNetwork } from './host-network.ts';
 
@@ -28,6 +32,7 @@ for (const kind of ['bridge', 'ovs'] as const)
     let network: HostNetwork;
     let watch: Pick<VmWatch, 'entry' | 'monitor' | 'enforcer'>;
     let vm = '';
+    const own = new OwnAddresses();
 
     before(async () => {
       const opened = await openBridgedPair({ switch: kind, prefix: `network-${kind}-${process.pid}-` });
@@ -54,6 +59,7 @@ for (const kind of ['bridge', 'ovs'] as const)
         log: silentLog,
         guard: (event) => assert.fail(event.detail),
         watch: () => watch,
+        claims: () => own.list(),
         ovsDatabase: pair.ovsDatabase ?? '/nowhere',
       });
       network.reconcile([watch]);
@@ -74,6 +80,27 @@ for (const kind of ['bridge', 'ovs'] as const)
       undo: null,
       ...more,
     });
+    /** What its sockets have, as a sentinel's look sees it. */
+    const lookInside = async (): Promise<void> => {
+      const caller = `(sleep 60 | nc ${pair.addresses.gateway} ${labNetwork.servicePort}) </dev/null >/dev/null 2>&1 &`;
+      assert.equal((await pair.guests.left.run(`${caller} true`)).code, 0);
+      const source = qemuSource({ clock, profileDirectory: null, stubDirectory: '/nowhere' });
+      const session = await source.attach(handleOf(vm), monitor);
+      assert.ok(session.ok, session.ok ? '' : session.error.message);
+      // It is connected some moments later.
+      for (let looks = 0; looks < 10 && own.list().length === 0; looks += 1) {
+        await wait(1100);
+        const swept = session.value.sweep();
+        assert.ok(swept.ok);
+        own.note(swept.value.sockets, clock.monotonic());
+      }
+      session.value.close();
+      assert.deepEqual(own.list(), [pair.addresses.left]);
+    };
+    const forgetIt = async (): Promise<void> => {
+      const forget = ['ip', 'neigh', 'flush', 'to', pair.addresses.left];
+      assert.ok((await runCommand(pair.inside(forget))).ok);
+    };
     const heardByRight = async (): Promise<boolean> =>
       (await pair.guests.left.run(`ping -c 2 -W 1 ${pair.addresses.right}`)).code === 0;
     const heardByManagement = async (): Promise<boolean> =>
@@ -83,11 +110,14 @@ for (const kind of ['bridge', 'ovs'] as const)
       assert.ok((await network.abilities(vm)).every(({ available }) => available));
       assert.equal(await network.act(step('suspend', {})), null, 'what is not about the network is left to others');
       assert.ok((await heardByRight()) && (await heardByManagement()));
+      if (kind === 'ovs') await lookInside();
       const measure: Quarantine = { kind: 'quarantine', management: [pair.addresses.gateway] };
       const applied = await network.act(step('quarantine', { measure }));
       assert.equal(applied?.state, 'done', applied?.evidence);
       assert.ok(!(await heardByRight()), 'the peer is out of reach');
       assert.ok(await heardByManagement(), 'management is not');
+      await forgetIt();
+      assert.ok(await heardByManagement(), 'nor when it has to ask for it first');
 
       const bridge = `unix:${dirname(pair.ovsDatabase ?? '')}/plb0.mgmt`;
       const foreign =

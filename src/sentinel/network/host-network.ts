@@ -8,12 +8,14 @@ import { fail, ok, type Result } from '../../kit/result.ts';
 import type { ActOutcome } from '../../connectors/enforcement/enforcer.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
+import type { Quarantine } from '../../model/network-measure.ts';
 import type { Ability } from '../../model/plan.ts';
 import type { Step } from '../../model/remediation.ts';
 import type { Database } from '../database.ts';
 import type { HostEvidence } from '../evidence/host-evidence.ts';
 import type { VmWatch } from '../watch/vm-watch.ts';
 import type { BridgeEnforcer, LibvirtGuest } from './bridge-enforcer.ts';
+import { claimedAddresses } from './claimed-addresses.ts';
 import { LinkDesk } from './link-desk.ts';
 import { LinkMemory } from './link-memory.ts';
 import { MeasureMemory } from './measure-memory.ts';
@@ -37,6 +39,8 @@ export interface HostNetworkOptions {
   readonly log: Log;
   readonly guard: (event: GuardEvent) => void;
   readonly watch: (vm: string) => RunningVm | undefined;
+  /** Addresses that a VM was seen to use, which is its own word; those on the wire first. Absent = not looked at. */
+  readonly claims?: (vm: string) => readonly string[];
   /** Where Open vSwitch's database listens; default /run/openvswitch/db.sock. */
   readonly ovsDatabase?: string;
   /** Who is to act on Linux bridges; default: nftables, or libvirt's filters for its VMs where nftables cannot be used. */
@@ -80,6 +84,7 @@ export class HostNetwork {
       ports: (vm) => this.#ports(vm),
       enforcer: (port) => this.#switches.of(port),
       guard,
+      claimed: (vm, measure) => this.#claimed(vm, measure),
       overdue: () => this.#overdue.end(this.#libvirts),
     });
     this.#links = new LinkDesk({
@@ -159,6 +164,12 @@ export class HostNetwork {
     return this.#options.ovsDatabase ?? '/run/openvswitch/db.sock';
   }
 
+  #claimed(vm: string, measure: Quarantine): readonly string[] {
+    const { claims = () => [] } = this.#options;
+    const others = [...this.#vms].filter((other) => other !== vm).flatMap((other) => claims(other));
+    return claimedAddresses({ own: claims(vm), others }, measure);
+  }
+
   async #ports(vm: string): Promise<Result<readonly PluggedPort[]>> {
     const watch = this.#options.watch(vm);
     const monitor: Monitor | null = (await watch?.monitor()) ?? null;
@@ -166,6 +177,7 @@ export class HostNetwork {
     const { pid } = watch.entry.handle;
     const libvirt = libvirtOf(watch);
     const asked = this.#options.bridgeEnforcer ?? null;
+    // None is known for certain: by what a guest claims, nothing that it sends is let through or kept back.
     return vmPorts({ vm, pid, monitor, addresses: [], ovsDatabase: this.#ovsDatabase, libvirt, asked });
   }
 }

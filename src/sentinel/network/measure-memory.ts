@@ -12,6 +12,8 @@ export interface WantedMeasure {
   /** Under which id the switches have it: of an earlier attempt at the same thing, when there was one. */
   readonly as: string;
   readonly measure: NetworkMeasure;
+  /** What the VM was seen to use when this was first ordered: part of the order as the switches know it. Absent = none. */
+  readonly claimed?: readonly string[];
   /** Where the VM was plugged in when it was last put into force. */
   readonly ports: readonly PluggedPort[];
 }

@@ -8,7 +8,7 @@ import type { ActOutcome } from '../../connectors/enforcement/enforcer.ts';
 import { vmMark } from '../../connectors/enforcement/checked-order.ts';
 import type { MeasureOutcome, NetworkEnforcer } from '../../connectors/enforcement/network-enforcer.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
-import type { NetworkMeasure, NetworkMeasureKind } from '../../model/network-measure.ts';
+import type { NetworkMeasure, NetworkMeasureKind, Quarantine, VmPort } from '../../model/network-measure.ts';
 import type { MeasureMemory, WantedMeasure } from './measure-memory.ts';
 import type { PluggedPort } from './vm-ports.ts';
 
@@ -21,6 +21,8 @@ export interface NetworkDeskOptions {
   /** Null = the switch of this port cannot be reached. */
   readonly enforcer: (port: PluggedPort) => NetworkEnforcer | null;
   readonly guard: (event: GuardEvent) => void;
+  /** By which addresses the VM may be asked for, by its own word; asked when a quarantine is first ordered. Absent = none. */
+  readonly claimed?: (vm: string, measure: Quarantine) => readonly string[];
   /** Ends what is over and is not in the memory; called in turn with all else. */
   readonly overdue?: () => Promise<void>;
 }
@@ -83,12 +85,15 @@ export class NetworkDesk {
       const said = JSON.stringify(measure);
       const twin = wanted.value.find((one) => one.vm === vm && JSON.stringify(one.measure) === said);
       const as = twin?.as ?? id;
+      // The switches know an order by all it says, this included: whatever the VM shows later, it stays the same order.
+      const claimed = twin === undefined ? this.#claimedBy(vm, measure) : (twin.claimed ?? []);
       // Kept before it is done: whoever is ended in between finishes it when he is back.
-      const kept = this.#keep({ vm, id, as, measure, ports: plugged.value.map(({ plug }) => plug) });
+      const kept = this.#keep({ vm, id, as, measure, claimed, ports: plugged.value.map(({ plug }) => plug) });
       if (!kept.ok) return failed(kept.error);
       if (twin !== undefined && twin.id !== id) this.#options.memory.remove(vm, twin.id);
       const outcomes: MeasureOutcome[] = [];
-      for (const { port, enforcer } of plugged.value) outcomes.push(await enforcer.apply(port, as, measure));
+      for (const { port, enforcer } of plugged.value)
+        outcomes.push(await enforcer.apply(withClaims(port, claimed), as, measure));
       const sum = together(outcomes);
       if (sum.state !== 'failed') return sum;
       // Not on one port and off another: what was done of it is taken back.
@@ -177,13 +182,13 @@ export class NetworkDesk {
   }
 
   async #putBack(wanted: WantedMeasure, isRunning: boolean): Promise<void> {
-    const { vm, id, as, measure } = wanted;
+    const { vm, id, as, measure, claimed = [] } = wanted;
     const now = isRunning ? await this.#options.ports(vm) : null;
     // Until the VM can be asked, where it was plugged in last is where its device will be.
     const ports = now?.ok === true ? now.value : wanted.ports;
     let changed = false;
     for (const plug of ports) {
-      const outcome = await this.#options.enforcer(plug)?.apply(plug.port, as, measure);
+      const outcome = await this.#options.enforcer(plug)?.apply(withClaims(plug.port, claimed), as, measure);
       changed ||= outcome?.changed === true;
       if (outcome?.state === 'done') continue;
       // The device of a VM that is off is gone, and there is nothing to stop.
@@ -195,6 +200,10 @@ export class NetworkDesk {
       this.#options.log.warn('measure was missing and was put back', { vm, id, kind: measure.kind });
     }
     if (now?.ok === true && JSON.stringify(ports) !== JSON.stringify(wanted.ports)) this.#keep({ ...wanted, ports });
+  }
+
+  #claimedBy(vm: string, measure: NetworkMeasure): readonly string[] {
+    return measure.kind === 'quarantine' ? (this.#options.claimed?.(vm, measure) ?? []) : [];
   }
 
   /** Where another enforcer acts on a device by now, what the one before it put there would never be lifted. */
@@ -272,6 +281,10 @@ function failed(why: Problem): ActOutcome {
 
 function hasEnded(measure: NetworkMeasure, nowMs: number): boolean {
   return measure.kind === 'block-flow' && Date.parse(measure.expiresAt) <= nowMs;
+}
+
+function withClaims(port: VmPort, claimed: readonly string[]): VmPort {
+  return claimed.length === 0 ? port : { ...port, claimed: [...claimed] };
 }
 
 function distinct(ports: readonly PluggedPort[]): readonly PluggedPort[] {

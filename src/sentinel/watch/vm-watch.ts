@@ -82,7 +82,7 @@ export class VmWatch {
   readonly #line: GuestLine;
   readonly #kept: SightKeeper;
   readonly #sleeper = new Sleeper();
-  readonly #standing: Standing;
+  readonly standing: Standing;
   #attention: Attention = 'none';
   #sensor: GuestSensor | null = null;
   #trace: CrossCheck | null = null;
@@ -103,7 +103,7 @@ export class VmWatch {
   constructor(options: WatchOptions) {
     this.#options = options;
     this.entry = options.entry;
-    this.#standing = new Standing(options.entry.id, options.listener);
+    this.standing = new Standing(options.entry.id, options.listener);
     this.#clock = options.clock;
     this.#line = new GuestLine(options.entry.handle, options.source, options.clock, () => this.#sleeper.wake());
     const bornMs = options.clock.now();
@@ -327,7 +327,7 @@ export class VmWatch {
     if (!swept.ok) return unwatchedPollMs;
     this.#lastSweepAtMs = monotonicMs;
     this.#lastSweep = swept.value;
-    this.#standing.tell(swept.value, monotonicMs);
+    this.standing.tell(swept.value, monotonicMs);
     return 0;
   }
 
@@ -357,7 +357,7 @@ export class VmWatch {
       return threads.ok ? threads.value : null;
     });
     this.#paced(beganMs, busyBeforeMs, news);
-    this.#standing.tell(swept.value, beganMs);
+    this.standing.tell(swept.value, beganMs);
     if (this.#trace !== null) return this.#checkTrace(this.#trace, news, nowMs);
     for (const event of news.events) if (event.kind === 'loss') this.#countLoss(event, news.missed);
     if (news.events.length > 0) this.#options.listener.news(this.entry.id, news.events);

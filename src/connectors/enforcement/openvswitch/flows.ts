@@ -10,8 +10,12 @@ export interface SwitchPlace {
   readonly vlan: number | null;
 }
 
-/** Above what others write: a block before what a quarantine lets pass, and that before what it drops. */
-const priorities = { block: 65_100, pass: 65_010, drop: 65_000 } as const;
+/**
+ * Above what others write: a block before what a quarantine lets pass, and that before what it drops. What the VM sends is judged before
+ * what anybody is sent: otherwise a VM in quarantine that says it is management would be let through by what lets management through,
+ * to itself or to another VM in quarantine; and what is handed to everybody as well would carry it to everybody.
+ */
+const priorities = { block: 65_100, leave: 65_010, stay: 65_000, arrive: 64_990, rest: 64_980 } as const;
 /** So many blocks of one bridge, each with a priority of its own: of two alike the later would take the other's place. */
 export const blockSlots = 400;
 const hardTimeoutMax = 65_535;
@@ -33,24 +37,23 @@ function withCookie(cookie: string, flows: readonly string[]): readonly string[]
 
 function quarantineFlows(measure: CheckedQuarantine, port: CheckedPort, place: SwitchPlace): readonly string[] {
   const { ofport } = place;
-  const passed = [...leaving(measure, port), ...arriving(measure, port, place)];
-  const dropped = [`in_port=${ofport}`, `dl_src=${port.mac}`, `dl_dst=${port.mac}`];
+  const from = `in_port=${ofport},dl_src=${port.mac}`;
+  const dropped = (priority: number, match: string): string => `priority=${priority},${match},actions=drop`;
   return [
-    ...passed.map(
-      (flow) => `priority=${priorities.pass},${flow.replace('FROM', `in_port=${ofport},dl_src=${port.mac}`)}`,
-    ),
-    ...dropped.map((match) => `priority=${priorities.drop},${match},actions=drop`),
+    ...leaving(measure, port).map((match) => `priority=${priorities.leave},${from},${match},actions=NORMAL`),
+    ...[`in_port=${ofport}`, `dl_src=${port.mac}`].map((match) => dropped(priorities.stay, match)),
+    ...arriving(measure, port, place).map((flow) => `priority=${priorities.arrive},${flow}`),
+    dropped(priorities.rest, `dl_dst=${port.mac}`),
   ];
 }
 
-/** `FROM` stands for the VM's port. */
 function leaving({ management, routers }: CheckedQuarantine, port: CheckedPort): readonly string[] {
   const hops = distinctBlocks([...management, ...routers]);
   const own = (family: 4 | 6, field: string): readonly string[] => {
     const blocks = distinctBlocks(port.addresses.filter((block) => block.family === family));
     return blocks.length === 0 ? [''] : blocks.map((block) => `,${field}=${blockText(block)}`);
   };
-  const matches = [
+  return [
     ...four(hops).flatMap((hop) => own(4, 'arp_spa').map((from) => `arp,arp_tpa=${hop}${from}`)),
     ...four(distinctBlocks(management)).flatMap((to) =>
       own(4, 'nw_src').map((from) => `ip,${toOne},nw_dst=${to}${from}`),
@@ -63,7 +66,6 @@ function leaving({ management, routers }: CheckedQuarantine, port: CheckedPort):
     ),
     ...hops.flatMap((hop) => solicitedNode(hop) ?? []).map((group) => `icmp6,icmp_type=135,ipv6_dst=${group}`),
   ];
-  return matches.map((match) => `FROM,${match},actions=NORMAL`);
 }
 
 function arriving(
@@ -72,7 +74,7 @@ function arriving(
   place: SwitchPlace,
 ): readonly string[] {
   const hops = distinctBlocks([...management, ...routers]);
-  const known = port.addresses.filter((block) => isSingle(block));
+  const known = [...port.addresses, ...port.claimed].filter((block) => isSingle(block));
   const toVm = [
     ...four(hops).map((from) => `dl_dst=${port.mac},arp,arp_spa=${from}`),
     ...four(distinctBlocks(management)).map((from) => `dl_dst=${port.mac},ip,nw_src=${from}`),
@@ -81,7 +83,8 @@ function arriving(
       discoveryTypes.map((type) => `dl_dst=${port.mac},icmp6,icmp_type=${type},ipv6_src=${from}`),
     ),
   ];
-  // Who has the VM is asked of everybody, and the VM's port gets nothing that is for everybody: so it is handed over by itself.
+  // Who has the VM is asked of everybody, and the VM's port gets nothing that is for everybody: so it is handed over by itself. What
+  // the VM only claims is good for this and for nothing it may send: it hears a question, to which it could have sent the answer unasked.
   const asked = [
     ...four(hops).flatMap((from) => four(known).map((own) => `${toAll},arp,arp_spa=${from},arp_tpa=${own}`)),
     ...six(hops).flatMap((from) =>

@@ -10,7 +10,7 @@ import { cookieOf, writeRecord } from './switch-state.ts';
 
 const action = String.raw`(?:drop|NORMAL|(?:NORMAL,)?(?:pop_vlan,)?output:7)`;
 const flow = new RegExp(
-  String.raw`^cookie=0x504c[0-9a-f]{12},priority=65\d{3}(?:,[a-z][a-z0-9_]*(?:=[0-9a-fx.:/]+)?)*,actions=${action}$`,
+  String.raw`^cookie=0x504c[0-9a-f]{12},priority=6[45]\d{3}(?:,[a-z][a-z0-9_]*(?:=[0-9a-fx.:/]+)?)*,actions=${action}$`,
 );
 
 test('every flow is one line of fields, addresses and an action of ours', () => {

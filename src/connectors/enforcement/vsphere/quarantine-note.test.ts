@@ -23,7 +23,7 @@ const note: fc.Arbitrary<QuarantineNote> = fc.record({
 });
 /** What fast-check makes has no prototype. */
 const plain = <T>(made: T): T => JSON.parse(JSON.stringify(made)) as T;
-const port = { interface: '4000', mac: '52:54:00:00:00:01', addresses: [], bridge: null, vm: 'x' };
+const port = { interface: '4000', mac: '52:54:00:00:00:01', addresses: [], claimed: [], bridge: null, vm: 'x' };
 
 test('any note is read as it was written, and none when it was taken away', () => {
   fc.assert(
