@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cp, mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { problem } from '../src/kit/problem.ts';
 import { fail, ok, type Result } from '../src/kit/result.ts';
@@ -78,6 +78,11 @@ export async function openLibvirtHost(options: LibvirtOptions = {}): Promise<Res
     await wait(50);
   }
   return ok(host);
+}
+
+/** What a program's words are put behind, so that it takes this for the libvirt of its host. It sees no other, and nobody else sees this. */
+export function asLibvirtOfItsHost({ socket }: LibvirtHost): readonly string[] {
+  return ['unshare', '--mount', 'sh', '-c', 'mount --bind "$0" /run/libvirt && exec "$@"', dirname(socket)];
 }
 
 async function layOutHome(): Promise<string> {

@@ -18,8 +18,8 @@ export interface Product {
   run(...args: readonly string[]): Promise<Ran>;
   /** Runs a verb with --json and parses its answer; fails the test when the exit code is not the expected one. */
   json<T>(...args: readonly string[]): Promise<T>;
-  /** Starts `plumbline up` on a free port and waits until it answers. */
-  up(): Promise<RunningUp>;
+  /** Starts `plumbline up` on a free port and waits until it answers. `within`: a command that runs the one that follows its words. */
+  up(within?: readonly string[]): Promise<RunningUp>;
   remove(): Promise<void>;
 }
 
@@ -50,13 +50,14 @@ export async function makeProduct(): Promise<Product> {
     stateDir,
     run,
     json,
-    up: () => startUp(env, run),
+    up: (within = []) => startUp(env, run, within),
     remove: () => rm(stateDir, { recursive: true, force: true }),
   };
 }
 
-async function startUp(env: NodeJS.ProcessEnv, run: Product['run']): Promise<RunningUp> {
-  const child = spawn(bin, ['up', '--port', '0'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+async function startUp(env: NodeJS.ProcessEnv, run: Product['run'], within: readonly string[]): Promise<RunningUp> {
+  const [program, ...words] = [...within, bin, 'up', '--port', '0'];
+  const child = spawn(program, words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
