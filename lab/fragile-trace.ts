@@ -105,7 +105,11 @@ async function tryTracer(guest: Guest, address: string, lateMs: number): Promise
   };
   await becomes(() => heard.some((one) => 'watching' in one || 'refused' in one || 'lost' in one), 30_000);
   const watchdog = heard.find((one) => 'watching' in one)?.watchdog ?? 0;
-  return { process: child, watchdog, heard, tell: (word) => void child.send(word), waitFor };
+  // One that its watchdog found too late, on a busy machine, has ended by itself and needs no word.
+  const tell = (word: TracerWord): void => {
+    if (child.connected) child.send(word, () => undefined);
+  };
+  return { process: child, watchdog, heard, tell, waitFor };
 }
 
 /** Follows a guest's STOP and RESUME events; times are QEMU's own. */

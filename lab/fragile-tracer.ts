@@ -10,6 +10,7 @@ import { WatchdogGuardian } from '../src/introspection/trace/watchdog/watchdog-g
 
 const [socketPath = '', qemuPid = '', address = '', lateMs = ''] = process.argv.slice(2);
 const starvedMs = 20_000;
+const drainMs = 50;
 const guardian = new WatchdogGuardian({ lateMs: Number(lateMs) });
 const watched = await guardian.watch({ socketPath, qemuPid: Number(qemuPid) });
 if (!watched.ok) {
@@ -82,11 +83,16 @@ function obey(word: TracerWord): void {
   }
 }
 
+/**
+ * In two steps: QEMU keeps a stop point that was met in the moment of the interruption until it comes by again, and if it has been told
+ * to let the guest run by then, the guest stands at that point for good.
+ */
 function detach(): void {
-  // QEMU does not survive a second one.
   if (state === 'detaching') return;
   state = 'detaching';
-  connection.write(`${interruptBytes}${encodePacket('D')}`);
+  connection.write(interruptBytes);
+  // A guest that stood already says nothing to an interruption.
+  setTimeout(() => connection.write(encodePacket('D')), drainMs);
 }
 
 function tell(standing: GuestStanding): void {

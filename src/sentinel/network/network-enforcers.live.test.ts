@@ -232,9 +232,9 @@ for (const kind of ['bridge', 'ovs'] as const satisfies readonly SwitchKind[]) {
       isDone(await enforcer.release(port, 'b1'), true);
       await allPass(blocked);
 
-      isDone(await enforcer.apply(port, 'b2', block(2)), true);
+      isDone(await enforcer.apply(port, 'b2', block(5)), true);
       await nonePass(blocked);
-      const deadline = performance.now() + 6000;
+      const deadline = performance.now() + 9000;
       while ((await arrivals(blocked.out, 1)) === 0) {
         assert.ok(performance.now() < deadline, 'the block ends');
         await wait(100);
