@@ -1,7 +1,7 @@
 // VMs of several hosts as orders reach them: each step once, verified by reading back, over hypervisors and switches that may
 // refuse, hang or lie. Outlives the manager that orders, as hosts do.
 import type { Enforcer } from '../connectors/enforcement/enforcer.ts';
-import { verifiedEnforcer, type VmControl } from '../connectors/enforcement/verified-action.ts';
+import { isReadByItself, verifiedEnforcer, type VmControl } from '../connectors/enforcement/verified-action.ts';
 import type { Clock } from '../kit/clock.ts';
 import { problem } from '../kit/problem.ts';
 import { fail, ok, type Result } from '../kit/result.ts';
@@ -52,20 +52,7 @@ export class SimulatedEstate {
 
   abilities(): readonly Ability[] {
     return plannedActions
-      .filter(
-        (action) =>
-          ![
-            'lift',
-            'memory-dump',
-            'cut-link',
-            'restore-link',
-            'revert',
-            're-image',
-            'undo-re-image',
-            'save',
-            'undo-save',
-          ].includes(action),
-      )
+      .filter((action) => action !== 'lift' && !isReadByItself(action))
       .map((action) => ({ action, available: true, why: null }));
   }
 

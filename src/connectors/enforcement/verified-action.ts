@@ -157,7 +157,8 @@ async function carryOut(step: Step, control: VmControl, patience: Patience): Pro
   };
 }
 
-function isReadByItself(action: Action): action is SelfReadAction {
+/** Whether an action has a reading of its own, and a control of its own that a hypervisor may lack. */
+export function isReadByItself(action: Action): action is SelfReadAction {
   return selfRead.some((one) => one === action);
 }
 

@@ -4,14 +4,14 @@
 import { lstat } from 'node:fs/promises';
 import { causeOf, type Problem, problem, sayProblem } from '../../../kit/problem.ts';
 import { fail, ok, type Result } from '../../../kit/result.ts';
-import { type DomainDisk, readDomainDisks } from '../../../protocols/libvirt/domain-disks.ts';
+import type { DomainDisk } from '../../../protocols/libvirt/domain-disks.ts';
 import type { LibvirtClient, LibvirtDomain } from '../../../protocols/libvirt/libvirt-client.ts';
-import { openLibvirtMonitor } from '../../../protocols/libvirt/libvirt-monitor.ts';
-import { type Disk, readDisks } from '../disks.ts';
+import type { Disk } from '../disks.ts';
 import type { ImageControl } from '../verified-image.ts';
 import { diskBefore, makeOverlay, overlayPath } from './fresh-overlay.ts';
 import { changeOf, type GoldenImage, readGoldenImage } from './golden-image.ts';
 import type { WithDomain } from './libvirt-links.ts';
+import { readDefinedDisks, readRunningDisks } from './vm-disks.ts';
 
 export interface ImageTarget {
   readonly socket: string;
@@ -49,13 +49,7 @@ function problemOf(result: Result<unknown>): Problem | null {
 }
 
 async function placeOf(client: LibvirtClient, domain: LibvirtDomain, target: ImageTarget): Promise<Result<Place>> {
-  const persistent = await client.isPersistent(domain);
-  if (!persistent.ok) return persistent;
-  if (!persistent.value)
-    return refusal('libvirt forgets the domain when it stops, so that it could not be started again', 'Define it.');
-  const xml = await client.describe(domain, 'kept');
-  if (!xml.ok) return xml;
-  const disks = readDomainDisks(xml.value);
+  const disks = await readDefinedDisks(client, domain, refusal);
   if (!disks.ok) return disks;
   const [kept, ...others] = disks.value.filter((disk) => disk.writable);
   if (kept === undefined || others.length > 0)
@@ -74,14 +68,11 @@ function refusal(why: string, mend?: string): Result<never> {
 
 /** Of the QEMU that runs now, which may be another than the one this began with. */
 async function writableDisk({ socket, uuid }: ImageTarget): Promise<Result<Disk>> {
-  const monitor = await openLibvirtMonitor(socket, uuid);
-  if (!monitor.ok) return monitor;
-  const disks = await readDisks(monitor.value);
-  monitor.value.close();
+  const disks = await readRunningDisks(socket, uuid);
   if (!disks.ok) return disks;
-  const [disk, ...others] = disks.value.filter((one) => one.writable);
+  const [disk, ...others] = disks.value;
   if (disk !== undefined && others.length === 0) return ok(disk);
-  const named = disks.value.filter((one) => one.writable).map(({ device }) => device);
+  const named = disks.value.map(({ device }) => device);
   return refusal(`QEMU has ${named.length} writable disks (${named.slice(0, 8).join(', ')}), not one`);
 }
 

@@ -26,13 +26,7 @@ export async function readKeptDisks(
   domain: LibvirtDomain,
   isForGood = false,
 ): Promise<Result<KeptDisks>> {
-  const persistent = await client.isPersistent(domain);
-  if (!persistent.ok) return persistent;
-  if (!persistent.value)
-    return refusal('libvirt forgets the domain when it stops, so that it could not be started again', 'Define it.');
-  const xml = await client.describe(domain, 'kept');
-  if (!xml.ok) return xml;
-  const disks = readDomainDisks(xml.value);
+  const disks = await readDefinedDisks(client, domain, refusal);
   if (!disks.ok) return disks;
   const writable = disks.value.filter((disk) => disk.writable);
   if (writable.length === 0 || writable.length > disksMax)
@@ -44,7 +38,21 @@ export async function readKeptDisks(
   return ok({ writable, others: disks.value.filter((disk) => !disk.writable).map(({ target }) => target) });
 }
 
-/** Of whichever QEMU runs the domain now. */
+/** All disks in the definition that libvirt keeps; `refuse` words the refusal of a domain that it forgets. */
+export async function readDefinedDisks(
+  client: LibvirtClient,
+  domain: LibvirtDomain,
+  refuse: (why: string, mend: string) => Result<never>,
+): Promise<Result<readonly DomainDisk[]>> {
+  const persistent = await client.isPersistent(domain);
+  if (!persistent.ok) return persistent;
+  if (!persistent.value)
+    return refuse('libvirt forgets the domain when it stops, so that it could not be started again', 'Define it.');
+  const xml = await client.describe(domain, 'kept');
+  return xml.ok ? readDomainDisks(xml.value) : xml;
+}
+
+/** The writable ones, of whichever QEMU runs the domain now. */
 export async function readRunningDisks(socket: string, uuid: string): Promise<Result<readonly Disk[]>> {
   const monitor = await openLibvirtMonitor(socket, uuid);
   if (!monitor.ok) return monitor;
