@@ -3,10 +3,12 @@
 // sentinel had weight -15 and whose guests took every processor, a watchdog in a session of its own had no turn for ten seconds.
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** Gives the session that process `pid` leads the weight of ours. Nothing happens where the kernel has no such groups, or forbids it. */
-export function weighAsWeDo(pid: number): void {
+/** Gives the session that process `pid` leads the weight of the session of `model`, of ours unless told. Nothing happens where the kernel has
+ *  no such groups, where the model is in none (a process of no session since the kernel's own, or with a control group's weight), or where
+ *  the kernel forbids it. */
+export function weighAlike(pid: number, model: number | 'self' = 'self'): void {
   try {
-    const weight = weightIn(readFileSync('/proc/self/autogroup', 'latin1'));
+    const weight = weightIn(readFileSync(`/proc/${model}/autogroup`, 'latin1'));
     if (weight !== null) writeFileSync(`/proc/${pid}/autogroup`, weight);
   } catch {
     // As the kernel has it, then.

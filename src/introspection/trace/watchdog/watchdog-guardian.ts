@@ -9,7 +9,7 @@ import type { Problem } from '../../../kit/problem.ts';
 import { fail, ok } from '../../../kit/result.ts';
 import type { Result } from '../../../kit/result.ts';
 import type { GuardedStub, Guardian, Watch } from '../guardian.ts';
-import { weighAsWeDo } from './scheduling-group.ts';
+import { weighAlike } from './scheduling-group.ts';
 import { readReport } from './watchdog-words.ts';
 import type { Order, Report } from './watchdog-words.ts';
 
@@ -82,7 +82,7 @@ class Watchdog {
       execArgv: [`--max-old-space-size=${heapMiB}`],
       env: {},
     });
-    if (child.pid !== undefined) weighAsWeDo(child.pid);
+    if (child.pid !== undefined) weighAlike(child.pid);
     const dog = new Watchdog(child);
     const ready = await dog.#answer(0, readyMs);
     if (ready?.report.say === 'ready') return ok(dog);
