@@ -1,7 +1,7 @@
 // An Open vSwitch of the lab's own, in the gateway's network namespace: its database, its daemon, one bridge. Its datapath is
 // the one in user space, since this machine's kernel has none. Everything ends with the gateway.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 
 const schema = '/usr/share/openvswitch/vswitch.ovsschema';
@@ -18,7 +18,7 @@ export async function startOpenVswitch(directory: string, inside: readonly strin
   const socket = ovsDatabaseIn(directory);
   const database = join(directory, 'conf.db');
   run('ovsdb-tool', 'create', database, schema);
-  daemon(directory, ['ovsdb-server', database, `--remote=punix:${socket}`, ...controlOf(directory, 'ovsdb-server')]);
+  daemon(directory, ['ovsdb-server', database, `--remote=punix:${socket}`, '--pidfile']);
   await appeared(socket);
   vsctl(directory, '--no-wait', 'init');
   await startSwitchDaemon(directory, inside);
@@ -26,11 +26,8 @@ export async function startOpenVswitch(directory: string, inside: readonly strin
 
 /** The daemon that forwards, by itself: so that it can be killed and started again. */
 export async function startSwitchDaemon(directory: string, inside: readonly string[] = []): Promise<ChildProcess> {
-  const control = join(directory, 'ovs-vswitchd.ctl');
-  rmSync(control, { force: true });
-  const argv = ['ovs-vswitchd', `unix:${ovsDatabaseIn(directory)}`, ...controlOf(directory, 'ovs-vswitchd')];
-  const child = daemon(directory, [...inside, ...argv]);
-  await appeared(control);
+  const child = daemon(directory, [...inside, 'ovs-vswitchd', `unix:${ovsDatabaseIn(directory)}`, '--pidfile']);
+  await appeared(join(directory, `ovs-vswitchd.${child.pid}.ctl`));
   return child;
 }
 
@@ -45,10 +42,6 @@ export function addOvsBridge(directory: string, bridge: string, inside: readonly
 
 export function addOvsPort(directory: string, bridge: string, port: string): void {
   vsctl(directory, 'add-port', bridge, port);
-}
-
-function controlOf(directory: string, name: string): readonly string[] {
-  return [`--pidfile=${join(directory, `${name}.pid`)}`, `--unixctl=${join(directory, `${name}.ctl`)}`];
 }
 
 function vsctl(directory: string, ...args: readonly string[]): void {

@@ -38,6 +38,8 @@ export interface SwitchControl {
   put(order: CheckedOrder): Promise<Result<void>>;
   /** Takes away all that the id put on the interface, for whichever VM. Just before, `read` was asked about the same port. */
   take(port: CheckedPort, id: string): Promise<Result<void>>;
+  /** Where a switch goes on for a while as it decided before: makes it forget that. Asked for when all reads as it was ordered. */
+  settle?(): Promise<Result<void>>;
 }
 
 const usualPace: Pace = { deadlineMs: 3000, readEveryMs: 25 };
@@ -194,8 +196,12 @@ async function readUntil(
   const deadline = clock.monotonic() + (isWorthWaiting ? deadlineMs : 0);
   for (;;) {
     const read = await control.read(port);
-    const words = read.ok ? wrong(read.value) : sayProblem(read.error);
-    if (read.ok && words === null) return { found: read.value, words: '' };
+    let words = read.ok ? wrong(read.value) : sayProblem(read.error);
+    if (read.ok && words === null) {
+      const settled = await control.settle?.();
+      if (settled === undefined || settled.ok) return { found: read.value, words: '' };
+      words = sayProblem(settled.error);
+    }
     if (clock.monotonic() >= deadline) return { found: null, words: (words ?? '').slice(0, 2000) };
     await sleep(readEveryMs);
   }

@@ -8,8 +8,7 @@
 //   await flows.stop();        // ends all with `stopped` and takes back what was set in the switch
 //
 // Needs root (or CAP_NET_RAW and CAP_NET_ADMIN), tcpdump and iproute2. Sees nothing inside the guest and judges nothing.
-import { readFileSync, readlinkSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readlinkSync } from 'node:fs';
 import { isoTime, type Clock } from '../../kit/clock.ts';
 import { sayProblem } from '../../kit/problem.ts';
 import type { Result } from '../../kit/result.ts';
@@ -19,6 +18,7 @@ import { FlowTable, type TableHealth } from './flow-table.ts';
 import type { FlowLoss, FlowSource, LiveFlow, SeenFlow } from './flow-record.ts';
 import { FrameIntake, type IntakeHealth } from './frame-intake.ts';
 import { readLinks, type HostLink } from '../../protocols/iproute/host-links.ts';
+import { switchDaemonPid } from '../../protocols/ovsdb/switch-daemon.ts';
 import { chooseListeningPoints, type Coverage, type PluggedVm, type VmOnHost } from './listening-points.ts';
 import { NameTable } from './name-table.ts';
 import { readBridges, type OvsBridge } from './ovs-database.ts';
@@ -307,8 +307,7 @@ export class FlowWatch {
 /** It sends its records from its own network namespace: they reach us only when that is ours as well. */
 function namespaceOfSwitch(database: string): string | null {
   try {
-    const pid = readFileSync(join(dirname(database), 'ovs-vswitchd.pid'), 'latin1').trim();
-    return readlinkSync(`/proc/${Number(pid)}/ns/net`);
+    return readlinkSync(`/proc/${switchDaemonPid(database)}/ns/net`);
   } catch {
     return null;
   }

@@ -1,7 +1,6 @@
 // Where a VM is plugged in: its cards, the host's devices behind them, and the switch each device is on. A card that is on no switch we
 // can act on is told with the reason, since a VM with a way out beside is not in quarantine.
-import { existsSync, readFileSync, readlinkSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readlinkSync } from 'node:fs';
 import type { Result } from '../../kit/result.ts';
 import { ok } from '../../kit/result.ts';
 import { nftObstacle } from '../../connectors/enforcement/nftables/nft-access.ts';
@@ -9,6 +8,7 @@ import { bridgesOfSwitch } from '../../connectors/enforcement/openvswitch/switch
 import { networkCards, type NetworkCard } from '../../introspection/hypervisor/network-cards.ts';
 import type { VmPort } from '../../model/network-measure.ts';
 import { type HostLink, readLinks } from '../../protocols/iproute/host-links.ts';
+import { switchDaemonPid } from '../../protocols/ovsdb/switch-daemon.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
 import { bridgeEnforcer, type BridgeEnforcer, type LibvirtGuest } from './bridge-enforcer.ts';
 
@@ -84,18 +84,9 @@ async function switchedDevices(
   namespace: string | null,
 ): Promise<Result<ReadonlyMap<string, string>>> {
   if (!existsSync(database)) return ok(new Map());
-  const pid = pidIn(join(dirname(database), 'ovs-vswitchd.pid'));
+  const pid = switchDaemonPid(database);
   if (pid === null || namespaceOf(pid) !== namespace) return ok(new Map());
   return bridgesOfSwitch(database);
-}
-
-function pidIn(path: string): number | null {
-  try {
-    const pid = Number(readFileSync(path, 'latin1').trim());
-    return Number.isSafeInteger(pid) && pid > 0 ? pid : null;
-  } catch {
-    return null;
-  }
 }
 
 function namespaceOf(pid: number | 'self'): string | null {

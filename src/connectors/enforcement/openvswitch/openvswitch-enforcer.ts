@@ -13,7 +13,9 @@ import type { Patience } from '../verified-action.ts';
 import { type FoundMeasure, type SwitchControl, verifiedNetworkEnforcer } from '../verified-measure.ts';
 import { type DumpedFlows, ourCookies, parseFlows, quietPorts } from './flow-dump.ts';
 import { blockSlots, flowsOf } from './flows.ts';
+import { forgetDecisions, untilTaken } from './switch-cache.ts';
 import {
+  askToBeTaken,
   type BridgeState,
   cookieOf,
   dropRecord,
@@ -35,10 +37,10 @@ export interface OpenVswitchOptions {
 const flowsMax = 4096;
 
 export function openVswitchEnforcer({ database, patience, capture }: OpenVswitchOptions): NetworkEnforcer {
-  return verifiedNetworkEnforcer(openVswitchControl(database), capture, patience);
+  return verifiedNetworkEnforcer(openVswitchControl(database, patience), capture, patience);
 }
 
-function openVswitchControl(database: string): SwitchControl {
+function openVswitchControl(database: string, patience: Patience): SwitchControl {
   const withState = async <T>(
     work: (state: SwitchState, client: OvsdbClient) => Promise<Result<T>>,
   ): Promise<Result<T>> => {
@@ -63,6 +65,16 @@ function openVswitchControl(database: string): SwitchControl {
     read: (port) => withState((state) => readMeasures(state, port.interface, flows)),
     put: (order) => withState((state, client) => putMeasure(order, state, client, flows)),
     take: (port, id) => withState((state, client) => takeMeasure(port, id, state, client, flows)),
+    async settle() {
+      const client = await openOvsdb(database);
+      if (!client.ok) return client;
+      try {
+        const taken = await untilTaken(client.value, patience);
+        return taken.ok ? await forgetDecisions(database) : taken;
+      } finally {
+        client.value.close();
+      }
+    },
   };
 }
 
@@ -220,7 +232,7 @@ async function reroute(
     );
   const forget = known !== null && known.uuid !== home.uuid ? dropRecord(known.uuid, record) : [];
   const move = place.bridge.uuid === target.uuid ? [] : movePort(place.port.uuid, home.uuid, target.uuid);
-  const done = await client.transact([...forget, ...writeRecord(home.uuid, record), ...move]);
+  const done = await client.transact([...forget, ...writeRecord(home.uuid, record), ...move, askToBeTaken]);
   return done.ok ? ok(undefined) : done;
 }
 
@@ -237,7 +249,7 @@ async function takeMeasure(
     if (record.kind === 'reroute') {
       const away = place !== null && place.bridge.name === record.through;
       const back = away ? movePort(place.port.uuid, place.bridge.uuid, bridge.uuid) : [];
-      const done = await client.transact([...back, ...dropRecord(bridge.uuid, record)]);
+      const done = await client.transact([...back, ...dropRecord(bridge.uuid, record), askToBeTaken]);
       if (!done.ok) return done;
       continue;
     }

@@ -118,6 +118,24 @@ export function movePort(port: string, from: string, to: string): readonly Json[
   return [mutate(from, [['ports', 'delete', set]]), mutate(to, [['ports', 'insert', set]])];
 }
 
+/** Put into a transaction whose change the switch's daemon is to say that it has carried out (ovs-vswitchd.conf.db(5), `next_cfg`). */
+export const askToBeTaken: Json = {
+  op: 'mutate',
+  table: 'Open_vSwitch',
+  where: [],
+  mutations: [['next_cfg', '+=', 1]],
+};
+
+/** Whether the daemon has carried out what it was last asked to. */
+export async function isTaken(client: OvsdbClient): Promise<Result<boolean>> {
+  const columns = ['cur_cfg', 'next_cfg'];
+  const answer = await client.transact([{ op: 'select', table: 'Open_vSwitch', where: [], columns }]);
+  if (!answer.ok) return answer;
+  const row = answer.value.flatMap((result) => rowsOf(result))[0];
+  const [current, next] = columns.map((column) => asNumber(row?.[column]));
+  return ok(typeof current === 'number' && typeof next === 'number' && current >= next);
+}
+
 function mutate(bridge: string, mutations: Json): Json {
   return { op: 'mutate', table: 'Bridge', where: [['_uuid', '==', ['uuid', bridge]]], mutations };
 }
