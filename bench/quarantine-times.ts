@@ -115,7 +115,10 @@ function deskOn(segment: SwitchedSegment, memory: MeasureMemory, plug: PluggedPo
 }
 
 async function leaks(segment: SwitchedSegment, desk: NetworkDesk, database: string): Promise<readonly number[]> {
-  const watch = new SwitchWatch(database, () => void desk.reconcile(new Set()));
+  const watch = new SwitchWatch(database, {
+    changed: () => desk.reconcile(new Set()),
+    isNeeded: () => desk.hasFlowsOn('openvswitch'),
+  });
   await watch.attend();
   const outcome = await desk.apply(vm, 'restarted', quarantine);
   if (outcome.state !== 'done') throw new Error(outcome.evidence);

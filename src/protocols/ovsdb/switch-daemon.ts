@@ -1,6 +1,7 @@
 // The daemon that forwards for a database's bridges. It writes who it is beside the database (ovs-vswitchd(8), `--pidfile`), and
 // answers ovs-appctl(8) on a socket that is named after it (`--unixctl`).
 import { readFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { dirname, join } from 'node:path';
 
 /** Its process; null when none has said that it runs. `database`: the path of the database's unix socket. */
@@ -15,4 +16,25 @@ export function switchDaemonPid(database: string): number | null {
 
 export function switchDaemonControl(database: string, pid: number): string {
   return join(dirname(database), `ovs-vswitchd.${pid}.ctl`);
+}
+
+export interface SwitchDaemon {
+  /** Resolves when it has ended, or when `leave` was called. */
+  readonly ended: Promise<void>;
+  leave(): void;
+}
+
+/** Keeps a connection to the daemon, which ends with it; null when none runs. */
+export async function attendSwitchDaemon(database: string): Promise<SwitchDaemon | null> {
+  const pid = switchDaemonPid(database);
+  if (pid === null) return null;
+  const socket = createConnection(switchDaemonControl(database, pid));
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  const { promise: connected, resolve: answer } = Promise.withResolvers<boolean>();
+  socket.once('connect', () => answer(true));
+  socket.on('error', () => answer(false));
+  socket.once('close', () => resolve());
+  // It says nothing unasked; what is not read would keep the end from being noticed.
+  socket.resume();
+  return (await connected) ? { ended, leave: () => void socket.destroy() } : null;
 }

@@ -10,6 +10,7 @@ import { bridgeName, openSwitchedSegment, places, type SwitchedSegment } from '.
 import { silentLog } from '../../kit/log.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
 import type { NetworkMeasure } from '../../model/network-measure.ts';
+import { switchDaemonPid } from '../../protocols/ovsdb/switch-daemon.ts';
 import { type Database, openDatabase } from '../database.ts';
 import { MeasureMemory } from './measure-memory.ts';
 import { NetworkDesk } from './network-desk.ts';
@@ -77,23 +78,73 @@ suite('held to what is wanted', () => {
     return (await segment.arrived()).peer - earlier;
   }
 
-  test('a daemon that died and was started anew is told again, by itself and soon', async () => {
+  function watchFor(desk: NetworkDesk, awaitedMs = 60_000): SwitchWatch {
+    return new SwitchWatch(segment.ovsDatabase ?? '', {
+      awaitedMs,
+      changed: () => desk.reconcile(new Set()),
+      isNeeded: () => desk.hasFlowsOn('openvswitch'),
+    });
+  }
+
+  function vsctl(...args: readonly string[]): Promise<string> {
+    return segment.run('ovs-vsctl', `--db=unix:${segment.ovsDatabase}`, '--timeout=10', ...args);
+  }
+
+  /** Until the database's wish that a daemon wait when it starts is that word. */
+  async function untilWaits(word: string): Promise<void> {
+    const read = () => vsctl('--if-exists', 'get', 'Open_vSwitch', '.', 'other_config:flow-restore-wait');
+    for (const deadline = performance.now() + 5000; (await read()).replaceAll('"', '').trim() !== word; await wait(20))
+      assert.ok(performance.now() < deadline, `the switch waits: ${await read()}`);
+  }
+
+  test('a daemon that died and was started anew lets nothing through before it has been told again', async () => {
     const desk = newDesk();
-    const watch = new SwitchWatch(segment.ovsDatabase ?? '', () => void desk.reconcile(new Set()));
+    const watch = watchFor(desk);
     await watch.attend();
     assert.equal((await desk.apply(vm, 'q', quarantine)).state, 'done');
     assert.equal(await getsOut(), 0);
     await desk.idle();
-    const before = desk.health().putBack;
-    await segment.restartDaemon();
-    const from = performance.now();
-    while (desk.health().putBack === before) {
-      assert.ok(performance.now() - from < 4000, 'nobody puts it back');
-      await wait(5);
+    await untilWaits('');
+    for (let restart = 1; restart <= 3; restart += 1) {
+      const earlier = (await segment.arrived()).peer;
+      const before = desk.health().putBack;
+      const sending = segment.send('vm', out, 15_000);
+      await segment.restartDaemon();
+      const from = performance.now();
+      while (desk.health().putBack === before) {
+        assert.ok(performance.now() - from < 4000, 'nobody puts it back');
+        await wait(5);
+      }
+      await sending;
+      await untilWaits('');
+      assert.equal(await getsOut(), 0);
+      assert.equal((await segment.arrived()).peer - earlier, 0, `restart ${restart}: something got out`);
     }
-    assert.equal(await getsOut(), 0);
+    const others = { by: 'peer', bytes: datagram({ from: peer, to: management }, [4000, 80]) } as const;
+    const { management: heard } = await segment.arrived();
+    await segment.send(others.by, others.bytes, 20);
+    await wait(200);
+    assert.ok((await segment.arrived()).management - heard >= 20, 'and everything else goes on');
     watch.close();
     await desk.idle();
+  });
+
+  test('a switch that a sentinel made wait is let go by the next one, and one that ovs-ctl made wait is not', async () => {
+    const desk = newDesk();
+    for (const [word, left] of [
+      ['True', ''],
+      ['true', 'true'],
+    ] as const) {
+      await vsctl('set', 'Open_vSwitch', '.', `other_config:flow-restore-wait=${word}`);
+      const watch = watchFor(desk);
+      await watch.attend();
+      await untilWaits(left);
+      await wait(300);
+      await untilWaits(left);
+      watch.close();
+      await desk.idle();
+    }
+    await vsctl('remove', 'Open_vSwitch', '.', 'other_config', 'flow-restore-wait');
   });
 
   test('a sentinel that begins anew holds the switch to what the one before it was told', async () => {
@@ -238,5 +289,18 @@ suite('held to what is wanted', () => {
       await desk.reconcile(new Set([vm]));
     } while (desk.health().wanted > 0);
     assert.equal(await getsOut(), 20);
+  });
+
+  test('a switch whose daemon stays away is made to wait for a while only', async () => {
+    const desk = newDesk();
+    const watch = watchFor(desk, 1500);
+    await watch.attend();
+    assert.equal((await desk.apply(vm, 'away', quarantine)).state, 'done');
+    await wait(300);
+    process.kill(switchDaemonPid(segment.ovsDatabase ?? '') ?? assert.fail(), 'SIGKILL');
+    await untilWaits('True');
+    await untilWaits('');
+    watch.close();
+    await desk.idle();
   });
 });

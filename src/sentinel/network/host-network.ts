@@ -98,7 +98,10 @@ export class HostNetwork {
       },
     });
     // Where the VMs were plugged in last is asked nobody: a switch that has begun anew is open until it is told.
-    this.#watch = new SwitchWatch(this.#ovsDatabase, () => void this.#desk.reconcile(new Set()));
+    this.#watch = new SwitchWatch(this.#ovsDatabase, {
+      changed: () => this.#desk.reconcile(new Set()),
+      isNeeded: () => this.#desk.hasFlowsOn('openvswitch'),
+    });
   }
 
   health(): NetworkHealth & { readonly linksCutAgain: number } {

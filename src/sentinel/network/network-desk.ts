@@ -139,6 +139,15 @@ export class NetworkDesk {
     return this.#again;
   }
 
+  /** Whether something is to be in force on a switch of that kind which is forgotten when the switch begins anew. */
+  hasFlowsOn(kind: NonNullable<PluggedPort['by']>): boolean {
+    const wanted = this.#options.memory.all();
+    return (
+      wanted.ok &&
+      wanted.value.some(({ measure, ports }) => measure.kind !== 'reroute' && ports.some(({ by }) => by === kind))
+    );
+  }
+
   /** Resolves when nothing is being done any more. */
   async idle(): Promise<void> {
     await this.#last;

@@ -1,21 +1,38 @@
 // Tells at once when Open vSwitch has changed under its measures: a port plugged in anew, or its daemon started anew, which has then
-// forgotten every flow. Looked for every few seconds while there is none.
+// forgotten every flow. Such a daemon is made to wait until it has been told. Looked for every few seconds while there is none.
 import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { hasBridges, holdSwitch, letSwitchGo } from '../../connectors/enforcement/openvswitch/switch-hold.ts';
 import { openOvsdb, type OvsdbClient } from '../../protocols/ovsdb/ovsdb-client.ts';
+import { attendSwitchDaemon, type SwitchDaemon } from '../../protocols/ovsdb/switch-daemon.ts';
+
+export interface SwitchWatchEvents {
+  /** Brings into force what is missing. Called more often than anything has changed. */
+  readonly changed: () => Promise<void>;
+  /** Whether anything is in force there that a daemon would have forgotten. */
+  readonly isNeeded: () => boolean;
+  /** How long a switch whose daemon is gone stays made to wait for it; default 60 000 ms. */
+  readonly awaitedMs?: number;
+}
+
+const askEveryMs = 50;
+const askLateEveryMs = 5000;
+/** A switch that is not there again by then is not made to wait: should we end meanwhile, nobody would let it go. */
+const usuallyAwaitedMs = 60_000;
 
 export class SwitchWatch {
   readonly #database: string;
-  readonly #changed: () => void;
+  readonly #events: SwitchWatchEvents;
   #client: OvsdbClient | null = null;
+  #daemon: SwitchDaemon | null = null;
   #sockets: FSWatcher | null = null;
   #opening = false;
   #closed = false;
 
-  /** `changed` may be called more often than anything has changed. */
-  constructor(database: string, changed: () => void) {
+  constructor(database: string, events: SwitchWatchEvents) {
     this.#database = database;
-    this.#changed = changed;
+    this.#events = events;
   }
 
   /** Begins to listen when there is a switch and nobody listens yet. */
@@ -28,12 +45,11 @@ export class SwitchWatch {
     if (this.#closed) return client.value.close();
     this.#client = client.value;
     void client.value.closed.then(() => this.#lost());
-    const heard = await client.value.monitor(
-      { Interface: ['name', 'ofport'], Bridge: ['name', 'ports'] },
-      this.#changed,
-    );
+    const columns = { Interface: ['name', 'ofport'], Bridge: ['name', 'ports'] };
+    const heard = await client.value.monitor(columns, () => void this.#events.changed());
     if (!heard.ok) return client.value.close();
     this.#watchSockets();
+    void this.#follow(client.value);
   }
 
   close(): void {
@@ -42,11 +58,43 @@ export class SwitchWatch {
     this.#lost();
   }
 
+  /** From daemon to daemon, for as long as the database is the same. */
+  async #follow(client: OvsdbClient): Promise<void> {
+    while (this.#client === client) {
+      const daemon = await this.#awaited(client);
+      if (daemon === null) return;
+      await this.#events.changed();
+      // Also the one that a sentinel made wait which has ended since.
+      await letSwitchGo(client);
+      this.#daemon = daemon;
+      if (this.#client !== client) daemon.leave();
+      await daemon.ended;
+      if (this.#client === client && this.#events.isNeeded()) await holdSwitch(client);
+    }
+  }
+
+  /** The daemon, once it can be told flows; null = the database is another, or gone. */
+  async #awaited(client: OvsdbClient): Promise<SwitchDaemon | null> {
+    const { awaitedMs = usuallyAwaitedMs } = this.#events;
+    let isLate = false;
+    for (const sinceMs = performance.now(); this.#client === client;) {
+      const daemon = await attendSwitchDaemon(this.#database);
+      if (daemon !== null && (await hasBridges(this.#database))) return daemon;
+      daemon?.leave();
+      if (!isLate && performance.now() - sinceMs > awaitedMs) {
+        isLate = true;
+        await letSwitchGo(client);
+      }
+      await wait(isLate ? askLateEveryMs : askEveryMs);
+    }
+    return null;
+  }
+
   /** The daemon makes a socket of each bridge anew when it can be told flows again. */
   #watchSockets(): void {
     try {
       this.#sockets = watch(dirname(this.#database), (_, name) => {
-        if (name?.endsWith('.mgmt') === true) this.#changed();
+        if (name?.endsWith('.mgmt') === true) void this.#events.changed();
       });
       this.#sockets.on('error', () => this.#sockets?.close());
     } catch {
@@ -57,6 +105,8 @@ export class SwitchWatch {
 
   #lost(): void {
     this.#client = null;
+    this.#daemon?.leave();
+    this.#daemon = null;
     this.#sockets?.close();
     this.#sockets = null;
   }
