@@ -146,12 +146,14 @@ async function waitUntilWatched({ client, lab }: DemoWorld, signal: AbortSignal)
   const deadline = performance.now() + watchedPatienceMs;
   for (;;) {
     const vms = must(await client.listVms({}));
-    const isWatched = tiers.every((tier) => {
+    const unseen = tiers.flatMap((tier) => {
       const vm = vms.find(({ id }) => id === lab.guests[tier].uuid);
-      return vm?.state === 'running' && vm.pid === lab.guests[tier].pid() && vm.processes !== null;
+      const isWatched = vm?.state === 'running' && vm.pid === lab.guests[tier].pid() && vm.processes !== null;
+      return isWatched ? [] : [`${tier}: ${vm === undefined ? 'not listed' : `${vm.state}, ${vm.why ?? 'no reason'}`}`];
     });
-    if (isWatched) break;
-    if (performance.now() > deadline) throw new StoryBroke('a machine that was put back was not watched again');
+    if (unseen.length === 0) break;
+    if (performance.now() > deadline)
+      throw new StoryBroke(`a machine that was put back was not watched again (${unseen.join('; ')})`);
     await pause(100, signal);
   }
   await pause(500, signal);

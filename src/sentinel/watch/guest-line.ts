@@ -29,6 +29,7 @@ export class GuestLine {
   #resting = false;
   #traced = false;
   #rebooted = false;
+  #closed = false;
   #bringing: Promise<GuestSession | null> | null = null;
 
   /** `onEvent` is called when the hypervisor says that something happened to the guest. */
@@ -104,8 +105,9 @@ export class GuestLine {
     this.#suspect = true;
   }
 
-  /** The session, newly attached when there was none; null when that cannot be done now, for the reason in `why`. */
+  /** The session, newly attached when there was none; null when that cannot be done now, for the reason in `why`, and once it was closed. */
   async bring(): Promise<GuestSession | null> {
+    if (this.#closed) return null;
     this.#bringing ??= this.#bring().finally(() => (this.#bringing = null));
     return this.#bringing;
   }
@@ -117,6 +119,10 @@ export class GuestLine {
     if (this.#session !== null) return this.#session;
     const beganMs = this.#clock.monotonic();
     const attached = await this.#source.attach(this.#handle, monitor);
+    if (this.#closed) {
+      if (attached.ok) attached.value.close();
+      return null;
+    }
     if (!attached.ok) {
       this.#why = sayProblem(attached.error);
       await this.#askWhetherPaused();
@@ -165,6 +171,7 @@ export class GuestLine {
   }
 
   close(): void {
+    this.#closed = true;
     this.drop('closed');
     this.#monitor?.close();
     this.#monitor = null;
@@ -178,6 +185,12 @@ export class GuestLine {
       return null;
     }
     const monitor = opened.value;
+    // The next QEMU of the same VM listens at the same place, and would serve nobody else for as long as we stayed.
+    if (this.#closed || !this.#source.alive(this.#handle)) {
+      monitor.close();
+      this.#why = 'its QEMU process has ended';
+      return null;
+    }
     this.#monitor = monitor;
     monitor.subscribe(({ name, data }) => {
       if (this.#traced && (name === 'STOP' || name === 'RESUME')) return;
