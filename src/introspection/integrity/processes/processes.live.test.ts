@@ -35,7 +35,7 @@ function named(checks: readonly IntegrityCheck[]): readonly string[] {
 }
 
 for (const release of sampled(kernelReleases, 1, 'processes')) {
-  suite(`the processes of Linux ${release}`, { timeout: 300_000 }, () => {
+  suite(`the processes of Linux ${release}`, { timeout: counted(300_000, 900_000) }, () => {
     let guest: Guest;
     let session: GuestSession;
     let space: KernelSpace;
