@@ -118,6 +118,7 @@ async function leaks(segment: SwitchedSegment, desk: NetworkDesk, database: stri
   const watch = new SwitchWatch(database, {
     changed: () => desk.reconcile(new Set()),
     isNeeded: () => desk.hasFlowsOn('openvswitch'),
+    log: silentLog,
   });
   await watch.attend();
   const outcome = await desk.apply(vm, 'restarted', quarantine);
@@ -134,7 +135,7 @@ async function leaks(segment: SwitchedSegment, desk: NetworkDesk, database: stri
     await wait(100);
     leaked.push((await segment.arrived()).peer - earlier);
   }
-  watch.close();
+  await watch.close();
   await desk.lift(vm, 'restarted');
   return leaked;
 }

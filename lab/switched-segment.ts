@@ -53,7 +53,7 @@ export interface SwitchedSegment {
   replug(mac?: string): Promise<void>;
   /** A device that is up on the inspection bridge beside the wire, as if there were a second way; nothing is at its other end. */
   addSecondWire(): Promise<void>;
-  /** The switch's daemon is killed and started again; only Open vSwitch has one. */
+  /** The switch's daemon is killed, if it runs, and started again; only Open vSwitch has one. */
   restartDaemon(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -134,7 +134,7 @@ class Segment implements SwitchedSegment {
 
   async restartDaemon(): Promise<void> {
     const pid = Number(await this.run('cat', join(this.#directory, 'ovs-vswitchd.pid')));
-    process.kill(pid, 'SIGKILL');
+    if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL');
     // Until it is reaped, a thread of it may still hold the lock of its pid file.
     while (existsSync(`/proc/${pid}`)) await new Promise((resolve) => setTimeout(resolve, 5));
     await startSwitchDaemon(this.#directory, inNamespace(this.pid));

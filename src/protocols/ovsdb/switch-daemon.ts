@@ -3,6 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { dirname, join } from 'node:path';
+import { problem } from '../../kit/problem.ts';
+import { fail, type Result } from '../../kit/result.ts';
+import { runProgram } from '../host-program/run-program.ts';
 
 /** Its process; null when none has said that it runs. `database`: the path of the database's unix socket. */
 export function switchDaemonPid(database: string): number | null {
@@ -16,6 +19,13 @@ export function switchDaemonPid(database: string): number | null {
 
 export function switchDaemonControl(database: string, pid: number): string {
   return join(dirname(database), `ovs-vswitchd.${pid}.ctl`);
+}
+
+/** What it answers to a command of ovs-appctl(8); `not-found` when none runs. */
+export async function askSwitchDaemon(database: string, command: string): Promise<Result<string>> {
+  const pid = switchDaemonPid(database);
+  if (pid === null) return fail(problem('not-found', 'ovs-vswitchd does not run: it has written no pid file.'));
+  return await runProgram(['ovs-appctl', '--timeout=8', '-t', switchDaemonControl(database, pid), command]);
 }
 
 export interface SwitchDaemon {

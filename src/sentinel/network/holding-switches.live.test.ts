@@ -7,6 +7,7 @@ import { after, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { arpRequest, datagram, neighbourSolicitation } from '../../../lab/frames.ts';
 import { bridgeName, openSwitchedSegment, places, type SwitchedSegment } from '../../../lab/switched-segment.ts';
+import { hasBridges } from '../../connectors/enforcement/openvswitch/switch-hold.ts';
 import { silentLog } from '../../kit/log.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
 import type { NetworkMeasure } from '../../model/network-measure.ts';
@@ -83,6 +84,7 @@ suite('held to what is wanted', () => {
       awaitedMs,
       changed: () => desk.reconcile(new Set()),
       isNeeded: () => desk.hasFlowsOn('openvswitch'),
+      log: silentLog,
     });
   }
 
@@ -125,7 +127,7 @@ suite('held to what is wanted', () => {
     await segment.send(others.by, others.bytes, 20);
     await wait(200);
     assert.ok((await segment.arrived()).management - heard >= 20, 'and everything else goes on');
-    watch.close();
+    await watch.close();
     await desk.idle();
   });
 
@@ -141,7 +143,7 @@ suite('held to what is wanted', () => {
       await untilWaits(left);
       await wait(300);
       await untilWaits(left);
-      watch.close();
+      await watch.close();
       await desk.idle();
     }
     await vsctl('remove', 'Open_vSwitch', '.', 'other_config', 'flow-restore-wait');
@@ -291,6 +293,21 @@ suite('held to what is wanted', () => {
     assert.equal(await getsOut(), 20);
   });
 
+  test('a sentinel that ends in order while a switch is made to wait lets it go', async () => {
+    const desk = newDesk();
+    const watch = watchFor(desk);
+    await watch.attend();
+    assert.equal((await desk.apply(vm, 'leaving', quarantine)).state, 'done');
+    await wait(300);
+    process.kill(switchDaemonPid(segment.ovsDatabase ?? '') ?? assert.fail(), 'SIGKILL');
+    await untilWaits('True');
+    await watch.close();
+    await untilWaits('');
+    await segment.restartDaemon();
+    while (!(await hasBridges(segment.ovsDatabase ?? ''))) await wait(20);
+    assert.equal((await desk.lift(vm, 'leaving')).state, 'done');
+  });
+
   test('a switch whose daemon stays away is made to wait for a while only', async () => {
     const desk = newDesk();
     const watch = watchFor(desk, 1500);
@@ -300,7 +317,7 @@ suite('held to what is wanted', () => {
     process.kill(switchDaemonPid(segment.ovsDatabase ?? '') ?? assert.fail(), 'SIGKILL');
     await untilWaits('True');
     await untilWaits('');
-    watch.close();
+    await watch.close();
     await desk.idle();
   });
 });

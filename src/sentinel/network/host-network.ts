@@ -101,6 +101,7 @@ export class HostNetwork {
     this.#watch = new SwitchWatch(this.#ovsDatabase, {
       changed: () => this.#desk.reconcile(new Set()),
       isNeeded: () => this.#desk.hasFlowsOn('openvswitch'),
+      log,
     });
   }
 
@@ -138,7 +139,7 @@ export class HostNetwork {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#watch.close();
+    await this.#watch.close();
     await this.#switches.close();
     await this.#desk.idle();
     await this.#links.idle();

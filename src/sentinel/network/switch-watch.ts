@@ -4,6 +4,8 @@ import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { hasBridges, holdSwitch, letSwitchGo } from '../../connectors/enforcement/openvswitch/switch-hold.ts';
+import { sayProblem } from '../../kit/problem.ts';
+import type { Log } from '../../kit/log.ts';
 import { openOvsdb, type OvsdbClient } from '../../protocols/ovsdb/ovsdb-client.ts';
 import { attendSwitchDaemon, type SwitchDaemon } from '../../protocols/ovsdb/switch-daemon.ts';
 
@@ -12,6 +14,7 @@ export interface SwitchWatchEvents {
   readonly changed: () => Promise<void>;
   /** Whether anything is in force there that a daemon would have forgotten. */
   readonly isNeeded: () => boolean;
+  readonly log: Log;
   /** How long a switch whose daemon is gone stays made to wait for it; default 60 000 ms. */
   readonly awaitedMs?: number;
 }
@@ -29,6 +32,8 @@ export class SwitchWatch {
   #sockets: FSWatcher | null = null;
   #opening = false;
   #closed = false;
+  /** Whether the next daemon may find our wish that it wait. */
+  #waits = false;
 
   constructor(database: string, events: SwitchWatchEvents) {
     this.#database = database;
@@ -52,10 +57,14 @@ export class SwitchWatch {
     void this.#follow(client.value);
   }
 
-  close(): void {
+  /** A switch that was made to wait is let go first: nobody would do it afterwards. */
+  async close(): Promise<void> {
     this.#closed = true;
-    this.#client?.close();
+    const client = this.#client;
     this.#lost();
+    if (client === null) return;
+    if (this.#waits) await this.#letGo(client);
+    client.close();
   }
 
   /** From daemon to daemon, for as long as the database is the same. */
@@ -65,12 +74,28 @@ export class SwitchWatch {
       if (daemon === null) return;
       await this.#events.changed();
       // Also the one that a sentinel made wait which has ended since.
-      await letSwitchGo(client);
+      await this.#letGo(client);
       this.#daemon = daemon;
       if (this.#client !== client) daemon.leave();
       await daemon.ended;
-      if (this.#client === client && this.#events.isNeeded()) await holdSwitch(client);
+      if (this.#client === client && this.#events.isNeeded()) await this.#hold(client);
     }
+  }
+
+  async #hold(client: OvsdbClient): Promise<void> {
+    this.#waits = true;
+    const held = await holdSwitch(client);
+    const { log } = this.#events;
+    if (held.ok) log.warn('Open vSwitch has ended; the next is made to wait until measures are in force again');
+    else log.error('Open vSwitch has ended and cannot be made to wait', { why: sayProblem(held.error) });
+  }
+
+  async #letGo(client: OvsdbClient): Promise<void> {
+    const gone = await letSwitchGo(client);
+    const { log } = this.#events;
+    if (!gone.ok) log.error('Open vSwitch cannot be let go', { why: sayProblem(gone.error) });
+    else if (this.#waits) log.info('Open vSwitch is let go');
+    this.#waits = !gone.ok;
   }
 
   /** The daemon, once it can be told flows; null = the database is another, or gone. */
@@ -83,7 +108,7 @@ export class SwitchWatch {
       daemon?.leave();
       if (!isLate && performance.now() - sinceMs > awaitedMs) {
         isLate = true;
-        await letSwitchGo(client);
+        await this.#letGo(client);
       }
       await wait(isLate ? askLateEveryMs : askEveryMs);
     }

@@ -4,9 +4,8 @@
 // goes on for as long as it has packets. Seen here with 3.1.0: a VM that was rerouted kept a connection past the inspection point.
 import { problem } from '../../../kit/problem.ts';
 import { fail, ok, type Result } from '../../../kit/result.ts';
-import { runProgram } from '../../../protocols/host-program/run-program.ts';
 import type { OvsdbClient } from '../../../protocols/ovsdb/ovsdb-client.ts';
-import { switchDaemonControl, switchDaemonPid } from '../../../protocols/ovsdb/switch-daemon.ts';
+import { askSwitchDaemon } from '../../../protocols/ovsdb/switch-daemon.ts';
 import type { Patience } from '../verified-action.ts';
 import { isTaken } from './switch-state.ts';
 
@@ -27,9 +26,6 @@ export async function untilTaken(client: OvsdbClient, { clock, sleep }: Patience
 
 /** The next packet of every kind is decided anew, by the tables as they are (ovs-vswitchd(8), `revalidator/purge`). */
 export async function forgetDecisions(database: string): Promise<Result<void>> {
-  const pid = switchDaemonPid(database);
-  if (pid === null) return fail(problem('not-found', 'ovs-vswitchd does not run: it has written no pid file.'));
-  const control = switchDaemonControl(database, pid);
-  const done = await runProgram(['ovs-appctl', '--timeout=8', '-t', control, 'revalidator/purge']);
+  const done = await askSwitchDaemon(database, 'revalidator/purge');
   return done.ok ? ok(undefined) : done;
 }

@@ -3,9 +3,8 @@
 // taken back (ovs-vswitchd.conf.db(5)). Later it asks no more, so the wish must be there between the one daemon and the next.
 import type { Json } from '../../../kit/canonical-json.ts';
 import { ok, type Result } from '../../../kit/result.ts';
-import { runProgram } from '../../../protocols/host-program/run-program.ts';
 import type { OvsdbClient } from '../../../protocols/ovsdb/ovsdb-client.ts';
-import { switchDaemonControl, switchDaemonPid } from '../../../protocols/ovsdb/switch-daemon.ts';
+import { askSwitchDaemon } from '../../../protocols/ovsdb/switch-daemon.ts';
 
 /** Spelled so that ours is told from the `true` of ovs-ctl, which makes a planned restart wait; the daemon takes both (smap_get_bool). */
 const wish: Json = ['map', [['flow-restore-wait', 'True']]];
@@ -22,15 +21,7 @@ export async function letSwitchGo(client: OvsdbClient): Promise<Result<void>> {
 
 /** Whether the daemon has made its bridges, all of which it makes at once, and can be told flows. */
 export async function hasBridges(database: string): Promise<boolean> {
-  const pid = switchDaemonPid(database);
-  if (pid === null) return false;
-  const said = await runProgram([
-    'ovs-appctl',
-    '--timeout=8',
-    '-t',
-    switchDaemonControl(database, pid),
-    'ofproto/list',
-  ]);
+  const said = await askSwitchDaemon(database, 'ofproto/list');
   return said.ok && said.value.trim() !== '';
 }
 
