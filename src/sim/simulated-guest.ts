@@ -41,6 +41,10 @@ export class SimulatedGuest {
   readonly monitors = new Set<SimulatedMonitor>();
   snapshots: string[] = [];
   diskFormat: string | null = 'qcow2';
+  /** Of a migration out of this host, in QEMU's words. */
+  migration = 'none';
+  /** QEMU tells of migrations only when it was asked to. */
+  tellsMigrations = false;
   #world: World;
   /** Raised whenever another past is loaded, so that old sessions notice. */
   epoch = 0;
@@ -170,8 +174,14 @@ export class SimulatedGuest {
     for (const monitor of this.monitors) monitor.end(monitorProblem(problem('not-found', `${this.name} has ended.`)));
   }
 
-  tell(name: string): void {
-    for (const monitor of this.monitors) monitor.tell({ name, data: {}, atMs: this.#now() });
+  /** A migration out of this host gets so far. */
+  migrate(status: string): void {
+    this.migration = status;
+    if (this.tellsMigrations) this.tell('MIGRATION', { status });
+  }
+
+  tell(name: string, data: MonitorEvent['data'] = {}): void {
+    for (const monitor of this.monitors) monitor.tell({ name, data, atMs: this.#now() });
   }
 
   #set(changes: Partial<World>): void {
@@ -274,6 +284,13 @@ export class SimulatedMonitor implements Monitor {
         return ok({});
       case 'quit':
         guest.end();
+        return ok({});
+      case 'query-migrate':
+        return ok({ status: guest.migration });
+      case 'query-migrate-capabilities':
+        return ok([{ capability: 'events', state: guest.tellsMigrations }]);
+      case 'migrate-set-capabilities':
+        guest.tellsMigrations = true;
         return ok({});
       case 'query-block':
         return ok(guest.diskFormat === null ? [] : [diskOf(guest.diskFormat, guest.snapshots)]);

@@ -6,6 +6,7 @@ import type { Enforcer } from '../connectors/enforcement/enforcer.ts';
 import { qemuEnforcer } from '../connectors/enforcement/qemu/qemu-enforcer.ts';
 import type { Activity, GuestIdentity, Liveness, SweepResult } from '../introspection/guest/guest-view.ts';
 import type { GuestHandle } from '../introspection/hypervisor/guest-handle.ts';
+import { watchMigration } from '../introspection/trace/outgoing-migration.ts';
 import type { Monitor } from '../protocols/qmp/monitor.ts';
 import { SimulatedGuest, SimulatedMonitor } from './simulated-guest.ts';
 
@@ -52,8 +53,14 @@ export class SimulatedHost {
     return Promise.resolve(fail(problem('refused', 'A simulated guest has no memory.')));
   }
 
-  traceGround(): Promise<Result<{ target: unknown; leave(): Promise<void> }>> {
-    return Promise.resolve(ok({ target: null, leave: () => Promise.resolve() }));
+  async traceGround(
+    _: GuestHandle,
+    monitor: Monitor,
+  ): Promise<Result<{ target: unknown; mustLeave: Promise<string>; leave(): Promise<void> }>> {
+    const migration = await watchMigration(monitor);
+    if (!migration.ok) return migration;
+    const mustLeave = migration.value.begun.then(() => 'the VM is being migrated');
+    return ok({ target: null, mustLeave, leave: () => Promise.resolve(migration.value.close()) });
   }
 
   enforcer(handle: GuestHandle, monitor: Monitor): Enforcer {

@@ -161,10 +161,11 @@ export class LiveTrace implements Trace {
 
   async #isTaken(): Promise<void> {
     const { watch } = this.#conduct;
-    const late = new Promise<void>((resolve) => {
-      setTimeout(resolve, takenMs).unref();
-    });
-    await Promise.race([watch?.lost, late]);
+    if (watch === null) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, takenMs)));
+    await Promise.race([watch.lost, late]);
+    clearTimeout(timer);
   }
 
   async #seenToRun(): Promise<Result<void>> {

@@ -4,8 +4,8 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Clock } from '../../kit/clock.ts';
-import { sayProblem } from '../../kit/problem.ts';
-import { ok, type Result } from '../../kit/result.ts';
+import { problem, sayProblem } from '../../kit/problem.ts';
+import { fail, ok, type Result } from '../../kit/result.ts';
 import type { Technique } from '../../introspection/trace/hooks/hook-context.ts';
 import { attemptHooks } from '../../introspection/trace/hooks/attempts/attempt-hooks.ts';
 import type { TracedEvent, TraceLine } from '../../introspection/trace/trace-event.ts';
@@ -162,13 +162,14 @@ async function withTrace(
   const { clock }: { readonly clock: Clock } = options;
   const trace = await openTrace(ground.value.target as TraceTarget, { clock, guardian, ...how });
   if (!trace.ok) {
-    await ground.value.leave();
+    await ground.value.leave(false);
     return trace;
   }
-  await work();
+  const disturbed = await Promise.race([work(), ground.value.mustLeave]);
   const { stops, stolenMs } = trace.value.summary();
   const closed = await trace.value.close();
-  await ground.value.leave();
+  await ground.value.leave(closed.ok);
+  if (disturbed !== undefined) return fail(problem('interrupted', `The trace was left: ${disturbed}.`));
   return closed.ok ? ok({ stops, stolenMs }) : closed;
 }
 

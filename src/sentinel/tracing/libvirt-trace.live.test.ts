@@ -52,7 +52,7 @@ suite('a libvirt domain under a trace', { skip: needsRoot, timeout: 180_000 }, (
     await domain.run('cat /proc/uptime');
     await wait(300);
     must(await trace.close());
-    await ground.leave();
+    await ground.leave(true);
     assert.ok(
       lines.some((line) => line.kind === 'exec' && line.argv?.[1] === '/proc/uptime'),
       `${lines.length} lines`,

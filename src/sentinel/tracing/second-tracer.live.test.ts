@@ -70,10 +70,10 @@ suite('a guest that two want to trace', { timeout: 180_000 }, () => {
       assert.ok(performance.now() - beganMs < 2000, 'it waited');
     }
     assert.equal(must(await findStub(guest.qmp())), opened);
-    await first.leave();
+    await first.leave(true);
     assert.equal(must(await findStub(guest.qmp())), null);
     const next = must(await traceGround(handle, guest.qmp(), placesOf('two')));
-    await next.leave();
+    await next.leave(true);
     monitor.close();
     assert.equal(await statusOf(guest), 'running');
   });
@@ -96,7 +96,7 @@ suite('a guest that two want to trace', { timeout: 180_000 }, () => {
     assert.ok(begun && sees('begun'), `it did not begin: ${said}`);
     for (const word of ['once', 'twice']) {
       const second = await traceGround(handle, guest.qmp(), placesOf('second'));
-      if (second.ok) await second.value.leave();
+      if (second.ok) await second.value.leave(true);
       await guest.run(`/bin/busybox true ${word}`);
       const goesOn = await becomes(() => sees(word) || isLate(), 5000);
       if (isLate()) return false;
@@ -119,7 +119,7 @@ suite('a guest that two want to trace', { timeout: 180_000 }, () => {
     const beganMs = performance.now();
     const taken = must(await traceGround(handle, guest.qmp(), placesOf('second')));
     assert.ok(performance.now() - beganMs < 8000, `it took ${Math.round(performance.now() - beganMs)} ms`);
-    await taken.leave();
+    await taken.leave(true);
     assert.equal(must(await findStub(guest.qmp())), null);
     assert.match((await guest.run('echo alive')).out, /alive/);
     assert.equal(await statusOf(guest), 'running');

@@ -6,7 +6,16 @@ import { makeDirectories } from '../make-directories.ts';
 import { causeOf, problem } from '../../kit/problem.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { GuestHandle } from '../../introspection/hypervisor/guest-handle.ts';
-import { closeStub, openStub, type Reach, sameRoot, throughRootOf } from '../../introspection/trace/gdb-stub.ts';
+import {
+  closeStub,
+  findStub,
+  openStub,
+  type Reach,
+  sameRoot,
+  stubPathOf,
+  throughRootOf,
+} from '../../introspection/trace/gdb-stub.ts';
+import { type MigrationWatch, watchMigration } from '../../introspection/trace/outgoing-migration.ts';
 import { prepareTarget, type TraceTarget } from '../../introspection/trace/trace-target.ts';
 import { recoverStub } from '../../introspection/trace/watchdog/recover-stub.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
@@ -35,17 +44,47 @@ export async function traceGround(
     owned.value.release();
     return ground;
   }
-  const leaveAndRelease = async (): Promise<void> => {
-    await leave(monitor, place.value);
+  const { target, migration } = ground.value;
+  const leaveAndRelease = async (inOrder: boolean): Promise<void> => {
+    migration.close();
+    await (inOrder ? closeOwn(monitor, place.value) : leave(monitor, place.value));
     owned.value.release();
   };
-  return ok({ target: ground.value, leave: leaveAndRelease });
+  return ok({
+    target,
+    mustLeave: Promise.race([
+      migration.begun.then(() => 'the VM is being migrated'),
+      // Of a migration nothing would be heard any more.
+      monitor.closed.then(() => 'its monitor was lost'),
+    ]),
+    leave: leaveAndRelease,
+  });
+}
+
+interface OpenGround {
+  readonly target: TraceTarget;
+  readonly migration: MigrationWatch;
 }
 
 async function openGround(
   handle: GuestHandle,
   monitor: Monitor,
   { profiles: profileDirectory }: TracePlaces,
+  place: StubPlace,
+): Promise<Result<OpenGround>> {
+  // First: a guest that is being migrated is not connected to, also not to free it.
+  const migration = await watchMigration(monitor);
+  if (!migration.ok) return migration;
+  const target = await openTarget(handle, monitor, profileDirectory, place);
+  if (target.ok) return ok({ target: target.value, migration: migration.value });
+  migration.value.close();
+  return target;
+}
+
+async function openTarget(
+  handle: GuestHandle,
+  monitor: Monitor,
+  profileDirectory: string | null,
   place: StubPlace,
 ): Promise<Result<TraceTarget>> {
   const { path, reach } = place;
@@ -76,6 +115,12 @@ async function freeStub(monitor: Monitor, { path, reach, pid }: StubPlace): Prom
 async function leave(monitor: Monitor, place: StubPlace): Promise<void> {
   const freed = await freeStub(monitor, place);
   if (freed.ok) rmSync(place.reach(place.path), { force: true });
+}
+
+/** The guest runs without points: to connect once more would stop it for nothing. Another's stub stays. */
+async function closeOwn(monitor: Monitor, { path, reach }: StubPlace): Promise<void> {
+  const stub = await findStub(monitor);
+  if (stub.ok && stub.value !== null && stubPathOf(stub.value) === path) await closeStub(monitor, path, reach);
 }
 
 interface StubPlace {

@@ -35,6 +35,7 @@ export class TracedVm {
   readonly #answers: InlineAnswers;
   readonly #incarnation: number;
   #manifest: Manifest | null;
+  readonly #freeMonitor: () => void;
   #cross: CrossCheck | null = null;
   /** Told already when it was held. */
   #toldHeld: string | null = null;
@@ -49,6 +50,7 @@ export class TracedVm {
     this.#options = options;
     this.#manifest = manifest;
     this.#incarnation = watch.incarnation;
+    this.#freeMonitor = watch.keepMonitor();
     this.#blindSinceMs = clock.monotonic();
     this.#answers = new InlineAnswers({
       vm: this.vm,
@@ -114,6 +116,7 @@ export class TracedVm {
 
   async close(): Promise<void> {
     await this.#trace.close();
+    this.#freeMonitor();
     this.#answers.settle('it was asked to');
   }
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { becomes, statusOf } from '../../../lab/fragile-trace.ts';
 import type { Guest } from '../../../lab/guest.ts';
 import { bootPlainGuest } from '../../../lab/plain-guest.ts';
 import { guestsOf } from '../../../lab/guests-of.ts';
@@ -216,6 +217,25 @@ suite('tracing a real guest', () => {
     const said = lines.filter((line) => line.startsWith('the guest did more')).length;
     assert.equal(followed.value.summary.losses, said, lines.join(' | '));
     assert.equal(followed.value.brokeOff, null);
+  });
+
+  test('a VM that is migrated away is left first, and traced again when it runs here after all', async () => {
+    await traced('detect');
+    await guest.qmp().hmp('migrate -d "exec:cat > /dev/null"');
+    await until(
+      () => `left: ${JSON.stringify(shown())}`,
+      () => /being migrated/.test(shown().trace?.why ?? ''),
+    );
+    const went = async (): Promise<boolean> => (await statusOf(guest)) === 'postmigrate';
+    assert.ok(await becomes(went, 60_000), await statusOf(guest));
+    await wait(500);
+    assert.ok(await went(), 'it was made to run again');
+    await guest.qmp().execute('cont');
+    await until(
+      () => `traced again: ${JSON.stringify(shown())}`,
+      () => shown().trace?.state === 'tracing',
+      40_000,
+    );
   });
 
   test('the sentinel leaves no stub behind', async () => {

@@ -249,6 +249,36 @@ suite('tracing', () => {
     await until('traced again', () => trace.isOpen);
   });
 
+  test('a VM that is migrated is left in order, and traced again when it stays', async () => {
+    await traced('protect', [inline('block')]);
+    guest.migrate('setup');
+    await wait(300);
+    assert.equal(trace.isOpen, true, 'a snapshot says that much');
+    guest.migrate('active');
+    await until('left', () => !trace.isOpen);
+    await until('said', () => /being migrated/.test(shown().trace?.why ?? ''));
+    await wait(1500);
+    assert.equal(trace.opened, 1, 'it is not traced while it goes');
+    assert.match(shown().trace?.why ?? '', /being migrated/);
+    guest.migrate('failed');
+    await until('traced again', () => trace.isOpen, 10_000);
+    assert.equal(await trace.attempt(evil), false);
+  });
+
+  test('the monitor of a VM that is only followed is kept for as long', async () => {
+    const leaving = new AbortController();
+    const followed = followDoor(join(dir, 'sentinel.sock'), vm, leaving.signal, () => undefined);
+    await until('traced', () => trace.isOpen);
+    for (let looks = 0; looks < 50; looks += 1) {
+      await wait(20);
+      assert.equal(guest.monitors.size, 1);
+    }
+    assert.equal(trace.opened, 1);
+    leaving.abort();
+    await followed;
+    await until('given back', () => guest.monitors.size === 0);
+  });
+
   const sumOf = (field: 'missed' | 'lossSeconds'): number =>
     manager.told('coverage').reduce((sum, coverage) => sum + coverage[field], 0);
 

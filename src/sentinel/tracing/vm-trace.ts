@@ -15,7 +15,10 @@ import type { FromTracer, ReportedLine, StartTracer, TracerLink } from './tracer
 /** The guest made ready to be traced: what a tracer needs to know, and how it is left as it was. */
 export interface TraceGround {
   readonly target: unknown;
-  leave(): Promise<void>;
+  /** Settles with the reason when the tracer would be in the way of what the hypervisor does to the guest. */
+  readonly mustLeave: Promise<string>;
+  /** `inOrder`: the tracer has seen the guest run on without it. */
+  leave(inOrder: boolean): Promise<void>;
 }
 
 export interface VmTraceListener {
@@ -56,6 +59,9 @@ export class VmTrace {
   #tellsAll = false;
   #closed = false;
   #over: ((why: string) => void) | null = null;
+  /** Why the tracer was told to leave; it comes back. */
+  #roomFor: string | null = null;
+  #leftInOrder = false;
   #heardMs = 0;
   #beganMs: number | null = null;
   #summary: TraceSummary | null = null;
@@ -141,8 +147,11 @@ export class VmTrace {
     this.#over = resolve;
     this.#heardMs = this.#options.clock.monotonic();
     this.#beganMs = null;
+    this.#roomFor = null;
+    this.#leftInOrder = false;
     this.#link = this.#options.startTracer({ hear: (message) => this.#hear(message), gone: (why) => resolve(why) });
-    const { target } = ground.value;
+    const { target, mustLeave } = ground.value;
+    void mustLeave.then((reason) => this.#makeRoom(reason, promise));
     this.#link.send({ say: 'begin', target, manifest: this.#manifest, holdMs: this.#options.holdMs });
     if (this.#tellsAll) this.#link.send({ say: 'tell', all: true });
     if (this.#closed) this.#link.send({ say: 'close' });
@@ -153,8 +162,18 @@ export class VmTrace {
     this.#link = null;
     this.#fallen(why);
     this.#settleAnswer(fail(problem('failed', `The tracer of VM ${this.#options.vm} ended: ${why}.`)));
-    await ground.value.leave();
+    await ground.value.leave(this.#leftInOrder);
     return why;
+  }
+
+  /** The tracer of now leaves in order, and another is tried for as after any end. */
+  async #makeRoom(why: string, left: Promise<string>): Promise<void> {
+    const link = this.#link;
+    this.#roomFor = why;
+    link?.send({ say: 'close' });
+    const late = setTimeout(() => link?.kill(), closingMs);
+    await left;
+    clearTimeout(late);
   }
 
   #fallen(why: string): string {
@@ -183,7 +202,8 @@ export class VmTrace {
         return this.#settleAnswer(ok(undefined));
       case 'ended':
         this.#summary = message.summary;
-        return this.#over?.(message.why ?? 'closed');
+        this.#leftInOrder = message.why === null;
+        return this.#over?.(message.why ?? this.#roomFor ?? 'closed');
       case 'beat':
         if (message.summary !== null) listener.progress(message.summary);
         return;

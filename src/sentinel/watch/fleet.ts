@@ -10,7 +10,8 @@ import type { GuestSource } from './guest-source.ts';
 import type { PaceLimits } from './pace.ts';
 import { Pulse } from './pulse.ts';
 import { assignIdentities, type DoubleMemory, type RosterEntry } from './roster.ts';
-import { type Attention, pollMs, VmWatch, type WatchListener } from './vm-watch.ts';
+import { type Attention, pollMs, VmWatch } from './vm-watch.ts';
+import type { WatchListener } from './watch-options.ts';
 
 export interface FleetOptions {
   readonly source: GuestSource;

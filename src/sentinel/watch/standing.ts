@@ -3,7 +3,7 @@
 import type { SweepResult } from '../../introspection/guest/guest-view.ts';
 import { GuestSensor } from '../../sensors/introspection/guest-sensor.ts';
 import { OwnAddresses } from './own-addresses.ts';
-import type { WatchListener } from './vm-watch.ts';
+import type { WatchListener } from './watch-options.ts';
 
 const tellEveryMs = 300_000;
 

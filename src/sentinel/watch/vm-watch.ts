@@ -1,7 +1,6 @@
 // One VM over one run of its QEMU process: attaches, looks at the right moments, attaches again when another system runs
 // there, and hands on what it saw and what it may have missed. It judges nothing.
 import { type Clock, isoTime } from '../../kit/clock.ts';
-import type { Log } from '../../kit/log.ts';
 import { problem } from '../../kit/problem.ts';
 import { fail, type Result } from '../../kit/result.ts';
 import type { Coverage } from '../../model/profile.ts';
@@ -13,10 +12,9 @@ import { GuestSensor, type News } from '../../sensors/introspection/guest-sensor
 import type { GuardEvent } from '../../model/guard-event.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
 import { GuestLine } from './guest-line.ts';
-import type { GuestSession, GuestSource } from './guest-source.ts';
-import type { Incarnation, Sight } from './incarnation-memory.ts';
-import { Pace, type PaceLimits } from './pace.ts';
-import type { Pulse } from './pulse.ts';
+import type { GuestSession } from './guest-source.ts';
+import type { Incarnation } from './incarnation-memory.ts';
+import { Pace } from './pace.ts';
 import type { RosterEntry } from './roster.ts';
 import { SightKeeper } from './sight-keeper.ts';
 import { hasGoneBack, hasStirred } from './counter-change.ts';
@@ -24,33 +22,7 @@ import { Sleeper } from './sleeper.ts';
 import { Standing } from './standing.ts';
 import type { CrossCheck } from '../tracing/cross-check.ts';
 import { remarksOf, viewOf } from './vm-view.ts';
-
-/** What a watch tells the sentinel. */
-export interface WatchListener {
-  news(vm: string, events: readonly RawEvent[]): void;
-  /** What runs and is connected now, whenever it began; of VMs that nobody watches, too. */
-  standing(vm: string, events: readonly RawEvent[]): void;
-  /** A session began; answers which life of the VM it looks at. */
-  attached(vm: string, sight: Sight): Incarnation;
-  note(vm: string, activity: Activity): void;
-  guard(event: GuardEvent): void;
-}
-
-export interface WatchOptions {
-  readonly entry: RosterEntry;
-  readonly source: GuestSource;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly host: string;
-  readonly pace: PaceLimits;
-  /** Beats every `pollMs`. */
-  readonly pulse: Pulse;
-  /** Processor time this thread has used, in milliseconds: on a busy host a look takes longer than it costs. */
-  readonly busyMs: () => number;
-  /** A watched VM that runs and cannot be looked into for so long is a matter for a person. */
-  readonly lostSightMs: number;
-  readonly listener: WatchListener;
-}
+import type { WatchOptions } from './watch-options.ts';
 
 /** none = only its inventory; watch = a manifest applies: everything it does is wanted. */
 export type Attention = 'none' | 'watch';
@@ -98,6 +70,8 @@ export class VmWatch {
   #replaced = false;
   #bootSeen = true;
   #heldMs = 0;
+  /** How many need its monitor for longer than a question. */
+  #needed = 0;
   #closed = false;
 
   constructor(options: WatchOptions) {
@@ -167,7 +141,8 @@ export class VmWatch {
   /** Nobody asked to watch it and the last look is fresh: the monitor is free for whoever else wants it. */
   #mayRest(): boolean {
     const sinceMs = this.#clock.monotonic() - this.#lastSweepAtMs;
-    return this.#attention === 'none' && this.#lastSweep !== null && sinceMs < unwatchedSweepMs;
+    const isFresh = this.#lastSweep !== null && sinceMs < unwatchedSweepMs;
+    return this.#attention === 'none' && this.#needed === 0 && isFresh;
   }
 
   close(): void {
@@ -196,6 +171,16 @@ export class VmWatch {
     this.#trace = trace;
     this.#line.traced = trace !== null;
     this.#sleeper.wake();
+  }
+
+  /** Its monitor is not given back, also when nobody watches it, until what this answers is called. */
+  keepMonitor(): () => void {
+    let isKept = true;
+    this.#needed += 1;
+    return () => {
+      if (isKept) this.#needed -= 1;
+      isKept = false;
+    };
   }
 
   /** From then until then the trace may have missed something. */

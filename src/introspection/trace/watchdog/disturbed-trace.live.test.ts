@@ -79,13 +79,17 @@ suite('a traced guest', { timeout: 240_000 }, () => {
       assert.deepEqual(await guest.snapshot('during'), { ok: true, value: undefined });
       await assertTraced();
       await wait(300);
+      assert.doesNotMatch(reasons().join('; '), /leapt/, 'it was only taken');
       assert.equal(await loadSnapshot('during'), '');
-      assert.ok(await becomes(() => traced.losses().length > 0, 5_000), 'nothing was lost');
-      assert.match(traced.losses()[0]?.reason ?? '', /a snapshot was loaded/);
+      // The snapshot may hold a stop that was on its way, which comes once more, and first, when it is loaded.
+      const told = await becomes(() => reasons().some((reason) => /a snapshot was loaded/.test(reason)), 5_000);
+      assert.ok(told, `nothing of a snapshot among: ${reasons().join('; ')}`);
       await assertRuns();
     });
     await assertRuns();
   });
+
+  const reasons = (): readonly string[] => traced.losses().map(({ reason }) => reason);
 
   async function loadSnapshot(name: string): Promise<string> {
     const said = await guest.qmp().hmp(`loadvm ${name}`, { timeoutMs: 60_000 });
@@ -104,17 +108,22 @@ suite('a traced guest', { timeout: 240_000 }, () => {
     assert.equal(await statusOf(guest), 'running');
   });
 
-  test('that is migrated away does not run twice: neither tracer nor watchdog starts it again', async () => {
+  test('that is migrated away is left before it goes: it does not run twice, and QEMU lives', async () => {
     await startWork(guest);
-    let turns = 0;
-    await during(1_500, async () => {
-      await guest.qmp().hmp('migrate -d "exec:cat > /dev/null"');
-      const went = await becomes(async () => (await statusOf(guest)) === 'postmigrate', 60_000);
-      assert.ok(went, JSON.stringify(await guest.qmp().execute('query-migrate')));
-      turns = turnsOf(guest);
-      await wait(300);
-    });
-    await wait(2_000);
-    assert.deepEqual([await statusOf(guest), turnsOf(guest)], ['postmigrate', turns]);
+    for (let time = 0; time < 3; time += 1) {
+      let turns = 0;
+      await during(1_500, async () => {
+        await guest.qmp().hmp('migrate -d "exec:cat > /dev/null"');
+        const went = await becomes(async () => (await statusOf(guest)) === 'postmigrate', 60_000);
+        assert.ok(went, `${await statusOf(guest)}; ${JSON.stringify(await guest.qmp().execute('query-migrate'))}`);
+        turns = turnsOf(guest);
+        await wait(300);
+      });
+      await wait(1_000);
+      assert.deepEqual([await statusOf(guest), turnsOf(guest)], ['postmigrate', turns]);
+      // As one whose target did not come up.
+      await guest.qmp().execute('cont');
+      await assertRuns();
+    }
   });
 });
