@@ -145,7 +145,7 @@ export class LiveTrace implements Trace {
 
   async #close(): Promise<Result<void>> {
     const { client, target } = this.#parts;
-    this.release('allow');
+    this.release(this.#conduct.afterHold);
     const left = await this.#loop.whileStanding(() => this.#loop.leave());
     this.#end(null);
     // A guest that could not be left by its tracer is in the guardian's hands: the end of the connection alarms it, or our silence.

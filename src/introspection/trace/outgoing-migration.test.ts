@@ -1,3 +1,4 @@
+// When a guest counts as being migrated, by what QEMU tells of it, and that QEMU is made to tell.
 import assert from 'node:assert/strict';
 import { beforeEach, suite, test } from 'node:test';
 import { SimulatedGuest, SimulatedMonitor } from '../../sim/simulated-guest.ts';

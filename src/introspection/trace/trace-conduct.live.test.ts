@@ -105,6 +105,23 @@ suite('a trace that is not alone with its guest', { timeout: 300_000 }, () => {
     });
   });
 
+  test('a hold that nobody has answered when the trace is closed becomes the same', async () => {
+    const held: string[] = [];
+    const options: Partial<TraceOptions> = {
+      attempts,
+      decide: ({ argv }) => (argv?.includes('secret') === true ? 'hold' : 'allow'),
+      onHeld: ({ argv }) => held.push(argv?.join(' ') ?? ''),
+    };
+    let refused: ReturnType<Guest['run']> | undefined;
+    const under = await traced(options, async () => {
+      refused = guest.run('workload exit secret');
+      await until('the hold', () => held.length === 1);
+    });
+    assert.equal((await refused)?.code, 126);
+    assert.equal(under.events('exec', 'workload', 'exit', 'secret')[0]?.verdict, 'block');
+    assert.equal((await guest.run('workload exit 4')).code, 4);
+  });
+
   test('beyond its budget it steps back, says from when to when, and comes back', async () => {
     const budget = { stopsPerSecondMax: 60, stolenMsPerSecondMax: 1_000 };
     const under = await traced({ budget }, async ({ losses, events }) => {

@@ -46,7 +46,7 @@ export interface TraceOptions {
   readonly attempts?: (context: HookContext) => readonly Hook[];
   /** How long a guest may be held for a person's answer. Default 60 000. */
   readonly holdMs?: number;
-  /** What a hold that nobody answered becomes. Default block. */
+  /** What a hold becomes that nobody answered, in time or before the trace was closed. Default block. */
   readonly afterHold?: Settled;
   /** The guest stands until `release` or the deadline. */
   readonly onHeld?: (attempt: Attempt) => void;

@@ -149,16 +149,17 @@ export class VmTrace {
     this.#beganMs = null;
     this.#roomFor = null;
     this.#leftInOrder = false;
-    this.#link = this.#options.startTracer({ hear: (message) => this.#hear(message), gone: (why) => resolve(why) });
+    const link = this.#options.startTracer({ hear: (message) => this.#hear(message), gone: (why) => resolve(why) });
+    this.#link = link;
     const { target, mustLeave } = ground.value;
-    void mustLeave.then((reason) => this.#makeRoom(reason, promise));
-    this.#link.send({ say: 'begin', target, manifest: this.#manifest, holdMs: this.#options.holdMs });
-    if (this.#tellsAll) this.#link.send({ say: 'tell', all: true });
-    if (this.#closed) this.#link.send({ say: 'close' });
+    void mustLeave.then((reason) => this.#makeRoom(link, reason, promise));
+    link.send({ say: 'begin', target, manifest: this.#manifest, holdMs: this.#options.holdMs });
+    if (this.#tellsAll) link.send({ say: 'tell', all: true });
+    if (this.#closed) link.send({ say: 'close' });
     const watchdog = setInterval(() => this.#watch(), watchEveryMs);
     const why = await promise;
     clearInterval(watchdog);
-    this.#link.kill();
+    link.kill();
     this.#link = null;
     this.#fallen(why);
     this.#settleAnswer(fail(problem('failed', `The tracer of VM ${this.#options.vm} ended: ${why}.`)));
@@ -166,12 +167,12 @@ export class VmTrace {
     return why;
   }
 
-  /** The tracer of now leaves in order, and another is tried for as after any end. */
-  async #makeRoom(why: string, left: Promise<string>): Promise<void> {
-    const link = this.#link;
+  /** This tracer leaves in order, and another is tried for as after any end. */
+  async #makeRoom(link: TracerLink, why: string, left: Promise<string>): Promise<void> {
+    if (this.#link !== link) return;
     this.#roomFor = why;
-    link?.send({ say: 'close' });
-    const late = setTimeout(() => link?.kill(), closingMs);
+    link.send({ say: 'close' });
+    const late = setTimeout(() => link.kill(), closingMs);
     await left;
     clearTimeout(late);
   }
