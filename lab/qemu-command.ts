@@ -4,6 +4,8 @@ import { join } from 'node:path';
 
 export interface GuestHardware {
   readonly vcpus: number;
+  /** Room for processors that are plugged in later. Default none. */
+  readonly vcpusMax?: number;
   readonly memoryMib: number;
   /** `pc` or `q35`, or any other machine QEMU knows. */
   readonly machine: string;
@@ -67,7 +69,7 @@ export function qemuArguments(guest: GuestMachine, snapshot?: string): readonly 
     ['qemu-system-x86_64'],
     ['-name', guest.name, '-uuid', guest.uuid],
     ['-nodefaults', '-no-user-config', '-display', 'none'],
-    ['-accel', hardware.accelerator, '-smp', String(hardware.vcpus)],
+    ['-accel', hardware.accelerator, '-smp', `${hardware.vcpus},maxcpus=${hardware.vcpusMax ?? hardware.vcpus}`],
     hardware.cpu === undefined ? [] : ['-cpu', hardware.cpu],
     memoryArguments(hardware, files.memory),
     ['-kernel', guest.vmlinuz, '-initrd', guest.initramfs, '-append', kernelParameters(guest)],

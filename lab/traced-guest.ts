@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path';
 import { findGuests } from '../src/introspection/introspection.ts';
 import { closeStub, openStub } from '../src/introspection/trace/gdb-stub.ts';
-import { watchMigration } from '../src/introspection/trace/outgoing-migration.ts';
+import { watchForLeaving } from '../src/introspection/trace/leave-notice.ts';
 import { prepareTarget } from '../src/introspection/trace/trace-target.ts';
 import type { TraceTarget } from '../src/introspection/trace/trace-target.ts';
 import type { TracedEvent, TraceLine, TraceLoss } from '../src/introspection/trace/trace-event.ts';
@@ -57,10 +57,10 @@ export interface TracedGuest {
   close(): Promise<void>;
 }
 
-/** Traces a guest until it is closed or the guest is migrated, guarded by a watchdog unless the options say otherwise. Throws when it cannot. */
+/** Traces a guest until it is closed or has to be left, guarded by a watchdog unless the options say otherwise. Throws when it cannot. */
 export async function traceGuest(guest: Guest, options: Partial<TraceOptions> = {}): Promise<TracedGuest> {
   const stub = await openGuestStub(guest);
-  const migration = must(await watchMigration(stub.monitor));
+  const leaving = must(await watchForLeaving(stub.monitor));
   const lines: TraceLine[] = [];
   const opened = await openTrace(stub.target, {
     clock,
@@ -73,7 +73,7 @@ export async function traceGuest(guest: Guest, options: Partial<TraceOptions> = 
     throw new Error(sayProblem(opened.error));
   }
   const trace = opened.value;
-  void migration.begun.then(() => trace.close());
+  void leaving.notice.then(() => trace.close());
   return {
     trace,
     lines,
@@ -81,7 +81,7 @@ export async function traceGuest(guest: Guest, options: Partial<TraceOptions> = 
       lines.filter((line): line is TracedEvent => line.kind === kind && startsWith(line.argv, argv)),
     losses: () => lines.filter((line) => line.kind === 'loss'),
     async close() {
-      migration.close();
+      leaving.close();
       const closed = await trace.close();
       await stub.close();
       must(closed);

@@ -41,6 +41,7 @@ export class SimulatedGuest {
   readonly monitors = new Set<SimulatedMonitor>();
   snapshots: string[] = [];
   diskFormat: string | null = 'qcow2';
+  processors = 1;
   /** Of a migration out of this host, in QEMU's words. */
   migration = 'none';
   /** QEMU tells of migrations only when it was asked to. */
@@ -285,6 +286,10 @@ export class SimulatedMonitor implements Monitor {
       case 'quit':
         guest.end();
         return ok({});
+      case 'query-cpus-fast':
+        return ok(
+          Array.from({ length: guest.processors }, (_, i) => ({ 'qom-path': `/cpu/${i}`, 'thread-id': 100 + i })),
+        );
       case 'query-migrate':
         return ok({ status: guest.migration });
       case 'query-migrate-capabilities':

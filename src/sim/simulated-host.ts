@@ -6,7 +6,7 @@ import type { Enforcer } from '../connectors/enforcement/enforcer.ts';
 import { qemuEnforcer } from '../connectors/enforcement/qemu/qemu-enforcer.ts';
 import type { Activity, GuestIdentity, Liveness, SweepResult } from '../introspection/guest/guest-view.ts';
 import type { GuestHandle } from '../introspection/hypervisor/guest-handle.ts';
-import { watchMigration } from '../introspection/trace/outgoing-migration.ts';
+import { type LeaveNotice, watchForLeaving } from '../introspection/trace/leave-notice.ts';
 import type { Monitor } from '../protocols/qmp/monitor.ts';
 import { SimulatedGuest, SimulatedMonitor } from './simulated-guest.ts';
 
@@ -56,11 +56,11 @@ export class SimulatedHost {
   async traceGround(
     _: GuestHandle,
     monitor: Monitor,
-  ): Promise<Result<{ target: unknown; mustLeave: Promise<string>; leave(): Promise<void> }>> {
-    const migration = await watchMigration(monitor);
-    if (!migration.ok) return migration;
-    const mustLeave = migration.value.begun.then(() => 'the VM is being migrated');
-    return ok({ target: null, mustLeave, leave: () => Promise.resolve(migration.value.close()) });
+  ): Promise<Result<{ target: unknown; mustLeave: Promise<LeaveNotice>; leave(): Promise<void> }>> {
+    const leaving = await watchForLeaving(monitor);
+    if (!leaving.ok) return leaving;
+    const { value } = leaving;
+    return ok({ target: null, mustLeave: value.notice, leave: () => Promise.resolve(value.close()) });
   }
 
   enforcer(handle: GuestHandle, monitor: Monitor): Enforcer {

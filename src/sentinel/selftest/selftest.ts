@@ -169,7 +169,7 @@ async function withTrace(
   const { stops, stolenMs } = trace.value.summary();
   const closed = await trace.value.close();
   await ground.value.leave(closed.ok);
-  if (disturbed !== undefined) return fail(problem('interrupted', `The trace was left: ${disturbed}.`));
+  if (disturbed !== undefined) return fail(problem('interrupted', `The trace was left: ${disturbed.why}.`));
   return closed.ok ? ok({ stops, stolenMs }) : closed;
 }
 

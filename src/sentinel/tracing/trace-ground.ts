@@ -15,7 +15,7 @@ import {
   stubPathOf,
   throughRootOf,
 } from '../../introspection/trace/gdb-stub.ts';
-import { type MigrationWatch, watchMigration } from '../../introspection/trace/outgoing-migration.ts';
+import { type LeaveWatch, watchForLeaving } from '../../introspection/trace/leave-notice.ts';
 import { prepareTarget, type TraceTarget } from '../../introspection/trace/trace-target.ts';
 import { recoverStub } from '../../introspection/trace/watchdog/recover-stub.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
@@ -44,26 +44,18 @@ export async function traceGround(
     owned.value.release();
     return ground;
   }
-  const { target, migration } = ground.value;
+  const { target, leaving } = ground.value;
   const leaveAndRelease = async (inOrder: boolean): Promise<void> => {
-    migration.close();
+    leaving.close();
     await (inOrder ? closeOwn(monitor, place.value) : leave(monitor, place.value));
     owned.value.release();
   };
-  return ok({
-    target,
-    mustLeave: Promise.race([
-      migration.begun.then(() => 'the VM is being migrated'),
-      // Of a migration nothing would be heard any more.
-      monitor.closed.then(() => 'its monitor was lost'),
-    ]),
-    leave: leaveAndRelease,
-  });
+  return ok({ target, mustLeave: leaving.notice, leave: leaveAndRelease });
 }
 
 interface OpenGround {
   readonly target: TraceTarget;
-  readonly migration: MigrationWatch;
+  readonly leaving: LeaveWatch;
 }
 
 async function openGround(
@@ -73,11 +65,11 @@ async function openGround(
   place: StubPlace,
 ): Promise<Result<OpenGround>> {
   // First: a guest that is being migrated is not connected to, also not to free it.
-  const migration = await watchMigration(monitor);
-  if (!migration.ok) return migration;
+  const leaving = await watchForLeaving(monitor);
+  if (!leaving.ok) return leaving;
   const target = await openTarget(handle, monitor, profileDirectory, place);
-  if (target.ok) return ok({ target: target.value, migration: migration.value });
-  migration.value.close();
+  if (target.ok) return ok({ target: target.value, leaving: leaving.value });
+  leaving.value.close();
   return target;
 }
 

@@ -10,6 +10,7 @@ import { becomes, statusOf } from '../../../lab/fragile-trace.ts';
 import type { Guest } from '../../../lab/guest.ts';
 import { bootPlainGuest } from '../../../lab/plain-guest.ts';
 import { guestsOf } from '../../../lab/guests-of.ts';
+import { asObject } from '../../kit/json-object.ts';
 import { silentLog } from '../../kit/log.ts';
 import { ok } from '../../kit/result.ts';
 import type { Behaviour } from '../../model/behaviour.ts';
@@ -50,6 +51,15 @@ function tracersOf(parent: number): readonly number[] {
   return children.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('tracer-main')).map(Number);
 }
 
+/** Into the first socket that is free. */
+async function plugProcessor(guest: Guest): Promise<void> {
+  const slots = await guest.qmp().execute('query-hotpluggable-cpus');
+  assert.ok(slots.ok && Array.isArray(slots.value));
+  const free = slots.value.map(asObject).find((slot) => slot?.['qom-path'] === undefined);
+  const added = { driver: free?.['type'], id: 'plugged', ...asObject(free?.['props']) };
+  assert.deepEqual(await guest.qmp().execute('device_add', added), ok({}));
+}
+
 suite('tracing a real guest', () => {
   const dir = mkdtempSync(join(tmpdir(), 'plumbline-tl-'));
   let guest: Guest;
@@ -58,7 +68,11 @@ suite('tracing a real guest', () => {
   let generation = 0;
 
   before(async () => {
-    const booted = await bootPlainGuest({ kernel: '6.1', name: `tracing-${process.pid}`, hardware: { vcpus: 2 } });
+    const booted = await bootPlainGuest({
+      kernel: '6.1',
+      name: `tracing-${process.pid}`,
+      hardware: { vcpus: 2, vcpusMax: 3 },
+    });
     assert.ok(booted.ok, booted.ok ? '' : booted.error.message);
     guest = booted.value;
     manager = new RecordingManager();
@@ -217,6 +231,30 @@ suite('tracing a real guest', () => {
     const said = lines.filter((line) => line.startsWith('the guest did more')).length;
     assert.equal(followed.value.summary.losses, said, lines.join(' | '));
     assert.equal(followed.value.brokeOff, null);
+  });
+
+  test('a processor that is plugged in is traced too, and what it did before is a loss', async () => {
+    await traced('capture');
+    const counted = (word: string): number =>
+      observed().filter(({ activity }) => activity.kind === 'process' && activity.image.argv.includes(word)).length;
+    const lossSeconds = (): number => manager.told('coverage').reduce((sum, coverage) => sum + coverage.lossSeconds, 0);
+    const before = lossSeconds();
+    await plugProcessor(guest);
+    const online = 'echo 1 > /sys/devices/system/cpu/cpu2/online; cat /sys/devices/system/cpu/online';
+    const isThere = async (): Promise<boolean> => (await guest.run(online)).out.trim() === '0-2';
+    assert.ok(await becomes(isThere, 20_000));
+    await until('a loss', () => lossSeconds() > before);
+    await until(
+      () => `traced again: ${JSON.stringify(shown())}`,
+      () => shown().trace?.state === 'tracing',
+      30_000,
+    );
+    for (let i = 0; i < 10; i += 1) await guest.run(`busybox taskset 4 workload exit 0 third-${i}`);
+    const seen = (): number => Array.from({ length: 10 }, (_, i) => counted(`third-${i}`)).filter((n) => n > 0).length;
+    await until(
+      () => `ten of ${seen()}`,
+      () => seen() === 10,
+    );
   });
 
   test('a VM that is migrated away is left first, and traced again when it runs here after all', async () => {

@@ -265,6 +265,15 @@ suite('tracing', () => {
     assert.equal(await trace.attempt(evil), false);
   });
 
+  test('a processor that is plugged in has the trace begin anew, and what may have passed by it is a loss', async () => {
+    await traced('detect');
+    await wait(1200);
+    const before = sumOf('lossSeconds');
+    guest.processors = 2;
+    await until('begun anew', () => trace.opened === 2 && trace.isOpen);
+    await until('a loss', () => sumOf('lossSeconds') > before, 8000);
+  });
+
   test('the monitor of a VM that is only followed is kept for as long', async () => {
     const leaving = new AbortController();
     const followed = followDoor(join(dir, 'sentinel.sock'), vm, leaving.signal, () => undefined);

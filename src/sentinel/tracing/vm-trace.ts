@@ -8,6 +8,7 @@ import type { Finding } from '../../model/finding.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { HeldAnswer } from '../../model/remediation.ts';
 import type { HeldAttempt, TraceState } from '../../model/vm.ts';
+import type { LeaveNotice } from '../../introspection/trace/leave-notice.ts';
 import type { TraceSummary } from '../../introspection/trace/trace-event.ts';
 import { Sleeper } from '../watch/sleeper.ts';
 import type { FromTracer, ReportedLine, StartTracer, TracerLink } from './tracer-messages.ts';
@@ -15,8 +16,8 @@ import type { FromTracer, ReportedLine, StartTracer, TracerLink } from './tracer
 /** The guest made ready to be traced: what a tracer needs to know, and how it is left as it was. */
 export interface TraceGround {
   readonly target: unknown;
-  /** Settles with the reason when the tracer would be in the way of what the hypervisor does to the guest. */
-  readonly mustLeave: Promise<string>;
+  /** Settles when the tracer has to leave in order. */
+  readonly mustLeave: Promise<LeaveNotice>;
   /** `inOrder`: the tracer has seen the guest run on without it. */
   leave(inOrder: boolean): Promise<void>;
 }
@@ -59,8 +60,9 @@ export class VmTrace {
   #tellsAll = false;
   #closed = false;
   #over: ((why: string) => void) | null = null;
-  /** Why the tracer was told to leave; it comes back. */
-  #roomFor: string | null = null;
+  /** Why the tracer was told to leave, and since when it may have missed something; it comes back. */
+  #notice: { readonly why: string; readonly blindFromMs: number | null } | null = null;
+  #lastSeq = 0;
   #leftInOrder = false;
   #heardMs = 0;
   #beganMs: number | null = null;
@@ -147,12 +149,13 @@ export class VmTrace {
     this.#over = resolve;
     this.#heardMs = this.#options.clock.monotonic();
     this.#beganMs = null;
-    this.#roomFor = null;
+    this.#notice = null;
+    this.#lastSeq = 0;
     this.#leftInOrder = false;
     const link = this.#options.startTracer({ hear: (message) => this.#hear(message), gone: (why) => resolve(why) });
     this.#link = link;
     const { target, mustLeave } = ground.value;
-    void mustLeave.then((reason) => this.#makeRoom(link, reason, promise));
+    void mustLeave.then((notice) => this.#makeLeave(link, notice, promise));
     link.send({ say: 'begin', target, manifest: this.#manifest, holdMs: this.#options.holdMs });
     if (this.#tellsAll) link.send({ say: 'tell', all: true });
     if (this.#closed) link.send({ say: 'close' });
@@ -161,6 +164,7 @@ export class VmTrace {
     clearInterval(watchdog);
     link.kill();
     this.#link = null;
+    this.#tellBlind();
     this.#fallen(why);
     this.#settleAnswer(fail(problem('failed', `The tracer of VM ${this.#options.vm} ended: ${why}.`)));
     await ground.value.leave(this.#leftInOrder);
@@ -168,13 +172,22 @@ export class VmTrace {
   }
 
   /** This tracer leaves in order, and another is tried for as after any end. */
-  async #makeRoom(link: TracerLink, why: string, left: Promise<string>): Promise<void> {
+  async #makeLeave(link: TracerLink, { why, blindMs }: LeaveNotice, left: Promise<string>): Promise<void> {
     if (this.#link !== link) return;
-    this.#roomFor = why;
+    this.#notice = { why, blindFromMs: blindMs > 0 ? this.#options.clock.now() - blindMs : null };
     link.send({ say: 'close' });
     const late = setTimeout(() => link.kill(), closingMs);
     await left;
     clearTimeout(late);
+  }
+
+  /** What the tracer cannot know itself; told before its end. */
+  #tellBlind(): void {
+    const { why = '', blindFromMs = null } = this.#notice ?? {};
+    if (blindFromMs === null) return;
+    const [from, until] = [isoTime(blindFromMs), this.#now()];
+    const line = { kind: 'loss', ts: until, seq: this.#lastSeq + 1, from, until, missed: null, reason: why } as const;
+    this.#options.listener.report([{ line }]);
   }
 
   #fallen(why: string): string {
@@ -194,6 +207,7 @@ export class VmTrace {
       case 'failed':
         return this.#over?.(sayProblem(message.problem));
       case 'report':
+        this.#lastSeq = message.lines.at(-1)?.line.seq ?? this.#lastSeq;
         return listener.report(message.lines);
       case 'held':
         this.#setHeld(heldOf(message, this.#now()));
@@ -204,7 +218,7 @@ export class VmTrace {
       case 'ended':
         this.#summary = message.summary;
         this.#leftInOrder = message.why === null;
-        return this.#over?.(message.why ?? this.#roomFor ?? 'closed');
+        return this.#over?.(message.why ?? this.#notice?.why ?? 'closed');
       case 'beat':
         if (message.summary !== null) listener.progress(message.summary);
         return;
