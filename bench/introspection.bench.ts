@@ -158,7 +158,7 @@ async function plainTimes(guest: Guest, profileDirectory: string): Promise<numbe
 }
 
 async function readsOfSteadySweep(guest: Guest, profileDirectory: string): Promise<ReadList['reads']> {
-  const list = new ReadList(must(await attachMemory(guest.qmp(), guest.pid() ?? 0)));
+  const list = new ReadList(must(await attachMemory(guest.qmp(), guest.pid() ?? 0)).memory);
   const cpus = parseRegisters(must(await guest.qmp().hmp('info registers -a')));
   const session = must(openSession(list, cpus, null, { clock, profileDirectory }));
   for (let sweep = 0; sweep < 3; sweep += 1) {

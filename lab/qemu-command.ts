@@ -7,6 +7,8 @@ export interface GuestHardware {
   /** Room for processors that are plugged in later. Default none. */
   readonly vcpusMax?: number;
   readonly memoryMib: number;
+  /** Room for memory that is plugged in later, the first included. Default none. */
+  readonly memoryMaxMib?: number;
   /** `pc` or `q35`, or any other machine QEMU knows. */
   readonly machine: string;
   /** QEMU's own default when absent. */
@@ -89,17 +91,19 @@ export function qemuArguments(guest: GuestMachine, snapshot?: string): readonly 
   ].flat();
 }
 
-function memoryArguments({ machine, memory, memoryMib }: GuestHardware, file: string): readonly string[] {
+function memoryArguments(hardware: GuestHardware, file: string): readonly string[] {
+  const { machine, memory, memoryMib, memoryMaxMib } = hardware;
   const size = `${memoryMib}M`;
+  const room = memoryMaxMib === undefined ? size : `${size},slots=2,maxmem=${memoryMaxMib}M`;
   switch (memory) {
     case 'anonymous':
-      return ['-machine', machine, '-m', size];
+      return ['-machine', machine, '-m', room];
     case 'memfd':
       return [
         '-machine',
         `${machine},memory-backend=ram0`,
         '-m',
-        size,
+        room,
         '-object',
         `memory-backend-memfd,id=ram0,size=${size},share=on`,
       ];
@@ -108,7 +112,7 @@ function memoryArguments({ machine, memory, memoryMib }: GuestHardware, file: st
         '-machine',
         `${machine},memory-backend=ram0`,
         '-m',
-        size,
+        room,
         '-object',
         `memory-backend-file,id=ram0,size=${size},share=on,mem-path=${file}`,
       ];

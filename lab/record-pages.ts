@@ -97,13 +97,13 @@ async function recordStopped(
   if (handle === undefined) throw new Error(`${guest.name} was not found among the guests of this host`);
   const monitor = must(await openMonitor(handle));
   try {
-    const recorder = new PageRecorder(must(await attachMemory(monitor, handle.pid)));
+    const recorder = new PageRecorder(must(await attachMemory(monitor, handle.pid)).memory);
     const cpus = parseRegisters(must(await monitor.hmp('info registers -a')));
     const takenMs = Date.now();
     const still: Clock = { now: () => takenMs, monotonic: () => 0 };
     const open = (memory: GuestMemory) => must(openSession(memory, cpus, null, { clock: still, profileDirectory }));
     // Learning the kernel reads its whole image, which must not be recorded.
-    const { identity } = open(must(await attachMemory(monitor, handle.pid)));
+    const { identity } = open(must(await attachMemory(monitor, handle.pid)).memory);
     const profile = loadProfile(profileDirectory, () => identity.buildId);
     if (profile === null) throw new Error('the kernel profile was not kept');
     const view = must(viewOf(open(recorder)));

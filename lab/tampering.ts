@@ -75,7 +75,7 @@ async function hostAddress(guest: Guest, address: PhysicalAddress): Promise<numb
  * free. `space.pages.memory.close()` when done. Throws when it cannot be attached to.
  */
 export async function openKernelSpace(guest: Guest): Promise<KernelSpace> {
-  const memory = must(await attachMemory(guest.qmp(), guest.pid() ?? 0));
+  const { memory } = must(await attachMemory(guest.qmp(), guest.pid() ?? 0));
   const registers = must(await guest.qmp().hmp('info registers -a'));
   const kernel = attachKernel(new PageCache(memory), parseRegisters(registers), null);
   if (!kernel.ok) memory.close();

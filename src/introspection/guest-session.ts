@@ -26,6 +26,8 @@ export interface Machine {
   readonly monitor: Monitor;
   /** Whether this very QEMU process still runs. */
   readonly alive: () => boolean;
+  /** Has the session read what memory was plugged in since. */
+  readonly refreshMemory: () => Promise<Result<void>>;
   /** Close the monitor with the session; false when it is somebody else's. */
   readonly ownsMonitor: boolean;
   /** User that QEMU runs as; null = not known. */
@@ -151,19 +153,23 @@ export class GuestSession {
     return activity;
   }
 
-  /** Asks whether this is still the system that was attached to; about a millisecond. Call it every second or so. */
+  /** Asks whether this is still the system that was attached to, and how much memory it has now; about a millisecond. Call it every second or so. */
   async check(): Promise<Liveness> {
     if (this.#ended === 'closed') return { state: 'gone', why: 'the session was closed' };
     if (this.#machine?.alive() === false) this.#end('gone', 'its QEMU process has ended');
     if (this.#ended === null) this.activity();
     if (this.#ended !== null) return this.#ended;
     if (this.#machine === null) return { state: 'same' };
-    const registers = await this.#machine.monitor.hmp('info registers -a');
+    const [registers, memory] = await Promise.all([
+      this.#machine.monitor.hmp('info registers -a'),
+      this.#machine.refreshMemory(),
+    ]);
     if (this.#ended !== null) return this.#ended;
     if (!registers.ok) {
       if (!this.#machine.alive()) return this.#end('gone', 'its QEMU process has ended');
       return { state: 'unknown', why: registers.error.message };
     }
+    if (!memory.ok) return { state: 'unknown', why: memory.error.message };
     const { image, profile, pages } = this.#kernel.space;
     const fresh = new PageCache(pages.memory, { pagesMax: 64, readAhead: false });
     fresh.begin(checkReadsMax);

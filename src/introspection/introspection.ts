@@ -59,16 +59,21 @@ export async function attach(guest: GuestHandle, options: AttachOptions): Promis
   return session;
 }
 
-async function attachBy(machine: Machine, pid: number, options: AttachOptions): Promise<Result<GuestSession>> {
+async function attachBy(
+  machine: Omit<Machine, 'refreshMemory'>,
+  pid: number,
+  options: AttachOptions,
+): Promise<Result<GuestSession>> {
   const { monitor } = machine;
   // Sent together: a round trip to a busy QEMU costs milliseconds.
-  const [memory, registers] = await Promise.all([attachMemory(monitor, pid), monitor.hmp('info registers -a')]);
-  if (!memory.ok) return memory;
+  const [attached, registers] = await Promise.all([attachMemory(monitor, pid), monitor.hmp('info registers -a')]);
+  if (!attached.ok) return attached;
+  const { memory, refresh: refreshMemory } = attached.value;
   if (!registers.ok) {
-    memory.value.close();
+    memory.close();
     return registers;
   }
-  return openSession(memory.value, parseRegisters(registers.value), machine, options);
+  return openSession(memory, parseRegisters(registers.value), { ...machine, refreshMemory }, options);
 }
 
 /** A session on any memory with the registers its CPUs had: a recording, say. Without a machine it is always the same. */

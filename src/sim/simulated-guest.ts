@@ -42,6 +42,7 @@ export class SimulatedGuest {
   snapshots: string[] = [];
   diskFormat: string | null = 'qcow2';
   processors = 1;
+  pluggedBytes = 0;
   /** Of a migration out of this host, in QEMU's words. */
   migration = 'none';
   /** QEMU tells of migrations only when it was asked to. */
@@ -286,6 +287,8 @@ export class SimulatedMonitor implements Monitor {
       case 'quit':
         guest.end();
         return ok({});
+      case 'query-memory-size-summary':
+        return ok({ 'base-memory': 128 * 1024 * 1024, 'plugged-memory': guest.pluggedBytes });
       case 'query-cpus-fast':
         return ok(
           Array.from({ length: guest.processors }, (_, i) => ({ 'qom-path': `/cpu/${i}`, 'thread-id': 100 + i })),

@@ -19,14 +19,12 @@ export class KernelSpace {
   readonly root: PageTableRoot;
   readonly #directMapHigh: number;
   readonly #directMapLow: number;
-  readonly #memoryEnd: number;
   #strays = 0;
 
   constructor(pages: PageCache, image: KernelImage, profile: KernelProfile) {
     this.pages = pages;
     this.profile = profile;
     this.image = image;
-    this.#memoryEnd = pages.memory.end;
     const base = image.textPhysical + profile.symbols.page_offset_base;
     this.#directMapLow = pages.u32(base);
     this.#directMapHigh = pages.u32(base + 4);
@@ -84,7 +82,7 @@ export class KernelSpace {
   /** Where the kernel address `high`:`low` lies when it is in the direct map or in the image, the two linear mappings. */
   linear(high: number, low: number): PhysicalAddress {
     const direct = (high - this.#directMapHigh) * 0x1_0000_0000 + (low - this.#directMapLow);
-    if (direct > 0 && direct < this.#memoryEnd) return direct;
+    if (direct > 0 && direct < this.pages.memory.end) return direct;
     if (high !== 0xffff_ffff) return nowhere;
     const offset = low - this.image.textLow;
     return offset >= 0 && offset < this.image.sizeBytes ? this.image.textPhysical + offset : nowhere;

@@ -1,5 +1,6 @@
 // Finds a guest's RAM by asking its monitor, and opens it.
 import type { Json } from '../../kit/canonical-json.ts';
+import { asObject } from '../../kit/json-object.ts';
 import { problem } from '../../kit/problem.ts';
 import { fail, ok } from '../../kit/result.ts';
 import type { Result } from '../../kit/result.ts';
@@ -11,9 +12,35 @@ import type { MappedStretch } from './qemu-memory.ts';
 
 const tooNew = 'This version of QEMU prints it differently: please report it with the output of `info mtree -f`.';
 
-export async function attachMemory(monitor: Monitor, pid: number): Promise<Result<GuestMemory>> {
-  const stretches = await findStretches(monitor);
-  return stretches.ok ? openQemuMemory(pid, stretches.value) : stretches;
+export interface AttachedMemory {
+  readonly memory: GuestMemory;
+  /** Looks whether memory was plugged in or out since, and reads by what is there from then on. A quarter of a millisecond. */
+  readonly refresh: () => Promise<Result<void>>;
+}
+
+export async function attachMemory(monitor: Monitor, pid: number): Promise<Result<AttachedMemory>> {
+  const [size, stretches] = await Promise.all([memoryBytes(monitor), findStretches(monitor)]);
+  if (!stretches.ok) return stretches;
+  const opened = openQemuMemory(pid, stretches.value);
+  if (!opened.ok) return opened;
+  const memory = opened.value;
+  let known = size;
+  const refresh = async (): Promise<Result<void>> => {
+    const now = await memoryBytes(monitor);
+    if (now === known || now === null) return ok(undefined);
+    const found = await findStretches(monitor);
+    const mapped = found.ok ? memory.remap(found.value) : found;
+    if (mapped.ok) known = now;
+    return mapped;
+  };
+  return ok({ memory, refresh });
+}
+
+/** How much memory the guest has, plugged modules included (`query-memory-size-summary`, qapi/machine.json); null = not told. */
+export async function memoryBytes(monitor: Monitor): Promise<number | null> {
+  const said = await monitor.execute('query-memory-size-summary');
+  const { 'base-memory': base, 'plugged-memory': plugged = 0 } = (said.ok ? asObject(said.value) : null) ?? {};
+  return typeof base === 'number' && typeof plugged === 'number' ? base + plugged : null;
 }
 
 /** Where QEMU maps the guest's RAM: what another process needs to open the same memory without a monitor. */

@@ -10,7 +10,7 @@ export type PhysicalAddress = number;
 export const pageBytes = 4096;
 
 export interface GuestMemory {
-  /** One past the highest byte of RAM. */
+  /** One past the highest byte of RAM; another when memory is plugged in or out. */
   readonly end: PhysicalAddress;
   /**
    * Fills `length` bytes of `into` from `offset` with what lies at `address`.

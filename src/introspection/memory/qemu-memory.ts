@@ -14,6 +14,12 @@ export interface MappedStretch extends RamStretch {
   readonly hostAddress: number;
 }
 
+/** The memory of a machine that runs. */
+export interface MachineMemory extends GuestMemory {
+  /** Reads by these stretches from now on: memory was plugged in or out. On a problem those before stay. */
+  remap(stretches: readonly MappedStretch[]): Result<void>;
+}
+
 interface OpenStretch {
   readonly start: PhysicalAddress;
   readonly end: PhysicalAddress;
@@ -35,7 +41,7 @@ export function openQemuMemory(
   pid: number,
   stretches: readonly MappedStretch[],
   procRoot: string = procRootDefault,
-): Result<GuestMemory> {
+): Result<MachineMemory> {
   return openBy('r', pid, stretches, procRoot);
 }
 
@@ -44,7 +50,7 @@ export function openWritableQemuMemory(
   pid: number,
   stretches: readonly MappedStretch[],
   procRoot: string = procRootDefault,
-): Result<WritableGuestMemory> {
+): Result<MachineMemory & WritableGuestMemory> {
   return openBy('r+', pid, stretches, procRoot);
 }
 
@@ -54,11 +60,29 @@ function openBy(
   stretches: readonly MappedStretch[],
   procRoot: string,
 ): Result<QemuMemory> {
+  const open: OpenLayout = (wanted) => openLayout(mode, pid, wanted, procRoot);
+  const layout = open(stretches);
+  return layout.ok ? ok(new QemuMemory(layout.value, open)) : layout;
+}
+
+interface Layout {
+  readonly stretches: readonly OpenStretch[];
+  readonly files: readonly number[];
+}
+
+type OpenLayout = (stretches: readonly MappedStretch[]) => Result<Layout>;
+
+function openLayout(
+  mode: 'r' | 'r+',
+  pid: number,
+  stretches: readonly MappedStretch[],
+  procRoot: string,
+): Result<Layout> {
   const files: OpenFiles = { mode, byPath: new Map() };
   try {
     const maps = readFileSync(`${procRoot}/${pid}/maps`, 'latin1');
     const open = stretches.map((stretch) => openStretch(`${procRoot}/${pid}`, maps, stretch, files));
-    return ok(new QemuMemory(coalesce(open), [...files.byPath.values()]));
+    return ok({ stretches: coalesce(open), files: [...files.byPath.values()] });
   } catch (thrown) {
     for (const file of files.byPath.values()) closeSync(file);
     return fail(openProblem(pid, thrown));
@@ -128,15 +152,30 @@ function coalesce(stretches: readonly OpenStretch[]): readonly OpenStretch[] {
   return joined;
 }
 
-class QemuMemory implements WritableGuestMemory {
-  readonly end: PhysicalAddress;
-  readonly #stretches: readonly OpenStretch[];
+class QemuMemory implements WritableGuestMemory, MachineMemory {
+  end: PhysicalAddress;
+  readonly #open: OpenLayout;
+  #stretches: readonly OpenStretch[];
   #files: readonly number[];
+  #isClosed = false;
 
-  constructor(stretches: readonly OpenStretch[], files: readonly number[]) {
+  constructor({ stretches, files }: Layout, open: OpenLayout) {
+    this.#open = open;
     this.#stretches = stretches;
     this.#files = files;
     this.end = stretches.at(-1)?.end ?? 0;
+  }
+
+  remap(stretches: readonly MappedStretch[]): Result<void> {
+    if (this.#isClosed) return fail(problem('failed', 'The memory was closed.'));
+    const layout = this.#open(stretches);
+    if (!layout.ok) return layout;
+    const before = this.#files;
+    this.#stretches = layout.value.stretches;
+    this.#files = layout.value.files;
+    this.end = this.#stretches.at(-1)?.end ?? 0;
+    for (const file of before) closeSync(file);
+    return ok(undefined);
   }
 
   read(address: PhysicalAddress, into: Uint8Array, offset: number, length: number): boolean {
@@ -170,6 +209,7 @@ class QemuMemory implements WritableGuestMemory {
   close(): void {
     for (const file of this.#files) closeSync(file);
     this.#files = [];
+    this.#isClosed = true;
   }
 
   #stretchAt(address: PhysicalAddress): OpenStretch | null {

@@ -3,7 +3,7 @@ import { ok } from '../../kit/result.ts';
 import type { Result } from '../../kit/result.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
 import { watchMigration } from './outgoing-migration.ts';
-import { watchProcessors } from './plugged-processors.ts';
+import { watchHardware } from './plugged-hardware.ts';
 
 export interface LeaveNotice {
   readonly why: string;
@@ -21,20 +21,20 @@ export interface LeaveWatch {
 export async function watchForLeaving(monitor: Monitor): Promise<Result<LeaveWatch>> {
   const migration = await watchMigration(monitor);
   if (!migration.ok) return migration;
-  const processors = await watchProcessors(monitor);
-  if (!processors.ok) {
+  const hardware = await watchHardware(monitor);
+  if (!hardware.ok) {
     migration.value.close();
-    return processors;
+    return hardware;
   }
   const notice = Promise.race([
     migration.value.begun.then(() => ({ why: 'the VM is being migrated', blindMs: 0 })),
-    processors.value.changed.then((blindMs) => ({ why: 'a processor was plugged in or out', blindMs })),
+    hardware.value.changed.then((blindMs) => ({ why: 'a processor or memory was plugged in or out', blindMs })),
     // Of none of these anything would be heard any more.
     monitor.closed.then(() => ({ why: 'its monitor was lost', blindMs: 0 })),
   ]);
   const close = (): void => {
     migration.value.close();
-    processors.value.close();
+    hardware.value.close();
   };
   return ok({ notice, close });
 }

@@ -56,6 +56,8 @@ export interface OpenTarget {
   readonly space: KernelSpace;
   /** Null: opened for reading only. */
   readonly writable: WritableGuestMemory | null;
+  /** Memory was plugged in or out, and lies so now. */
+  remap(stretches: readonly MappedStretch[]): Result<void>;
   close(): void;
 }
 
@@ -72,5 +74,10 @@ export function openTarget(target: TraceTarget, forWriting: boolean): Result<Ope
   }
   const pages = new PageCache(memory.value, { pagesMax, readAhead: false });
   const space = new KernelSpace(pages, kernel.value.space.image, kernel.value.space.profile);
-  return ok({ space, writable: writable?.value ?? null, close: () => memory.value.close() });
+  return ok({
+    space,
+    writable: writable?.value ?? null,
+    remap: (now) => memory.value.remap(now),
+    close: () => memory.value.close(),
+  });
 }

@@ -42,11 +42,8 @@ export class IntegrityDesk {
     switch (message.say) {
       case 'watch':
         return this.#watch(message);
-      case 'registers': {
-        const watched = this.#watched.get(message.run);
-        if (watched !== undefined) watched.cpus = parseRegisters(message.text);
-        return;
-      }
+      case 'refresh':
+        return this.#refresh(message);
       case 'forget':
         return this.#forget(message.run);
       case 'look':
@@ -72,6 +69,16 @@ export class IntegrityDesk {
     this.#watched.set(run, { open: open.value, cpus, pace: new ProcessPace() });
     this.#timer ??= setInterval(() => this.#stepAll(), stepEveryMs);
     this.#collectSoon();
+  }
+
+  #refresh({ run, registers, stretches }: ToIntegrity & { readonly say: 'refresh' }): void {
+    const watched = this.#watched.get(run);
+    if (watched === undefined) return;
+    watched.cpus = parseRegisters(registers);
+    const mapped = stretches === null ? null : watched.open.remap(stretches);
+    if (mapped === null || mapped.ok) return;
+    this.#forget(run);
+    this.#post({ say: 'unwatchable', run, problem: mapped.error });
   }
 
   /** Opening a guest leaves ten megabytes behind, and watching it allocates so little that they would stay for hours. */

@@ -9,6 +9,7 @@ import type { IntegrityCheck } from '../../introspection/integrity/integrity-vie
 import { agreeing, hasFindings, type KernelIntegrity } from '../../introspection/integrity/kernel/check-kernel.ts';
 import { type KernelWatch, openKernelWatch } from '../../introspection/integrity/kernel/kernel-watch.ts';
 import { ProcessIntegrity } from '../../introspection/integrity/processes/process-integrity.ts';
+import type { MappedStretch } from '../../introspection/memory/qemu-memory.ts';
 import { openTarget, type TraceTarget } from '../../introspection/trace/trace-target.ts';
 
 /** Where a guest's memory lies and what its processors' registers lead to. */
@@ -24,6 +25,8 @@ export interface OpenIntegrity {
   readonly processes: ProcessIntegrity;
   /** Moves whenever something starts or is connected in the guest. */
   readonly stirred: () => number;
+  /** Memory was plugged in or out. */
+  remap(stretches: readonly MappedStretch[]): Result<void>;
   close(): void;
 }
 
@@ -47,6 +50,7 @@ export function openIntegrity(target: IntegrityTarget, vmlinuz: Buffer | null, c
       const { forks, traffic } = activity();
       return forks + traffic;
     },
+    remap: (stretches) => opened.value.remap(stretches),
     close: () => {
       kernel.value.close();
       opened.value.close();

@@ -10,6 +10,7 @@ import { RecentMap } from '../../kit/recent-map.ts';
 import { fail, ok, type Result } from '../../kit/result.ts';
 import type { GuardEvent } from '../../model/guard-event.ts';
 import type { IntegrityFinding } from '../../introspection/integrity/integrity-view.ts';
+import { findStretches, memoryBytes } from '../../introspection/memory/attach-memory.ts';
 import type { VmWatch } from '../watch/vm-watch.ts';
 import type { IntegrityReport, IntegrityTarget } from './integrity-look.ts';
 import type { FromIntegrity, ToIntegrity } from './integrity-messages.ts';
@@ -31,6 +32,8 @@ interface Watched {
   againMs: number;
   why: string | null;
   rounds: number;
+  /** Of the guest when it was last said where its memory lies; null = not said since the watch began. */
+  memoryBytes: number | null;
   readonly unseen: { kernel: number; processes: number };
 }
 
@@ -126,6 +129,7 @@ export class IntegrityWatch {
       againMs: 0,
       why: null,
       rounds: 0,
+      memoryBytes: null,
       unseen: { kernel: 0, processes: 0 },
     };
     this.#watched.set(run, watched);
@@ -214,10 +218,16 @@ export class IntegrityWatch {
     });
   }
 
-  /** Tables that registers lead to are looked for where they are now. */
-  async #refresh({ watch, run }: Watched): Promise<void> {
-    const registers = await (await watch.monitor())?.hmp('info registers -a');
-    if (registers?.ok === true && this.#watched.has(run)) this.#send({ say: 'registers', run, text: registers.value });
+  /** Tables that registers lead to are looked for where they are now, and memory that was plugged in is looked at too. */
+  async #refresh(watched: Watched): Promise<void> {
+    const { watch, run } = watched;
+    const monitor = await watch.monitor();
+    if (monitor === null) return;
+    const [registers, bytes] = await Promise.all([monitor.hmp('info registers -a'), memoryBytes(monitor)]);
+    const mapped = bytes === watched.memoryBytes ? ok(null) : await findStretches(monitor);
+    if (!registers.ok || !mapped.ok || this.#watched.get(run) !== watched) return;
+    watched.memoryBytes = bytes;
+    this.#send({ say: 'refresh', run, registers: registers.value, stretches: mapped.value });
   }
 }
 

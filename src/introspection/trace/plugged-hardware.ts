@@ -1,25 +1,27 @@
-// Tells when a virtual processor was plugged into a running guest, or out of it. QEMU sets a stop point on the processors that are
-// there: one that comes later runs past all of them (seen on 7.2), and nothing tells of what happens on it.
+// Tells when a processor or memory was plugged into a running guest, or out of it. QEMU sets a stop point on the processors that are
+// there: one that comes later runs past all of them (seen on 7.2), and nothing tells of what happens on it. Of memory that comes later
+// a tracer does not know where it lies.
 import { asList, asObject } from '../../kit/json-object.ts';
 import { ok } from '../../kit/result.ts';
 import type { Result } from '../../kit/result.ts';
+import { memoryBytes } from '../memory/attach-memory.ts';
 import type { Monitor } from '../../protocols/qmp/monitor.ts';
 
 /** QEMU has no event for it but the one that a guest's firmware may cause. */
 const everyMsDefault = 1_000;
 const processorsMax = 4_096;
 
-export interface ProcessorWatch {
-  /** Settles when other processors are there than at first, with how long that may have been so, in milliseconds. */
+export interface HardwareWatch {
+  /** Settles when other processors or memory are there than at first, with how long that may have been so, in milliseconds. */
   readonly changed: Promise<number>;
   close(): void;
 }
 
-export async function watchProcessors(
+export async function watchHardware(
   monitor: Monitor,
   everyMs: number = everyMsDefault,
-): Promise<Result<ProcessorWatch>> {
-  const first = await listProcessors(monitor);
+): Promise<Result<HardwareWatch>> {
+  const first = await listHardware(monitor);
   if (!first.ok) return first;
   let sameAtMs = performance.now();
   let isAsking = false;
@@ -28,7 +30,7 @@ export async function watchProcessors(
     if (isAsking) return;
     isAsking = true;
     const askedMs = performance.now();
-    const now = await listProcessors(monitor);
+    const now = await listHardware(monitor);
     isAsking = false;
     // Of a monitor that does not answer nothing is known: it may be long, and counts from the last answer.
     if (!now.ok) return;
@@ -39,11 +41,11 @@ export async function watchProcessors(
   return ok({ changed, close: () => clearInterval(timer) });
 }
 
-/** Their names and threads: of one that was taken out and put in again the thread is another. `query-cpus-fast`, qapi/machine.json. */
-async function listProcessors(monitor: Monitor): Promise<Result<string>> {
-  const said = await monitor.execute('query-cpus-fast');
+/** Of processors the names and threads: of one that was taken out and put in again the thread is another (qapi/machine.json). */
+async function listHardware(monitor: Monitor): Promise<Result<string>> {
+  const [said, bytes] = await Promise.all([monitor.execute('query-cpus-fast'), memoryBytes(monitor)]);
   if (!said.ok) return said;
   const rows = asList(said.value, processorsMax).map(asObject);
   const names = rows.map((row) => JSON.stringify([row?.['qom-path'] ?? null, row?.['thread-id'] ?? null]));
-  return ok(names.toSorted().join());
+  return ok(`${names.toSorted().join()} ${bytes}`);
 }

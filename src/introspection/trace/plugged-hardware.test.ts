@@ -1,13 +1,13 @@
-// When a guest counts as having other processors than at first, and for how long that is said to have been so.
+// When a guest counts as having other processors or memory than at first, and for how long that is said to have been so.
 import assert from 'node:assert/strict';
 import { beforeEach, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { SimulatedGuest, SimulatedMonitor } from '../../sim/simulated-guest.ts';
-import { watchProcessors } from './plugged-processors.ts';
+import { watchHardware } from './plugged-hardware.ts';
 
 const everyMs = 20;
 
-suite('the processors of a guest', () => {
+suite('the processors and the memory of a guest', () => {
   let guest: SimulatedGuest;
   let monitor: SimulatedMonitor;
   beforeEach(() => {
@@ -18,7 +18,7 @@ suite('the processors of a guest', () => {
 
   /** What is told within a second, or null. */
   async function told(change: () => void): Promise<number | null> {
-    const watch = await watchProcessors(monitor, everyMs);
+    const watch = await watchHardware(monitor, everyMs);
     assert.ok(watch.ok);
     await wait(200);
     const beganMs = performance.now();
@@ -30,12 +30,16 @@ suite('the processors of a guest', () => {
     return blindMs;
   }
 
-  test('one that is plugged in is told of, with how long it may have been there', async () => {
+  test('a processor that is plugged in is told of, with how long it may have been there', async () => {
     assert.notEqual(await told(() => (guest.processors = 3)), null);
   });
 
   test('one that is taken out is told of', async () => {
     assert.notEqual(await told(() => (guest.processors = 1)), null);
+  });
+
+  test('memory that is plugged in is told of', async () => {
+    assert.notEqual(await told(() => (guest.pluggedBytes = 512 * 1024 * 1024)), null);
   });
 
   test('nothing is told of the same ones, nor when the monitor does not answer', async () => {
@@ -45,6 +49,6 @@ suite('the processors of a guest', () => {
 
   test('cannot be watched without a monitor', async () => {
     guest.end();
-    assert.equal((await watchProcessors(monitor, everyMs)).ok, false);
+    assert.equal((await watchHardware(monitor, everyMs)).ok, false);
   });
 });
