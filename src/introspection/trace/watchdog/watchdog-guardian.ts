@@ -14,7 +14,7 @@ import { readReport } from './watchdog-words.ts';
 import type { Order, Report } from './watchdog-words.ts';
 
 export interface WatchdogOptions {
-  /** After how many milliseconds without a beat the guest is taken from the tracer. Default 400. */
+  /** After how many milliseconds without a beat the guest is taken from the tracer. Default 400. No less is waited for the watchdog itself. */
   readonly lateMs?: number;
 }
 
@@ -25,8 +25,8 @@ const watchMs = 8_000;
 const closeMs = 2_000;
 /** Beats closer together than this say nothing new. */
 const beatGapMs = 80;
-/** So many beats without an echo: the watchdog is stopped or gone. Counted, not timed: a starved tracer sends none. */
-const beatsUnheardMax = 20;
+/** So many beats without an echo, at least: the watchdog is stopped or gone. Counted, not timed: a starved tracer sends none. */
+const beatsUnheardLeast = 20;
 /** Enough for the watchdog's few kilobytes, and a bound. */
 const heapMiB = 32;
 
@@ -71,6 +71,7 @@ class Watchdog {
   readonly #child: ChildProcess;
   /** What waits for a report: of a trace by its id, of the start by 0. */
   readonly #waiting = new Map<number, Settle>();
+  readonly #beatsUnheardMax: number;
   readonly #watches = new Map<number, GuardedWatch>();
 
   static async start(lateMs: number): Promise<Result<Watchdog>> {
@@ -83,7 +84,7 @@ class Watchdog {
       env: {},
     });
     if (child.pid !== undefined) weighAlike(child.pid);
-    const dog = new Watchdog(child);
+    const dog = new Watchdog(child, Math.max(beatsUnheardLeast, Math.ceil(lateMs / beatGapMs)));
     const ready = await dog.#answer(0, readyMs);
     if (ready?.report.say === 'ready') return ok(dog);
     const { exitCode, signalCode } = child;
@@ -94,8 +95,9 @@ class Watchdog {
     return fail(problem('failed', message, 'Nothing is traced without it.'));
   }
 
-  private constructor(child: ChildProcess) {
+  private constructor(child: ChildProcess, beatsUnheardMax: number) {
     this.#child = child;
+    this.#beatsUnheardMax = beatsUnheardMax;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
     const end = (): void => {
@@ -124,7 +126,7 @@ class Watchdog {
       id,
       (order) => this.#say(order),
       () => this.#close(id),
-      () => this.#hangs(),
+      (unheard) => this.#bears(unheard),
     );
     this.#watches.set(id, watch);
     this.#say({ do: 'watch', id, socketPath: stub.socketPath, qemuPid: stub.qemuPid });
@@ -182,9 +184,11 @@ class Watchdog {
   }
 
   /** A watchdog that does not answer guards nothing, and would cut the next trace when it comes to. */
-  #hangs(): void {
+  #bears(unheard: number): boolean {
+    if (unheard <= this.#beatsUnheardMax) return true;
     this.#loseAll('does not answer');
     this.#child.kill('SIGKILL');
+    return false;
   }
 
   #loseAll(what: string): void {
@@ -206,17 +210,22 @@ class GuardedWatch implements Watch {
   readonly #id: number;
   readonly #say: (order: Order) => void;
   readonly #close: () => Promise<void>;
-  readonly #onSilence: () => void;
+  readonly #bears: (unheard: number) => boolean;
   readonly #settle: (why: Problem | null) => void;
   #saidMs = 0;
   #unheard = 0;
   #over = false;
 
-  constructor(id: number, say: (order: Order) => void, close: () => Promise<void>, onSilence: () => void) {
+  constructor(
+    id: number,
+    say: (order: Order) => void,
+    close: () => Promise<void>,
+    bears: (unheard: number) => boolean,
+  ) {
     this.#id = id;
     this.#say = say;
     this.#close = close;
-    this.#onSilence = onSilence;
+    this.#bears = bears;
     const { promise, resolve } = Promise.withResolvers<Problem | null>();
     this.lost = promise;
     this.#settle = resolve;
@@ -233,8 +242,7 @@ class GuardedWatch implements Watch {
     if (this.#over || nowMs - this.#saidMs < beatGapMs) return;
     this.#saidMs = nowMs;
     this.#unheard += 1;
-    if (this.#unheard > beatsUnheardMax) this.#onSilence();
-    else this.#say({ do: 'beat', id: this.#id });
+    if (this.#bears(this.#unheard)) this.#say({ do: 'beat', id: this.#id });
   }
 
   echo(): void {
